@@ -1,0 +1,37 @@
+# Everything sets itself up on first use: system libraries, a virtual environment in .venv, the package.
+.PHONY: help setup setup-dev demo serve test test-quick check bench clean
+DATA ?= ../shared/data
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup:  ## install E2E3D into .venv
+	@scripts/setup.sh
+
+setup-dev:
+	@scripts/setup.sh dev
+
+demo: setup  ## start a service, send it a sample set, and get the model
+	@.venv/bin/python scripts/demo.py demo
+
+serve: setup  ## run the service on this machine; what it keeps lies in e2e3d-data
+	@E2E3D_HOME="$${E2E3D_HOME:-$(CURDIR)/e2e3d-data}" .venv/bin/e2e3d serve
+
+test: setup-dev  ## run every test
+	@.venv/bin/python -m pytest
+
+test-quick: setup-dev  ## run the tests that take seconds
+	@.venv/bin/python -m pytest -m "not slow"
+
+check: setup-dev  ## ruff, mypy and the import contract
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+bench: setup  ## measure cost and quality against goals and peers (DATA=FOLDER with the photographs)
+	@.venv/bin/python benchmarks/bench.py $(DATA) build/bench
+
+clean:  ## remove what the targets made, the virtual environment excepted
+	rm -rf demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

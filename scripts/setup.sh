@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Sets up everything `make` needs: system libraries, a virtual environment in .venv, the package. Safe to run again.
+# usage: scripts/setup.sh [dev]      dev = also what the tests and linters need
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+extra=""
+if [ "${1:-}" = dev ]; then extra="[dev]"; fi
+if nvidia-smi --list-gpus >/dev/null 2>&1; then extra="[gpu${1:+,$1}]"; fi
+
+system_libraries=(libgl1 libegl1 libusb-1.0-0 libgomp1)  # what Open3D loads
+missing=()
+if [ "${1:-}" = dev ]; then  # servers that tests start for themselves
+    command -v redis-server >/dev/null || missing+=(redis-server)
+    command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql)
+fi
+for package in "${system_libraries[@]}"; do
+    dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing+=("$package")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+    as_root=()
+    if [ "$(id -u)" -ne 0 ]; then as_root=(sudo -n); fi
+    if command -v apt-get >/dev/null && "${as_root[@]}" true 2>/dev/null; then
+        echo "Installing system packages: ${missing[*]}"
+        "${as_root[@]}" apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq "${missing[@]}" >/dev/null
+    else
+        echo "System packages are missing, and installing them needs an administrator. Please run:" >&2
+        echo "    sudo apt-get install ${missing[*]}" >&2
+        exit 5
+    fi
+fi
+
+python=${PYTHON:-python3}
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+    echo "E2E3D needs Python 3.11 or newer; $("$python" --version) was found. Set PYTHON=/path/to/python3.11." >&2
+    exit 5
+fi
+if [ ! -x .venv/bin/python ]; then
+    if ! "$python" -m venv .venv; then
+        rm -rf .venv
+        echo "Python cannot make a virtual environment. Please run: sudo apt-get install python3-venv" >&2
+        exit 5
+    fi
+fi
+
+stamp=.venv/.e2e3d-$(cat pyproject.toml constraints.txt | sha256sum | cut -c1-12)${1:+-$1}
+if [ ! -e "$stamp" ]; then
+    echo "Installing E2E3D and its libraries into .venv (some minutes the first time)"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".$extra"
+    touch "$stamp"
+fi
