@@ -1,0 +1,79 @@
+"""Keypoints, descriptors and the matches between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Features:
+    """Local features of one photograph.
+
+    Attributes:
+        keypoints_px: float32 [N, 4]: x, y (COLMAP pixel convention, full photograph), scale, orientation in radians.
+        descriptors: uint8 [N, 128].
+        colors: uint8 [N, 3], colour of the photograph at the keypoint; it becomes the colour of sparse points.
+    """
+
+    keypoints_px: NDArray[np.float32]
+    descriptors: NDArray[np.uint8]
+    colors: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Visual words of a set of photographs.
+
+    Attributes:
+        words: float32 [K, 128], centres of clusters of its descriptors.
+    """
+
+    words: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class GlobalDescriptor:
+    """One photograph as one vector; the scalar product of two says how alike the photographs are.
+
+    Attributes:
+        vector: float16 [K * 128], unit length; zeros where the photograph has no features.
+    """
+
+    vector: NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class PairList:
+    """Which photographs to match, as indices into the list of usable photographs.
+
+    Attributes:
+        pairs: int32 [P, 2], first < second, no pair twice.
+        reasons: P of ``exhaustive``, ``sequence``, ``gps``, ``retrieval``.
+    """
+
+    pairs: NDArray[np.int32]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MatchBlock:
+    """Geometrically verified matches of a block of pairs.
+
+    Attributes:
+        pairs: int32 [P, 2], as in :class:`PairList`.
+        offsets: int64 [P + 1]; matches of pair p are ``matches[offsets[p]:offsets[p + 1]]``.
+        matches: uint32 [M, 2], keypoint indices in the first and second photograph; inliers only.
+        candidates: int32 [P], how many matches stood before verification.
+        configurations: int32 [P], COLMAP's ``TwoViewGeometryConfiguration``.
+        matrices: float64 [P, 3, 3, 3]: E, F and H of each pair, zeros where not estimated.
+    """
+
+    pairs: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    matches: NDArray[np.uint32]
+    candidates: NDArray[np.int32]
+    configurations: NDArray[np.int32]
+    matrices: NDArray[np.float64]

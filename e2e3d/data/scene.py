@@ -1,0 +1,109 @@
+"""The sparse model: cameras, poses, points and the observations that tie them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A calibrated camera in COLMAP's parametrisation.
+
+    Attributes:
+        camera_id: unique, from 1.
+        model: COLMAP's name, such as ``PINHOLE``, ``SIMPLE_RADIAL``, ``OPENCV``.
+        params: the model's parameters in COLMAP's order, in pixels of the full EXIF-oriented photograph.
+    """
+
+    camera_id: int
+    model: str
+    width_px: int
+    height_px: int
+    params: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class SceneImage:
+    """A registered photograph.
+
+    Attributes:
+        name: the photograph's name.
+        photo_index: its index in the list of usable photographs.
+        cam_from_world: float64 [3, 4].
+    """
+
+    name: str
+    photo_index: int
+    camera_id: int
+    cam_from_world: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Georeference:
+    """How the model's local metric frame (x east, y north, z up) sits on the Earth.
+
+    Attributes:
+        origin: WGS84 latitude and longitude in degrees, ellipsoidal height in metres, of the frame's origin.
+        epsg: code of the projected system (UTM zone) that georeferenced exports use.
+        origin_projected_m: the origin's easting, northing and height in that system.
+        rms_error_m: root mean square distance between cameras and their GPS positions after alignment.
+    """
+
+    origin: tuple[float, float, float]
+    epsg: int
+    origin_projected_m: tuple[float, float, float]
+    rms_error_m: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A COLMAP-compatible sparse scene in structure-of-arrays form.
+
+    Attributes:
+        points_world: float64 [N, 3]; `colors` uint8 [N, 3]; `errors_px` float32 [N] (mean reprojection error).
+        observation_image: int32 [M], index into `images`; observations are sorted by point.
+        observation_point: int32 [M], index into `points_world`.
+        observation_px: float32 [M, 2], position in the full photograph.
+        frame: ``georeferenced`` (metres, z up), ``upright`` (z up, arbitrary scale), ``metric`` (z up, metres) or
+            ``arbitrary``.
+    """
+
+    cameras: tuple[Camera, ...]
+    images: tuple[SceneImage, ...]
+    points_world: NDArray[np.float64]
+    colors: NDArray[np.uint8]
+    errors_px: NDArray[np.float32]
+    observation_image: NDArray[np.int32]
+    observation_point: NDArray[np.int32]
+    observation_px: NDArray[np.float32]
+    frame: str = "arbitrary"
+    georeference: Georeference | None = None
+
+    def camera_of(self, image: SceneImage) -> Camera:
+        """The camera that took `image`."""
+        return next(camera for camera in self.cameras if camera.camera_id == image.camera_id)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A usable photograph that could not be registered: a stable code and words a photographer can act on."""
+
+    name: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Result of the mapping stage.
+
+    Attributes:
+        component_sizes: registered photographs of every component found, largest first; the first one is `scene`.
+    """
+
+    scene: Scene
+    left_out: tuple[LeftOut, ...]
+    component_sizes: tuple[int, ...]

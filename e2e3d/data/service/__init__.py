@@ -1,0 +1,1 @@
+"""Records of the service: what the repository answers with."""

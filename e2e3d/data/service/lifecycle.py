@@ -1,0 +1,81 @@
+"""The state machine of a job: which changes there are, and what a change means. Pure: the repository writes it down."""
+
+from __future__ import annotations
+
+import enum
+
+
+class State(enum.StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Happening(enum.StrEnum):
+    """What can happen to a job.
+
+    ``claimed`` by a runner; ``released`` by a runner that shuts down; ``crashed``: its process died or its runner fell
+    silent; ``completed``; ``refused``: it ended with an error that a user can act on; ``stopped``: somebody asked to
+    cancel it, and all its work has ended.
+    """
+
+    CLAIMED = "claimed"
+    RELEASED = "released"
+    CRASHED = "crashed"
+    COMPLETED = "completed"
+    REFUSED = "refused"
+    STOPPED = "stopped"
+
+
+MAX_CRASHES = 3
+TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+ACTIVE = frozenset({State.QUEUED, State.RUNNING})
+
+_CHANGES: dict[tuple[State, Happening], State] = {
+    (State.QUEUED, Happening.CLAIMED): State.RUNNING,
+    (State.QUEUED, Happening.STOPPED): State.CANCELLED,
+    (State.RUNNING, Happening.RELEASED): State.QUEUED,
+    (State.RUNNING, Happening.CRASHED): State.QUEUED,
+    (State.RUNNING, Happening.COMPLETED): State.SUCCEEDED,
+    (State.RUNNING, Happening.REFUSED): State.FAILED,
+    (State.RUNNING, Happening.STOPPED): State.CANCELLED,
+}
+
+
+def next_state(state: State, happening: Happening, attempt: int = 1, cancel_requested: bool = False) -> State:
+    """The state after `happening`.
+
+    Args:
+        state: before.
+        happening: what happened.
+        attempt: how often the job was begun: the crash of the last attempt that is allowed fails the job.
+        cancel_requested: a job that would go back to the queue although somebody wants it cancelled is cancelled.
+
+    Raises:
+        ValueError: when that cannot happen to a job in this state.
+    """
+    after = _CHANGES.get((state, happening))
+    if after is None:
+        raise ValueError(f"a job that is {state} cannot be {happening}")
+    if after is State.QUEUED and cancel_requested:
+        return State.CANCELLED
+    if happening is Happening.CRASHED and attempt >= MAX_CRASHES:
+        return State.FAILED
+    return after
+
+
+def attempts_after(attempt: int, happening: Happening) -> int:
+    """How many attempts count after `happening`: a claim begins one, a graceful release takes it back."""
+    return attempt + {Happening.CLAIMED: 1, Happening.RELEASED: -1}.get(happening, 0)
+
+
+def event_type(state: State) -> str:
+    """The type of the event that announces a state."""
+    return f"job.{state}"
+
+
+PROGRESS_EVENT = "job.progress"

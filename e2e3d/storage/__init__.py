@@ -1,0 +1,1 @@
+"""Where results live: the content-keyed artifact store."""

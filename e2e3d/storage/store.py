@@ -1,0 +1,122 @@
+"""The artifact store: every finished unit's result under its content key, and raw bytes under their hash."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, TypeVar
+
+from e2e3d.data.stats import UnitStats
+from e2e3d.errors import MachineError
+from e2e3d.storage import codec
+from e2e3d.storage.objects import S3Options, open_objects
+
+T = TypeVar("T")
+
+
+class ArtifactStore:
+    """Put-once storage of records and blobs in a local folder or on S3; many processes may share one.
+
+    A damaged object (a disk error, somebody's editor) counts as absent: its unit is computed again. Only when it is
+    found by :meth:`get`, too late for that, it is removed and an error asks to run again.
+    """
+
+    def __init__(self, url: str, options: S3Options | None = None) -> None:
+        self.url = url
+        self.options = options or S3Options()
+        self._objects = open_objects(url, self.options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ArtifactStore, (self.url, self.options)
+
+    @property
+    def local(self) -> bool:
+        """Whether reads are memory maps of local files."""
+        return self._objects.cheap_reads
+
+    def put_blob(self, data: bytes) -> str:
+        """Keep raw bytes once; returns their SHA-256 in hexadecimal, which is their name in ``blob/<sha256>``.
+
+        Raises:
+            MachineError: if they cannot be written.
+        """
+        sha256 = hashlib.sha256(data).hexdigest()
+        name = object_name(f"blob/{sha256}")
+        if self._objects.size(name) != len(data) or (self.local and self._objects.read(name) != data):
+            self._objects.write(name, data)
+        return sha256
+
+    def get_blob(self, sha256: str) -> bytes:
+        """Return raw bytes.
+
+        Raises:
+            MachineError: if they are missing or damaged.
+        """
+        key = f"blob/{sha256}"
+        data = bytes(self._read(key))
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise self._damaged(key)
+        return data
+
+    def has(self, key: str) -> bool:
+        """Whether an object of that key exists; :meth:`stats` also checks that it is intact."""
+        return self._objects.size(object_name(key)) is not None
+
+    def put(self, key: str, record: object, stats: UnitStats) -> None:
+        """Keep a unit's result, atomically; an intact object of the same key stays as it is.
+
+        Raises:
+            MachineError: if it cannot be written: ``disk-full``, ``no-permission``, ``store-unreachable`` …
+            TypeError: if the record holds what cannot be stored.
+        """
+        if self.stats(key) is None:
+            self._objects.write(object_name(key), codec.encode(record, stats))
+
+    def get(self, key: str, record_type: type[T]) -> T:
+        """Load a record, or the bytes of a blob; arrays are read-only, and map the file where it is local.
+
+        Raises:
+            MachineError: ``artifact-missing`` or ``artifact-damaged``.
+        """
+        if record_type is bytes:
+            return self.get_blob(key.removeprefix("blob/"))  # type: ignore[return-value]
+        data = self._read(key)
+        try:
+            return codec.decode(data, record_type)
+        except codec.DamagedError as error:
+            raise self._damaged(key) from error
+
+    def stats(self, key: str) -> UnitStats | None:
+        """What the unit cost, or None when there is no intact result: the question to ask before computing."""
+        try:
+            return codec.decode_stats(self._objects.read(object_name(key)))
+        except (FileNotFoundError, codec.DamagedError):
+            return None
+
+    def sweep(self) -> int:
+        """Remove temporary files of writers that died; returns how many."""
+        return self._objects.sweep()
+
+    def _read(self, key: str) -> bytes | memoryview:
+        try:
+            return self._objects.read(object_name(key))
+        except FileNotFoundError as error:
+            raise MachineError(
+                "artifact-missing",
+                f"The store {self.url} has no {key}.",
+                "All machines must reach the same store. Run the same command again to compute what is missing.",
+            ) from error
+
+    def _damaged(self, key: str) -> MachineError:
+        self._objects.delete(object_name(key))
+        return MachineError(
+            "artifact-damaged",
+            f"{key} in the store {self.url} was damaged and has been removed.",
+            "Run the same command again: only that part is computed again.",
+        )
+
+
+def object_name(key: str) -> str:
+    """Where the artifact or blob of a content key lies below the store."""
+    stage, _, digest = key.rpartition("/")
+    suffix = "" if stage == "blob" else ".safetensors"
+    return f"{stage}/{digest[:2]}/{digest}{suffix}"
