@@ -1,0 +1,187 @@
+"""Mutual nearest neighbours of descriptors with Lowe's ratio test, as an exact integer matrix product.
+
+Descriptors are bytes of norm 512, so their scalar product gives the angle between them. The products are formed by
+torch's 8-bit matrix multiplication with 32-bit sums, exact on the CPU (VNNI) and on the GPU (tensor cores), in tiles of
+rows, so that memory is bounded by the tile. Both devices return the same matches.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+TILE_ROWS = 256
+GPU_TILE_ROWS = 8192
+_OFFSET = 128  # unsigned to signed bytes
+_NORM_SQUARED = 512.0**2
+_COLUMN_BLOCK = 64
+_ROW_MULTIPLE = 32  # the GPU's multiplication takes no fewer than 17 rows, and columns in eights
+_NONE = np.iinfo(np.int32).min
+
+
+class DescriptorSet:
+    """Descriptors of one photograph, ready to be multiplied on `device`.
+
+    Args:
+        descriptors: uint8 [N, 128].
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, descriptors: NDArray[np.uint8], device: str) -> None:
+        import torch
+
+        assert descriptors.shape[1:] == (128,)
+        assert descriptors.dtype == np.uint8
+        self.count = len(descriptors)
+        padded = np.zeros((_round_up(self.count), 128), np.uint8)
+        padded[: self.count] = descriptors
+        signed = (padded.astype(np.int16) - _OFFSET).astype(np.int8)
+        self.signed = torch.from_numpy(signed).to(device)
+        # (a + 128)·(b + 128) = a·b + 128 Σa + 128 Σb + 128³; half of the constant goes to either side
+        sums = _OFFSET * signed.astype(np.int32).sum(axis=1) + _OFFSET**3 // 2
+        self.offsets = torch.from_numpy(sums.astype(np.int32)).to(device)
+
+
+def _round_up(count: int) -> int:
+    return -(-count // _ROW_MULTIPLE) * _ROW_MULTIPLE
+
+
+def mutual_matches(
+    first: DescriptorSet, second: DescriptorSet, max_ratio: float, max_distance_rad: float
+) -> NDArray[np.uint32]:
+    """Indices of descriptors that are each other's nearest neighbour and clearly nearer than the next.
+
+    Args:
+        first: of the first photograph.
+        second: of the second photograph, on the same device.
+        max_ratio: angle to the nearest over angle to the next, in both directions, must be below it.
+        max_distance_rad: largest angle to the nearest.
+
+    Returns:
+        uint32 [M, 2], sorted by the first index.
+    """
+    if first.count < 2 or second.count < 2:
+        return np.zeros((0, 2), np.uint32)
+    on_gpu = first.signed.is_cuda
+    rows, columns = (_nearest_two_gpu if on_gpu else _nearest_two_cpu)(first, second)
+    row_best, row_next, row_index = rows
+    column_best, column_next, column_index = columns
+    i = np.arange(first.count)
+    keep = column_index[row_index] == i
+    keep &= _passes(row_best, row_next, max_ratio, max_distance_rad)
+    keep &= _passes(column_best, column_next, max_ratio, max_distance_rad)[row_index]
+    return np.stack([i[keep], row_index[keep]], axis=1).astype(np.uint32)
+
+
+NearestTwo = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]
+"""Best score, next score and index of the best, per descriptor."""
+
+
+def _passes(
+    best: NDArray[np.int32], following: NDArray[np.int32], max_ratio: float, max_distance_rad: float
+) -> NDArray[np.bool_]:
+    angle = np.arccos(np.clip(best / _NORM_SQUARED, -1, 1))
+    next_angle = np.arccos(np.clip(following / _NORM_SQUARED, -1, 1))
+    return np.asarray((angle < max_ratio * next_angle) & (angle <= max_distance_rad))
+
+
+def _nearest_two_cpu(first: DescriptorSet, second: DescriptorSet) -> tuple[NearestTwo, NearestTwo]:
+    import torch
+
+    rows = tuple(np.full(first.count, v, t) for v, t in ((_NONE, np.int32), (_NONE, np.int32), (0, np.int64)))
+    columns = tuple(np.full(second.count, v, t) for v, t in ((_NONE, np.int32), (_NONE, np.int32), (0, np.int64)))
+    row_offsets, column_offsets = first.offsets.numpy(), second.offsets.numpy()
+    transposed = second.signed.T
+    for start in range(0, first.count, TILE_ROWS):
+        stop = min(start + TILE_ROWS, first.count)
+        scores = torch._int_mm(first.signed[start : _round_up(stop)], transposed).numpy()
+        _reduce_tile(scores, row_offsets, column_offsets, start, stop, *rows, *columns)
+    return rows, columns  # type: ignore[return-value]
+
+
+@numba.njit(cache=True, boundscheck=False)
+def _reduce_tile(
+    scores: NDArray[np.int32],
+    row_offsets: NDArray[np.int32],
+    column_offsets: NDArray[np.int32],
+    start: int,
+    stop: int,
+    row_best: NDArray[np.int32],
+    row_next: NDArray[np.int32],
+    row_index: NDArray[np.int64],
+    column_best: NDArray[np.int32],
+    column_next: NDArray[np.int32],
+    column_index: NDArray[np.int64],
+) -> None:
+    """Fold one tile of raw products into the two best scores of its rows and of all columns."""
+    columns = column_best.shape[0]
+    line = np.empty(columns, np.int32)
+    for i in range(start, stop):
+        raw = scores[i - start]
+        offset = row_offsets[i]
+        for j in range(columns):
+            line[j] = raw[j] + offset + column_offsets[j]
+        for j in range(columns):
+            s = line[j]
+            best = column_best[j]
+            column_next[j] = max(column_next[j], min(best, s))
+            column_index[j] = i if s > best else column_index[j]
+            column_best[j] = max(best, s)
+        best, following, best_block = _NONE, _NONE, 0
+        for block in range(0, columns, _COLUMN_BLOCK):
+            top = line[block]
+            for j in range(block + 1, min(block + _COLUMN_BLOCK, columns)):
+                top = max(top, line[j])
+            if top > best:
+                following, best, best_block = best, top, block
+            elif top > following:
+                following = top
+        found = False
+        for j in range(best_block, min(best_block + _COLUMN_BLOCK, columns)):
+            if not found and line[j] == best:
+                row_index[i] = j
+                found = True
+            elif line[j] > following:
+                following = line[j]
+        row_best[i], row_next[i] = best, following
+
+
+def _nearest_two_gpu(first: DescriptorSet, second: DescriptorSet) -> tuple[NearestTwo, NearestTwo]:
+    import torch
+
+    row_parts: list[tuple[torch.Tensor, torch.Tensor]] = []
+    column_scores, column_rows = [], []
+    for start in range(0, first.count, GPU_TILE_ROWS):
+        stop = min(start + GPU_TILE_ROWS, first.count)
+        scores = torch._int_mm(first.signed[start : _round_up(stop)], second.signed.T)
+        scores = scores[: stop - start, : second.count]
+        scores = scores + first.offsets[start:stop, None] + second.offsets[None, : second.count]
+        row_parts.append(_top_two(scores, 1))
+        best, index = _top_two(scores, 0)
+        column_scores.append(best.T)
+        column_rows.append(index.T + start)
+    rows = torch.cat([p[0] for p in row_parts]), torch.cat([p[1] for p in row_parts])
+    merged, choice = torch.cat(column_scores, dim=1).sort(dim=1, descending=True, stable=True)
+    column_index = torch.cat(column_rows, dim=1).gather(1, choice)
+    return _to_numpy(*rows), _to_numpy(merged, column_index)
+
+
+def _top_two(scores: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The two best scores along `dim` and their indices; of equal ones the first."""
+    best = scores.amax(dim=dim, keepdim=True)
+    first = (scores == best).int().argmax(dim=dim, keepdim=True)
+    following, next_index = scores.scatter(dim, first, _NONE).max(dim=dim, keepdim=True)
+    import torch
+
+    return torch.cat([best, following], dim=dim), torch.cat([first, next_index], dim=dim)
+
+
+def _to_numpy(scores: torch.Tensor, index: torch.Tensor) -> NearestTwo:
+    values = scores[:, :2].cpu().numpy()
+    return values[:, 0].copy(), values[:, 1].copy(), index[:, 0].cpu().numpy()

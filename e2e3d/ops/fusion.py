@@ -1,0 +1,372 @@
+"""Fusion of depth maps into one oriented, coloured point cloud by soft evidence over views.
+
+Every pixel of a reference view is compared with its neighbours, one neighbour at a time. A neighbour whose surface
+lies within the tolerances adds evidence, in proportion to its confidence and to how well it agrees, and moves the
+point along the reference ray by its weighted share; a neighbour that sees through the point takes evidence away.
+Tolerances follow the fusion of COLMAP (Schoenberger et al., ECCV 2016: relative depth, reprojection error, normal
+angle); the soft form follows ACMP's confidence-weighted consistency (Xu and Tao, AAAI 2020).
+
+The number of points follows from the finest footprint, not from the number of views: a pixel is emitted only if few
+agreeing neighbours (`density` - 1 at most) see the surface with a finer footprint. That rule looks at one pixel and its
+neighbours only, so it needs no order and no marks, and blocks of views can be fused apart with the same result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from e2e3d.data.dense import DepthMap, PointCloud, View
+from e2e3d.errors import ReconstructionError
+from e2e3d.ops.depth_rims import nearest_around, refuted_rims, seen_past, suspect_rims
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+MAX_NEIGHBOURS = 63  # the agreeing neighbours of a pixel are bits of one int64
+_ROWS_PER_TASK = 32
+
+
+@dataclass(frozen=True)
+class FusionRules:
+    """When depths agree, and when agreement is enough.
+
+    Attributes:
+        max_depth_difference: relative to the depth.
+        max_reprojection_px: distance in the reference view between the point and the neighbour's surface point.
+        max_normal_deg: angle between the normals.
+        min_views: depth maps that must agree, the reference included.
+        min_evidence: sum of confidences (the reference's own, plus the neighbours' times their agreement).
+        density: points per pixel of the finest view, about: so many of the finest agreeing views emit theirs.
+    """
+
+    max_depth_difference: float = 0.01
+    max_reprojection_px: float = 2.0
+    max_normal_deg: float = 50.0
+    min_views: int = 2
+    min_evidence: float = 0.4
+    density: int = 3
+
+
+@dataclass(frozen=True)
+class FusionView:
+    """A view with its depth as the kernels want it: read-only arrays, and `pixel_area` float32 [H, W].
+
+    `pixel_area` is the area of surface that a pixel covers, in squared model units; infinite where there is no depth.
+    `suspect` and `nearest` are those of :mod:`e2e3d.ops.depth_rims`.
+    """
+
+    view: View
+    depth: NDArray[np.float32]
+    normal_cam: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    pixel_area: NDArray[np.float32]
+    suspect: NDArray[np.bool_]
+    nearest: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What the neighbours of a reference view add up to, per pixel."""
+
+    scalars: NDArray[np.float32]  # [H, W, 3]: evidence, weight, weighted relative depth change
+    vectors: NDArray[np.float32]  # [H, W, 6]: weighted normal in the reference camera, weighted colour
+    agreeing: NDArray[np.int64]  # [H, W]: bit k = neighbour k agrees
+    finer: NDArray[np.uint8]  # [H, W]: how many agreeing neighbours see the surface finer
+
+
+def prepare_view(view: View, depth_map: DepthMap) -> FusionView:
+    """Apply the view's mask to its depth, find the surface area of each pixel, and suspicious rims."""
+    depth = depth_map.depth if view.mask is None else np.where(view.mask, depth_map.depth, np.float32(0))
+    rays = _rays_cam(view)
+    facing = -np.einsum("hwc,hwc->hw", depth_map.normal_cam, rays) / np.linalg.norm(rays, axis=-1)
+    valid = (depth > 0).astype(np.float32)
+    # Noise of single normals must not decide who owns a point: smooth over the neighbourhood.
+    facing = cv2.blur(facing.astype(np.float32) * valid, (7, 7)) / np.maximum(cv2.blur(valid, (7, 7)), np.float32(1e-6))
+    fx, fy = view.intrinsics_px[:2]
+    area = depth**2 / np.float32(fx * fy) / np.clip(facing, np.float32(0.1), np.float32(1))
+    area[depth <= 0] = np.inf
+    return FusionView(
+        view,
+        _read_only(depth),
+        _read_only(depth_map.normal_cam),
+        _read_only(depth_map.confidence),
+        _read_only(area.astype(np.float32)),
+        suspect_rims(depth, view.image),
+        nearest_around(depth, depth_map.confidence),
+    )
+
+
+def fuse_view(
+    reference: FusionView, neighbours: Sequence[FusionView], rules: FusionRules, threads: int = 1
+) -> PointCloud:
+    """Fuse the points that `reference` is among the best to see, checked against at most `MAX_NEIGHBOURS` neighbours.
+
+    Returns:
+        The points in the order of the reference's pixels; `view_indices` are into ``scene.images``.
+    """
+    assert len(neighbours) <= MAX_NEIGHBOURS, f"{len(neighbours)} neighbours; at most {MAX_NEIGHBOURS} fit"
+    height, width = reference.depth.shape
+    sums = _Sums(
+        np.zeros((height, width, 3), np.float32),
+        np.zeros((height, width, 6), np.float32),
+        np.zeros((height, width), np.int64),
+        np.zeros((height, width), np.uint8),
+    )
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        for slot, neighbour in enumerate(neighbours):
+            _add_neighbour(reference, neighbour, slot, rules, sums, pool)
+    return _emit(reference, neighbours, rules, sums)
+
+
+def merge_clouds(clouds: Iterable[PointCloud]) -> PointCloud:
+    """Join clouds, in order, into one. Blocks share no points, because each point belongs to one pixel of one view.
+
+    Raises:
+        ReconstructionError: `no-dense-points` if all clouds are empty.
+    """
+    parts = [cloud for cloud in clouds if len(cloud.points_world)]
+    if not parts:
+        raise ReconstructionError(
+            "no-dense-points",
+            "The depth maps of the photographs agree nowhere, so there is no surface to build.",
+            "Take photographs that overlap by two thirds, of a surface with visible detail, from different places.",
+        )
+    starts = np.cumsum([0] + [len(cloud.view_indices) for cloud in parts])
+    offsets = [cloud.view_offsets[:-1] + start for cloud, start in zip(parts, starts, strict=False)]
+    return PointCloud(
+        points_world=np.concatenate([cloud.points_world for cloud in parts]),
+        normals_world=np.concatenate([cloud.normals_world for cloud in parts]),
+        colors=np.concatenate([cloud.colors for cloud in parts]),
+        confidence=np.concatenate([cloud.confidence for cloud in parts]),
+        view_count=np.concatenate([cloud.view_count for cloud in parts]),
+        footprint=np.concatenate([cloud.footprint for cloud in parts]),
+        view_offsets=np.concatenate([*offsets, starts[-1:]]).astype(np.int64),
+        view_indices=np.concatenate([cloud.view_indices for cloud in parts]),
+    )
+
+
+def concatenate_clouds(clouds: Sequence[PointCloud]) -> PointCloud:
+    """Like :func:`merge_clouds`, but an empty result is allowed."""
+    return merge_clouds(clouds) if any(len(cloud.points_world) for cloud in clouds) else empty_cloud()
+
+
+def empty_cloud() -> PointCloud:
+    """A cloud without points."""
+    return PointCloud(
+        points_world=np.zeros((0, 3), np.float32),
+        normals_world=np.zeros((0, 3), np.float32),
+        colors=np.zeros((0, 3), np.uint8),
+        confidence=np.zeros(0, np.float32),
+        view_count=np.zeros(0, np.uint16),
+        footprint=np.zeros(0, np.float32),
+        view_offsets=np.zeros(1, np.int64),
+        view_indices=np.zeros(0, np.int32),
+    )
+
+
+def _add_neighbour(
+    reference: FusionView, neighbour: FusionView, slot: int, rules: FusionRules, sums: _Sums, pool: ThreadPoolExecutor
+) -> None:
+    other_from_ref = relative_pose(reference.view.cam_from_world, neighbour.view.cam_from_world).astype(np.float32)
+    limits = np.array(
+        [rules.max_depth_difference, rules.max_reprojection_px, np.cos(np.radians(rules.max_normal_deg))], np.float32
+    )
+
+    def rows(first: int) -> None:
+        _accumulate_rows(
+            first,
+            min(first + _ROWS_PER_TASK, len(reference.depth)),
+            slot,
+            neighbour.view.image_index < reference.view.image_index,
+            reference.view.intrinsics_px.astype(np.float32),
+            neighbour.view.intrinsics_px.astype(np.float32),
+            other_from_ref,
+            limits,
+            (reference.depth, reference.normal_cam, reference.pixel_area),
+            (neighbour.depth, neighbour.normal_cam, neighbour.pixel_area, neighbour.confidence),
+            _read_only(neighbour.view.image),
+            (sums.scalars, sums.vectors, sums.agreeing, sums.finer),
+        )
+
+    list(pool.map(rows, range(0, len(reference.depth), _ROWS_PER_TASK)))
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _accumulate_rows(  # type: ignore[no-untyped-def]
+    first, last, slot, wins_ties, ref_k, other_k, pose, limits, ref, other, image, sums
+):
+    """Compare rows [first, last) of the reference with one neighbour and add to `sums`."""
+    depth, normal, area = ref
+    _, other_normal, other_area, other_confidence = other
+    scalars, vectors, agreeing, finer_views = sums
+    bit = np.int64(1) << np.int64(slot)
+    for y in range(first, last):
+        for x in range(depth.shape[1]):
+            d = depth[y, x]
+            if d <= 0:
+                continue
+            rx, ry = (x + np.float32(0.5) - ref_k[2]) / ref_k[0], (y + np.float32(0.5) - ref_k[3]) / ref_k[1]
+            agreement, change, qx, qy = _compare(d, rx, ry, normal[y, x], ref_k, other_k, pose, limits, other)
+            if agreement == 0:
+                continue
+            confidence = other_confidence[qy, qx]
+            if agreement < 0:
+                scalars[y, x, 0] -= np.float32(0.5) * confidence
+                continue
+            scalars[y, x, 0] += agreement * confidence
+            finer = min(area[y, x] / other_area[qy, qx], np.float32(4))
+            weight = agreement * confidence * finer
+            scalars[y, x, 1] += weight
+            scalars[y, x, 2] += weight * change
+            for c in range(3):
+                turned = (
+                    pose[0, c] * other_normal[qy, qx, 0]
+                    + pose[1, c] * other_normal[qy, qx, 1]
+                    + pose[2, c] * other_normal[qy, qx, 2]
+                )
+                vectors[y, x, c] += weight * turned
+                vectors[y, x, 3 + c] += weight * image[qy, qx, c]
+            agreeing[y, x] |= bit
+            if other_area[qy, qx] < area[y, x] or (wins_ties and other_area[qy, qx] == area[y, x]):
+                finer_views[y, x] += 1
+
+
+@njit(cache=True, nogil=True, fastmath=True, inline="always")
+def _compare(d, rx, ry, normal, ref_k, other_k, pose, limits, other):  # type: ignore[no-untyped-def]
+    """Compare one point with a neighbour.
+
+    Returns (agreement, change, qx, qy): agreement in (0, 1], 0 = no statement, -1 = the neighbour sees through the
+    point; change = relative depth change on the reference ray that meets the neighbour's surface; its pixel.
+    """
+    none = (np.float32(0), np.float32(0), 0, 0)
+    other_depth, other_normal = other[0], other[1]
+    px, py, pz = d * rx, d * ry, d
+    ox = pose[0, 0] * px + pose[0, 1] * py + pose[0, 2] * pz + pose[0, 3]
+    oy = pose[1, 0] * px + pose[1, 1] * py + pose[1, 2] * pz + pose[1, 3]
+    oz = pose[2, 0] * px + pose[2, 1] * py + pose[2, 2] * pz + pose[2, 3]
+    if oz <= 0:
+        return none
+    u, v = other_k[0] * ox / oz + other_k[2], other_k[1] * oy / oz + other_k[3]
+    if not (0 <= u < other_depth.shape[1] and 0 <= v < other_depth.shape[0]):
+        return none
+    qx, qy = int(u), int(v)
+    seen = other_depth[qy, qx]
+    if seen <= 0:
+        return none
+    gap = (seen - oz) / oz
+    if gap > 3 * limits[0]:
+        return np.float32(-1), np.float32(0), qx, qy
+    if abs(gap) > 2 * limits[0]:
+        return none
+    seen = _bilinear_depth(other_depth, u - np.float32(0.5), v - np.float32(0.5), seen, 2 * limits[0])
+    scale = seen / oz
+    sx, sy, sz = scale * ox - pose[0, 3], scale * oy - pose[1, 3], scale * oz - pose[2, 3]
+    bx = pose[0, 0] * sx + pose[1, 0] * sy + pose[2, 0] * sz
+    by = pose[0, 1] * sx + pose[1, 1] * sy + pose[2, 1] * sz
+    bz = pose[0, 2] * sx + pose[1, 2] * sy + pose[2, 2] * sz
+    if bz <= 0:
+        return none
+    shift_x, shift_y = ref_k[0] * (bx / bz - rx), ref_k[1] * (by / bz - ry)
+    gap = (bz - d) / d
+    error = (gap / limits[0]) ** 2 + (shift_x**2 + shift_y**2) / limits[1] ** 2
+    if error >= 1:
+        return none
+    nx, ny, nz = other_normal[qy, qx, 0], other_normal[qy, qx, 1], other_normal[qy, qx, 2]
+    cosine = (
+        normal[0] * (pose[0, 0] * nx + pose[1, 0] * ny + pose[2, 0] * nz)
+        + normal[1] * (pose[0, 1] * nx + pose[1, 1] * ny + pose[2, 1] * nz)
+        + normal[2] * (pose[0, 2] * nx + pose[1, 2] * ny + pose[2, 2] * nz)
+    )
+    if cosine < limits[2]:
+        return none
+    along = normal[0] * rx + normal[1] * ry + normal[2]
+    change = gap
+    if along < np.float32(-0.2):
+        offset = normal[0] * (bx - px) + normal[1] * (by - py) + normal[2] * (bz - pz)
+        change = max(-limits[0], min(limits[0], offset / (along * d)))
+    return (1 - error) ** 2, change, qx, qy
+
+
+@njit(cache=True, nogil=True, fastmath=True, inline="always")
+def _bilinear_depth(depth, x, y, nearest, limit):  # type: ignore[no-untyped-def]
+    """Depth at array position (x, y), or `nearest` where the four pixels around do not form one surface."""
+    x0, y0 = int(np.floor(x)), int(np.floor(y))
+    if x0 < 0 or y0 < 0 or x0 + 1 >= depth.shape[1] or y0 + 1 >= depth.shape[0]:
+        return nearest
+    a, b, c, d = depth[y0, x0], depth[y0, x0 + 1], depth[y0 + 1, x0], depth[y0 + 1, x0 + 1]
+    if min(min(a, b), min(c, d)) <= 0 or max(max(a, b), max(c, d)) - min(min(a, b), min(c, d)) > limit * nearest:
+        return nearest
+    fx, fy = x - x0, y - y0
+    return (a * (1 - fx) + b * fx) * (1 - fy) + (c * (1 - fx) + d * fx) * fy
+
+
+def _emit(reference: FusionView, neighbours: Sequence[FusionView], rules: FusionRules, sums: _Sums) -> PointCloud:
+    view = reference.view
+    evidence = reference.confidence + sums.scalars[..., 0]
+    count = 1 + np.bitwise_count(sums.agreeing)
+    keep = (
+        (reference.depth > 0)
+        & ~_rims(reference, neighbours)
+        & (sums.finer < rules.density)
+        & (evidence >= rules.min_evidence)
+        & (count >= rules.min_views)
+    )
+    own_weight = reference.confidence[keep]
+    total = own_weight + sums.scalars[keep, 1]
+    depth = reference.depth[keep] * (1 + sums.scalars[keep, 2] / total)
+    R, t = view.cam_from_world[:, :3], view.cam_from_world[:, 3]
+    points = (_rays_cam(view)[keep] * depth[:, None].astype(np.float64) - t) @ R
+    normals = (own_weight[:, None] * reference.normal_cam[keep] + sums.vectors[keep, :3]) @ R
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    colors = (own_weight[:, None] * view.image[keep] + sums.vectors[keep, 3:]) / total[:, None]
+    slots = (sums.agreeing[keep, None] >> np.arange(len(neighbours))) & 1
+    indices = np.array([view.image_index, *(neighbour.view.image_index for neighbour in neighbours)], np.int32)
+    rows, columns = np.nonzero(np.concatenate([np.ones((len(slots), 1), np.int64), slots], 1))
+    return PointCloud(
+        points_world=points.astype(np.float32),
+        normals_world=normals.astype(np.float32),
+        colors=np.clip(colors + 0.5, 0, 255).astype(np.uint8),
+        confidence=(1 - np.exp(-np.maximum(evidence[keep], 0))).astype(np.float32),
+        view_count=count[keep].astype(np.uint16),
+        footprint=(depth / np.float32(np.sqrt(view.intrinsics_px[0] * view.intrinsics_px[1]))).astype(np.float32),
+        view_offsets=np.searchsorted(rows, np.arange(len(slots) + 1)).astype(np.int64),
+        view_indices=indices[columns],
+    )
+
+
+def _rims(reference: FusionView, neighbours: Sequence[FusionView]) -> NDArray[np.bool_]:
+    """Which pixels [H, W] of the reference have the depth of an object that they are only beside."""
+    suspect, view = reference.suspect, reference.view
+    points_cam = _rays_cam(view)[suspect] * reference.depth[suspect, None].astype(np.float64)
+    points_world = (points_cam - view.cam_from_world[:, 3]) @ view.cam_from_world[:, :3]
+    refuted = np.zeros(len(points_world), np.bool_)
+    for other in neighbours:
+        refuted |= seen_past(points_world, other.nearest, other.view.intrinsics_px, other.view.cam_from_world)
+    return refuted_rims(suspect, refuted)
+
+
+def relative_pose(first_from_world: NDArray[np.float64], second_from_world: NDArray[np.float64]) -> NDArray[np.float64]:
+    """second_from_first [3, 4] of two rigid poses [3, 4]."""
+    R = second_from_world[:, :3] @ first_from_world[:, :3].T
+    return np.concatenate([R, (second_from_world[:, 3] - R @ first_from_world[:, 3])[:, None]], 1)
+
+
+def _rays_cam(view: View) -> NDArray[np.float64]:
+    """Rays [H, W, 3] with z = 1 through the pixel centres, in the camera frame."""
+    fx, fy, cx, cy = view.intrinsics_px
+    ys, xs = np.mgrid[0 : view.image.shape[0], 0 : view.image.shape[1]]
+    return np.stack([(xs + 0.5 - cx) / fx, (ys + 0.5 - cy) / fy, np.ones(xs.shape)], -1)
+
+
+def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    """The same data as a read-only C-contiguous array, so that the kernels compile once for every caller."""
+    shared = np.ascontiguousarray(array).view()
+    shared.flags.writeable = False
+    return shared

@@ -1,0 +1,155 @@
+"""Photometric refinement of a mesh: the surface moves until the views agree on what it shows.
+
+After Vu, Labatut, Pons and Keriven, "High Accuracy and Visibility-Consistent Dense Multiview Stereo" (TPAMI 2012):
+windowed correlation between pairs of views through the surface, with a thin-plate term. Where they go from coarse to
+fine images, this starts at the scale of the depth maps, within a pixel or two of the surface. See
+:mod:`e2e3d.ops.photo_residuals` for what else differs. Vertices move along their normals; the topology stays.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array, diags_array
+from scipy.sparse.linalg import LinearOperator, cg
+
+from e2e3d.data.dense import View
+from e2e3d.ops.mesh_topology import edge_pairs, face_edges, vertex_normals
+from e2e3d.ops.photo_residuals import Equations, Frame, add_pair, draw_frame
+
+Floats = NDArray[np.float32]
+Faces = NDArray[np.int32]
+
+_HELD_FRAMES = 5
+_SOLVER_STEPS = 30
+_MAX_STEP_PX = 1.0
+
+
+@dataclass(frozen=True)
+class RefineRules:
+    """How a mesh is refined.
+
+    Attributes:
+        smoothness: weight of the thin-plate term, in pixels and whatever the mesh's density, against squared residuals.
+        steps: how many Gauss-Newton steps.
+        partners: views that each view is compared with.
+    """
+
+    smoothness: float = 1.0
+    steps: int = 2
+    partners: int = 3
+
+
+def refine_vertices(
+    vertices: Floats, faces: Faces, load_views: Sequence[Callable[[], View]], rules: RefineRules
+) -> Floats:
+    """Vertices float32 [V, 3] moved along their normals. Views are loaded a few at a time.
+
+    Args:
+        vertices: float32 [V, 3].
+        faces: int32 [F, 3].
+        load_views: give the views; sources outside of them are left out.
+        rules: how to refine.
+    """
+    laplacian, border = _umbrella(len(vertices), faces)
+    pairs = _pairs(load_views, rules.partners)
+    for _ in range(rules.steps):
+        sums = _equations(vertices, faces, load_views, pairs)
+        vertices = _step(vertices, vertex_normals(vertices, faces), sums, laplacian, border, rules.smoothness)
+    return vertices
+
+
+def _pairs(load_views: Sequence[Callable[[], View]], partners: int) -> list[tuple[int, ...]]:
+    """Positions of the partners of each view, best first."""
+    known = [(view.image_index, view.sources) for view in (load() for load in load_views)]
+    position = {image: i for i, (image, _) in enumerate(known)}
+    return [tuple(position[s] for s in sources if s in position)[:partners] for _, sources in known]
+
+
+def _equations(
+    vertices: Floats,
+    faces: Faces,
+    load_views: Sequence[Callable[[], View]],
+    pairs: list[tuple[int, ...]],
+) -> Equations:
+    sums = Equations.zero(len(vertices))
+    held: OrderedDict[int, Frame] = OrderedDict()
+
+    def frame(index: int) -> Frame:
+        if index not in held:
+            view = load_views[index]()
+            held[index] = draw_frame(view.image, view.intrinsics_px, view.cam_from_world, view.mask, vertices, faces)
+            if len(held) > _HELD_FRAMES:
+                held.popitem(last=False)
+        held.move_to_end(index)
+        return held[index]
+
+    for first, partners in enumerate(pairs):
+        for second in partners:
+            add_pair(sums, frame(first), frame(second), vertices, faces)
+    return sums
+
+
+def _step(
+    vertices: Floats,
+    normals: Floats,
+    sums: Equations,
+    laplacian: csr_array,
+    border: NDArray[np.bool_],
+    smoothness: float,
+) -> Floats:
+    """One Gauss-Newton step with the thin-plate term, solved by conjugate gradients."""
+    seen = sums.weight > 0
+    if not seen.any():
+        return vertices
+    pixel = np.where(seen, sums.pixel_size / np.maximum(sums.weight, 1e-9), 0)
+    pixel[~seen] = np.median(pixel[seen])
+    spread = np.maximum(_spread(vertices, laplacian), 1e-3 * pixel)
+    stiffness = np.where(border, 0, smoothness * (pixel / spread) ** 2)
+    # In pixels: the displacement is `pixel` times the unknown.
+    curvature = sums.curvature * pixel**2
+    bending = laplacian @ vertices
+    force = sums.gradient * pixel + pixel * np.einsum(
+        "vc,vc->v", laplacian.T @ (bending * (stiffness / pixel**2)[:, None]), normals
+    )
+    plate = diags_array(np.sqrt(stiffness) / pixel) @ laplacian @ diags_array(pixel)
+    diagonal = curvature + np.asarray(plate.multiply(plate).sum(0)).ravel() + 1e-6
+    free = ~border
+
+    def apply(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        inner = np.where(free, x, 0)
+        return np.where(free, curvature * inner + plate.T @ (plate @ inner) + 1e-6 * inner, x)
+
+    count = len(vertices)
+    operator = LinearOperator((count, count), matvec=apply, dtype=np.float64)
+    inverse = LinearOperator((count, count), matvec=lambda x: x / np.where(free, diagonal, 1), dtype=np.float64)
+    move, _ = cg(operator, np.where(free, -force, 0), rtol=1e-3, maxiter=_SOLVER_STEPS, M=inverse)
+    move = np.clip(move, -_MAX_STEP_PX, _MAX_STEP_PX) * pixel
+    return np.asarray(vertices + move[:, None] * normals, np.float32)
+
+
+def _spread(vertices: Floats, laplacian: csr_array) -> NDArray[np.float64]:
+    """Root mean square distance [V] of a vertex to its neighbours."""
+    squares = np.einsum("vc,vc->v", vertices, vertices, dtype=np.float64)
+    means, mean_squares = vertices - laplacian @ vertices, squares - laplacian @ squares
+    spread = np.maximum(squares - 2 * np.einsum("vc,vc->v", vertices, means) + mean_squares, 0)
+    return np.asarray(np.sqrt(spread))
+
+
+def _umbrella(count: int, faces: Faces) -> tuple[csr_array, NDArray[np.bool_]]:
+    """Vertex minus the mean of its neighbours, as a matrix [V, V], and which vertices [V] lie on an open border."""
+    a, b = edge_pairs(faces)
+    keys = face_edges(faces)
+    border = np.ones(len(keys), np.bool_)
+    border[a] = border[b] = False
+    on_border = np.zeros(count, np.bool_)
+    on_border[keys[border] >> 32] = on_border[keys[border] & 0xFFFFFFFF] = True
+    edges = np.unique(keys)
+    i, j = edges >> 32, edges & 0xFFFFFFFF
+    links = coo_array((np.ones(2 * len(i)), (np.r_[i, j], np.r_[j, i])), (count, count)).tocsr()
+    degree = np.maximum(links.sum(1), 1)
+    return csr_array(diags_array(np.ones(count)) - diags_array(1 / degree) @ links), on_border

@@ -1,0 +1,102 @@
+"""Decide where a closed surface is backed by data: support by points, space seen through, holes and islands."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e3d.data.dense import DepthMap, View
+from e2e3d.ops.mesh_topology import edge_pairs, face_components, face_edges
+
+Floats = NDArray[np.float32]
+Faces = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+
+_ENCLOSED = 0.8  # of the rim of a patch that closes a hole
+_SURE = 0.3  # confidence from which a depth counts as having seen through a point
+
+
+def seen_through(vertices: Floats, view: View, depth_map: DepthMap, margin: float) -> tuple[Mask, Mask]:
+    """Which vertices [V, 3] a view sees through, and which it looks at freely.
+
+    It sees through those in front of its depth by more than `margin` (relative to the depth), and looks freely at those
+    that are not behind its depth by as much: on it, in front of it, or where it has none.
+    """
+    points_cam = vertices @ view.cam_from_world[:, :3].T.astype(np.float32) + view.cam_from_world[:, 3].astype(
+        np.float32
+    )
+    z = points_cam[:, 2]
+    fx, fy, cx, cy = view.intrinsics_px
+    safe = np.where(z > 0, z, 1)
+    x, y = np.floor(fx * points_cam[:, 0] / safe + cx), np.floor(fy * points_cam[:, 1] / safe + cy)
+    height, width = depth_map.depth.shape
+    inside = np.flatnonzero((z > 0) & (x >= 0) & (x < width) & (y >= 0) & (y < height))
+    rows, columns = y[inside].astype(np.int64), x[inside].astype(np.int64)
+    depth = depth_map.depth[rows, columns]
+    through, free = np.zeros((2, len(vertices)), np.bool_)
+    sure = depth_map.confidence[rows, columns] >= _SURE
+    through[inside] = sure & (z[inside] < (1 - margin) * depth)
+    free[inside] = (depth <= 0) | (z[inside] < (1 + margin) * depth)
+    return through, free
+
+
+def faces_view(vertices: Floats, normals: Floats, view: View) -> Mask:
+    """Which vertices [V, 3] turn their outside (`normals` [V, 3]) to a view."""
+    centre = -view.cam_from_world[:, :3].T @ view.cam_from_world[:, 3]
+    return np.asarray(np.einsum("vc,vc->v", centre.astype(np.float32) - vertices, normals) > 0)
+
+
+def supported_faces(faces: Faces, areas: Floats, supported: Mask, void: Mask, hole_area: NDArray[np.float64]) -> Mask:
+    """Which faces [F] to keep.
+
+    Kept are faces between supported vertices, and the patches of other faces that close a hole between them: no larger
+    than a hole may be, and along most of their rim joined to faces that are kept. What touches void space is no patch.
+
+    Args:
+        faces: int32 [F, 3].
+        areas: [F], of the faces.
+        supported: [V], vertices near points.
+        void: [V], vertices in space seen through.
+        hole_area: [V], largest area of a hole to close around each vertex; its mean over a patch counts.
+    """
+    keep = np.asarray(supported[faces].all(1) & ~void[faces].all(1))
+    rest = np.flatnonzero(~keep & ~void[faces].any(1))
+    if not len(rest):
+        return keep
+    parts, labels = face_components(faces[rest])
+    part = np.full(len(faces), -1, np.int64)
+    part[rest] = labels
+    area = np.bincount(labels, areas[rest], parts)
+    limit = np.bincount(labels, areas[rest] * hole_area[faces[rest]].min(1), parts) / np.maximum(area, 1e-30)
+    joined, rim = _rims(faces, part, keep, parts)
+    keep[rest] = ((joined >= _ENCLOSED * rim) & (area <= limit))[labels]
+    return keep
+
+
+def _rims(faces: Faces, part: NDArray[np.int64], keep: Mask, parts: int) -> tuple[Floats, Floats]:
+    """Edges [parts] that each part shares with faces to keep, and all edges of its rim; `part` [F] is -1 outside."""
+    a, b = edge_pairs(faces)
+    count = len(faces)
+    paired = np.zeros(3 * count, np.bool_)
+    paired[a] = paired[b] = True
+    joined, rim = np.zeros(parts), np.zeros(parts)
+    for inside, outside in ((a % count, b % count), (b % count, a % count)):
+        border = (part[inside] >= 0) & (part[outside] != part[inside])
+        rim += np.bincount(part[inside[border]], minlength=parts)
+        joined += np.bincount(part[inside[border & keep[outside]]], minlength=parts)
+    open_edges = part[np.flatnonzero(~paired) % max(count, 1)]
+    rim += np.bincount(open_edges[open_edges >= 0], minlength=parts)
+    return joined.astype(np.float32), rim.astype(np.float32)
+
+
+def large_components(faces: Faces, sizes: Floats, least: float, share: float) -> Mask:
+    """Which faces [F] belong to connected parts whose `sizes` [F] add up to `least`, and to a `share` of all sizes."""
+    parts, labels = face_components(faces)
+    size = np.bincount(labels, sizes, parts)
+    return np.asarray((size >= max(least, share * size.sum()))[labels])
+
+
+def border_edges(faces: Faces) -> int:
+    """Number of edges with one face only."""
+    _, counts = np.unique(face_edges(faces), return_counts=True)
+    return int((counts == 1).sum())

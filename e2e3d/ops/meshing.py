@@ -1,0 +1,151 @@
+"""From fused points to a clean mesh: coarse Poisson surface, trimmed, refined on points and photographs, decimated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from e2e3d.data.dense import DepthMap, PointCloud, View
+from e2e3d.data.mesh import Mesh
+from e2e3d.errors import ReconstructionError
+from e2e3d.ops.mesh_photometric import RefineRules, refine_vertices
+from e2e3d.ops.mesh_points import crowded, take_points, triangulation_angles, well_placed
+from e2e3d.ops.mesh_refine import colors_from_points, project_to_points
+from e2e3d.ops.mesh_topology import drop_unused, face_areas, make_manifold, subdivide, vertex_normals
+from e2e3d.ops.mesh_trim import faces_view, large_components, seen_through, supported_faces
+from e2e3d.ops.poisson import MIN_POINTS, poisson_surface
+
+Floats = NDArray[np.float32]
+Faces = NDArray[np.int32]
+
+_MAX_REFINED_FACES = 4_000_000
+_WIDER_IN_VIEW = 3  # holes of a surface that views look at may be so much wider than those of one that is hidden
+_COMPANY, _COMPANY_RADIUS = 6, 3.0  # a point has so many others within so many footprints
+
+
+@dataclass(frozen=True)
+class MeshRules:
+    """How the surface is built. Lengths are in footprints: the size of a pixel on the surface.
+
+    Attributes:
+        max_faces: faces of the result, at most.
+        max_error_ratio: points whose depth error is more times that of the subject are left out.
+        cell: width of the finest cell of the coarse surface.
+        smoothing: radius of the weights around a vertex when it is brought onto the points.
+        support: how far from a point the surface is believed.
+        hole: widest hole that is closed; three times as wide where views look at the closing surface.
+        island: connected parts with less supported surface than a square of this side are dropped.
+        island_share: connected parts with less than this share of all supported surface, in pixels, are dropped.
+        void_views: how many views must see through a vertex to make it void.
+        photo_steps: steps of photometric refinement; 0 = none.
+        photo_smoothness: weight of its thin-plate term; less brings out finer relief, and more noise.
+    """
+
+    max_faces: int = 1_000_000
+    max_error_ratio: float = 20.0
+    cell: float = 3.0
+    smoothing: float = 1.5
+    support: float = 2.0
+    hole: float = 60.0
+    island: float = 40.0
+    island_share: float = 0.003
+    void_views: int = 2
+    photo_steps: int = 0
+    photo_smoothness: float = 1.0
+
+
+def build_mesh(
+    cloud: PointCloud, observations: Sequence[tuple[View, DepthMap]], rules: MeshRules, threads: int
+) -> Mesh:
+    """Build the surface of a cloud.
+
+    Args:
+        cloud: the fused points.
+        rules: how to build.
+        threads: how many threads to use.
+        observations: views with their depth, loaded when they are asked for, more than once.
+
+    Raises:
+        ReconstructionError: `too-few-points`, or `no-surface` if nothing remains after trimming.
+    """
+    cloud, tree = _trusted(cloud, observations, rules, threads)
+    cell = rules.cell * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
+    vertices, faces = poisson_surface(cloud, cell)
+    vertices, faces = _trim(vertices, faces, cloud, tree, observations, rules, threads)
+    if not len(faces):
+        raise ReconstructionError(
+            "no-surface",
+            "The measured points are too scattered to form a surface.",
+            "Take more photographs with more overlap, or lower mesh.island and raise mesh.support.",
+        )
+    if len(faces) < rules.max_faces and 4 * len(faces) <= _MAX_REFINED_FACES:
+        vertices, faces = subdivide(vertices, faces)
+    vertices = project_to_points(vertices, vertex_normals(vertices, faces), cloud, tree, rules.smoothing, threads)
+    if rules.photo_steps:
+        load_views = [partial(_view, observations, i) for i in range(len(observations))]
+        refinement = RefineRules(steps=rules.photo_steps, smoothness=rules.photo_smoothness)
+        vertices = refine_vertices(vertices, faces, load_views, refinement)
+    vertices, faces = make_manifold(*decimate(vertices, faces, rules.max_faces))
+    return Mesh(vertices, colors_from_points(vertices, cloud, tree, threads), faces)
+
+
+def _view(observations: Sequence[tuple[View, DepthMap]], index: int) -> View:
+    return observations[index][0]
+
+
+def _trusted(
+    cloud: PointCloud, observations: Sequence[tuple[View, DepthMap]], rules: MeshRules, threads: int
+) -> tuple[PointCloud, cKDTree]:
+    """The points to build from, and a tree of them: see :mod:`e2e3d.ops.mesh_points`."""
+    if len(cloud.points_world) < MIN_POINTS:
+        return cloud, cKDTree(cloud.points_world)
+    views = [view for view, _ in observations]
+    centers = np.array([-view.cam_from_world[:, :3].T @ view.cam_from_world[:, 3] for view in views])
+    images = np.array([view.image_index for view in views], np.int32)
+    angles = triangulation_angles(cloud, centers, images)
+    cloud = take_points(cloud, well_placed(cloud, angles, rules.max_error_ratio))
+    cloud = take_points(cloud, crowded(cloud, cKDTree(cloud.points_world), _COMPANY, _COMPANY_RADIUS, threads))
+    return cloud, cKDTree(cloud.points_world)
+
+
+def decimate(vertices: Floats, faces: Faces, max_faces: int) -> tuple[Floats, Faces]:
+    """Reduce to at most `max_faces` by quadric error (Garland and Heckbert, SIGGRAPH 1997)."""
+    if len(faces) <= max_faces:
+        return vertices, faces
+    import fast_simplification
+
+    vertices, faces = fast_simplification.simplify(vertices, faces, target_count=max_faces, agg=3)
+    return np.asarray(vertices, np.float32), np.asarray(faces, np.int32)
+
+
+def _trim(
+    vertices: Floats,
+    faces: Faces,
+    cloud: PointCloud,
+    tree: cKDTree,
+    observations: Sequence[tuple[View, DepthMap]],
+    rules: MeshRules,
+    threads: int,
+) -> tuple[Floats, Faces]:
+    """Drop what no data backs: see :func:`e2e3d.ops.mesh_trim.supported_faces`; then small islands."""
+    distance, nearest = tree.query(vertices, 1, workers=threads)
+    footprint = cloud.footprint[nearest].astype(np.float64)
+    normals = vertex_normals(vertices, faces)
+    supported = distance <= rules.support * footprint
+    views_through, views_free = np.zeros((2, len(vertices)), np.int32)
+    for view, depth_map in observations:
+        through, free = seen_through(vertices, view, depth_map, margin=0.02)
+        views_through += through
+        views_free += free & faces_view(vertices, normals, view)
+    void = ~supported & (views_through >= rules.void_views)
+    hole = rules.hole * footprint * np.where(views_free >= rules.void_views, _WIDER_IN_VIEW, 1)
+    keep = supported_faces(faces, face_areas(vertices, faces), supported, void, hole**2)
+    faces = faces[keep]
+    pixels = face_areas(vertices, faces) / footprint[faces].mean(1) ** 2 * supported[faces].all(1)
+    faces = faces[large_components(faces, pixels, rules.island**2, rules.island_share)]
+    return drop_unused(vertices, faces)

@@ -1,0 +1,49 @@
+"""A closed surface through an oriented point cloud: screened Poisson (Kazhdan and Hoppe, TOG 2013), by Open3D."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e3d.data.dense import PointCloud
+from e2e3d.errors import ReconstructionError
+
+Floats = NDArray[np.float32]
+Faces = NDArray[np.int32]
+
+MIN_POINTS = 200
+_DEEPEST, _SHALLOWEST = 13, 5
+_BOX = 1.1  # Open3D's octree is this much larger than the points
+
+
+def octree_depth(extent: float, cell: float) -> int:
+    """Depth of the octree over a cube of `extent` whose finest cells are about `cell` wide (same unit)."""
+    return int(np.clip(np.ceil(np.log2(_BOX * extent / cell)), _SHALLOWEST, _DEEPEST))
+
+
+def poisson_surface(cloud: PointCloud, cell: float) -> tuple[Floats, Faces]:
+    """Vertices [V, 3] and faces [F, 3] of the surface, with cells of about `cell` model units where points are dense.
+
+    Runs on one thread: with more, Open3D's sums depend on their order, and so would the mesh.
+    The surface goes on where there are no points, and ends only at the octree's border: trim it.
+
+    Raises:
+        ReconstructionError: `too-few-points` if the cloud cannot carry a surface.
+    """
+    count = len(cloud.points_world)
+    if count < MIN_POINTS:
+        raise ReconstructionError(
+            "too-few-points",
+            f"Only {count} surface points could be measured; a surface needs at least {MIN_POINTS}.",
+            "Take more photographs that overlap by two thirds, and avoid blank, shiny or transparent surfaces.",
+        )
+    import open3d as o3d  # slow to import, and only needed here
+
+    extent = float(np.ptp(cloud.points_world, axis=0).max())
+    points = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(cloud.points_world.astype(np.float64)))
+    points.normals = o3d.utility.Vector3dVector(cloud.normals_world.astype(np.float64))
+    with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
+        mesh, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(
+            points, depth=octree_depth(extent, cell), n_threads=1
+        )
+    return np.asarray(mesh.vertices).astype(np.float32), np.asarray(mesh.triangles).astype(np.int32)

@@ -1,0 +1,146 @@
+"""SIFT keypoints and root-SIFT descriptors of one photograph, through COLMAP's implementation.
+
+Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004; L1-root normalisation after Arandjelovic
+and Zisserman, "Three things everyone should know to improve object retrieval", CVPR 2012.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pycolmap
+from numpy.typing import NDArray
+
+from e2e3d.data.features import Features
+from e2e3d.ops.colmap_log import silence_colmap
+
+
+@dataclass(frozen=True)
+class SiftSettings:
+    """How features are searched.
+
+    Attributes:
+        max_features: at most so many keypoints, those of the largest scales first.
+        peak_threshold: contrast below which a keypoint is noise, in [0, 1].
+        faint_peak_threshold: the same for a second search, where the first finds little.
+        wanted_features: with fewer keypoints than this the search is repeated.
+        upsample_below_px: what is searched is doubled first when its longest side is at most this.
+        normalization: ``L1_ROOT`` or ``L2``.
+    """
+
+    max_features: int
+    peak_threshold: float
+    faint_peak_threshold: float
+    wanted_features: int
+    upsample_below_px: int
+    normalization: str
+
+
+_BLANK = 20  # with fewer clear keypoints a picture is blank, and faint ones would be noise
+_MARGIN_PX = 32
+
+
+def find_features(image: NDArray[np.uint8], mask: NDArray[np.bool_] | None, settings: SiftSettings) -> Features:
+    """Find the features of a photograph; where few stand out, faint ones too.
+
+    Plaster, skin or metal in even light have structure of a few grey levels only, which the usual limit on contrast
+    takes for noise; it repeats from view to view all the same, and what is noise finds no match.
+
+    Args:
+        image: uint8 [H, W, 3] RGB.
+        mask: bool [H, W]; only features on True pixels stay, and only their surroundings are searched.
+        settings: of the search.
+    """
+    assert mask is None or mask.shape == image.shape[:2]
+    window = (slice(None), slice(None)) if mask is None else _window(mask)
+    part = image[window]
+    if part.size == 0:
+        return no_features()
+    thresholds = (settings.peak_threshold, min(settings.peak_threshold, settings.faint_peak_threshold))
+    found = no_features()
+    for threshold in dict.fromkeys(thresholds):
+        found = extract_sift(
+            part,
+            settings.max_features,
+            threshold,
+            -1 if max(part.shape[:2]) <= settings.upsample_below_px else 0,
+            settings.normalization,
+        )
+        if mask is not None:
+            found = drop_masked(found, mask[window])
+        if not _BLANK <= len(found.keypoints_px) < settings.wanted_features:
+            break
+    corner = np.array([window[1].start or 0, window[0].start or 0, 0, 0], np.float32)
+    return Features(found.keypoints_px + corner, found.descriptors, found.colors)
+
+
+def _window(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Rows and columns that hold the mask, with a margin; empty where the mask is."""
+    if not mask.any():
+        return slice(0, 0), slice(0, 0)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return (
+        slice(max(0, int(rows[0]) - _MARGIN_PX), int(rows[-1]) + 1 + _MARGIN_PX),
+        slice(max(0, int(columns[0]) - _MARGIN_PX), int(columns[-1]) + 1 + _MARGIN_PX),
+    )
+
+
+def extract_sift(
+    image: NDArray[np.uint8],
+    max_features: int,
+    peak_threshold: float,
+    first_octave: int,
+    normalization: str,
+) -> Features:
+    """Detect and describe, on one thread, in pixels of `image` (uint8 [H, W, 3] RGB).
+
+    When there are more than `max_features` keypoints, those of the largest scales stay.
+    """
+    assert image.ndim == 3
+    assert image.dtype == np.uint8
+    silence_colmap()
+    options = pycolmap.FeatureExtractionOptions(num_threads=1, use_gpu=False)
+    options.sift.max_num_features = max_features
+    options.sift.peak_threshold = peak_threshold
+    options.sift.first_octave = first_octave
+    options.sift.normalization = pycolmap.Normalization(normalization)
+    extractor = pycolmap.FeatureExtractor.create(options, pycolmap.Device.cpu)
+    grey = np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+    keypoints, descriptors = extractor.extract_from_uint8_array(grey)
+    if len(keypoints) == 0:
+        return no_features()
+    keypoints_px = pycolmap.keypoints_to_matrix(keypoints).astype(np.float32)
+    return Features(keypoints_px, np.array(descriptors.data, np.uint8), sample_colors(image, keypoints_px))
+
+
+def no_features() -> Features:
+    """Features of a photograph in which nothing was found."""
+    return Features(np.zeros((0, 4), np.float32), np.zeros((0, 128), np.uint8), np.zeros((0, 3), np.uint8))
+
+
+def sample_colors(image: NDArray[np.uint8], keypoints_px: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Colour of the pixel under each keypoint: uint8 [N, 3]."""
+    height, width = image.shape[:2]
+    x = np.clip(keypoints_px[:, 0].astype(np.int64), 0, width - 1)
+    y = np.clip(keypoints_px[:, 1].astype(np.int64), 0, height - 1)
+    return image[y, x]
+
+
+def drop_masked(features: Features, mask: NDArray[np.bool_]) -> Features:
+    """Keep the keypoints whose pixel is True in `mask` (bool [H, W], the size that the keypoints are measured in)."""
+    height, width = mask.shape
+    x = np.clip(features.keypoints_px[:, 0].astype(np.int64), 0, width - 1)
+    y = np.clip(features.keypoints_px[:, 1].astype(np.int64), 0, height - 1)
+    keep = mask[y, x]
+    return Features(features.keypoints_px[keep], features.descriptors[keep], features.colors[keep])
+
+
+def rescale_keypoints(features: Features, scale_x: float, scale_y: float) -> Features:
+    """Express keypoints in an image `scale_x`, `scale_y` times as large.
+
+    The centre of the first pixel is 0.5, 0.5 in both images, so positions scale without a shift.
+    """
+    scales = np.array([scale_x, scale_y, np.sqrt(scale_x * scale_y), 1.0], np.float32)
+    return Features(features.keypoints_px * scales, features.descriptors, features.colors)

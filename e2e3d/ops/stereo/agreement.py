@@ -1,0 +1,101 @@
+"""How well a depth map agrees with those of its sources, and what confidence follows."""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e3d.ops.stereo.cpu import in_row_blocks
+from e2e3d.ops.stereo.hypothesis import reprojection_error, source_depth_at
+from e2e3d.ops.stereo.problem import COST_SCALE, Problem, State
+
+_HALF = np.float32(0.5)
+_ONE = np.float32(1.0)
+_ZERO = np.float32(0.0)
+_COST_RATE = np.float32(1.0 / (2.0 * 0.45**2))
+
+
+def measure_agreement(
+    problem: Problem, state: State, max_error_px: float, max_depth_ratio: float, threads: int = 1
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
+    """Compare every plane with the depth maps of the sources.
+
+    Returns:
+        count: uint8 [H, W], sources whose own depth comes back within `max_error_px` and differs by less than
+            `max_depth_ratio` of the depth.
+        support: float32 [H, W], the same softly: the sum over sources of exp(-error² / (2 * (max_error_px / 2)²)).
+        cost: float32 [H, W], mean photometric cost (1 - NCC) over the agreeing sources, 2 without any.
+    """
+    count = np.zeros(problem.grey.shape, np.uint8)
+    support = np.zeros(problem.grey.shape, np.float32)
+    cost = np.full(problem.grey.shape, 2, np.float32)
+    error_px, ratio = np.float32(max_error_px), np.float32(max_depth_ratio)
+
+    def work(first: int, end: int) -> None:
+        _agreement_rows(problem, state, error_px, ratio, count, support, cost, first, end)
+
+    in_row_blocks(work, len(count), threads)
+    return count, support, cost
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _agreement_rows(
+    problem: Problem,
+    state: State,
+    max_error_px: np.float32,
+    max_depth_ratio: np.float32,
+    count: NDArray[np.uint8],
+    support: NDArray[np.float32],
+    cost: NDArray[np.float32],
+    first: int,
+    end: int,
+) -> None:
+    width = problem.grey.shape[1]
+    rate = np.float32(2.0) / (max_error_px * max_error_px)
+    limit = np.float32(2.0) * max_error_px
+    truncation = problem.search[6]
+    for y in range(first, end):
+        for x in range(width):
+            if problem.usable[y, x] == 0:
+                continue
+            px, py, w = np.float32(x) + _HALF, np.float32(y) + _HALF, state.plane[y, x, 0]
+            total = _ZERO
+            for s in range(len(problem.layout)):
+                m = problem.forward[s]
+                z = m[6] * px + m[7] * py + m[8] + m[11] * w
+                if z <= _ZERO:
+                    continue
+                u = (m[0] * px + m[1] * py + m[2] + m[9] * w) / z
+                v = (m[3] * px + m[4] * py + m[5] + m[10] * w) / z
+                inside = u >= _ZERO and v >= _ZERO
+                if not inside or u >= np.float32(problem.layout[s, 1]) or v >= np.float32(problem.layout[s, 2]):
+                    continue
+                depth = source_depth_at(problem, s, u, v)
+                if depth <= _ZERO or abs(depth * w - z) > max_depth_ratio * z:
+                    continue
+                error = reprojection_error(problem, s, px, py, u, v, limit)
+                if error > max_error_px:
+                    continue
+                count[y, x] += 1
+                support[y, x] += np.float32(math.exp(-error * error * rate))
+                stored = np.float32(state.view_cost[y, x, s]) / COST_SCALE
+                total += stored - problem.search[5] * min(error, truncation)
+            if count[y, x] > 0:
+                cost[y, x] = max(total / np.float32(count[y, x]), _ZERO)
+
+
+def photometric_confidence(cost: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32 [H, W] in [0, 1]: likelihood of a correlation cost, 1 at a perfect match, 0.08 at no correlation."""
+    confidence = np.exp(-(cost**2) * _COST_RATE)
+    return np.asarray(np.where(np.isfinite(cost), confidence, 0), np.float32)
+
+
+def combined_confidence(cost: NDArray[np.float32], support: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32 [H, W] in [0, 1]: likelihood of the colours times the chance that not every agreeing source errs.
+
+    Each unit of `support` halves the doubt.
+    """
+    return np.asarray(photometric_confidence(cost) * (1 - 0.5**support), np.float32)

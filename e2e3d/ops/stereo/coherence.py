@@ -1,0 +1,63 @@
+"""Which depths belong to a surface that is larger than the window they were matched with.
+
+A surface that nothing else bounds is seen by many windows that share no pixel. A patch smaller than one window rests on
+a single coincidence, however well it looks alike, and two views may well agree on one; so it is dropped. This is the
+speckle filter of stereo, but over slanted planes: neighbours are of one surface when a plane continues to the other.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+_CONTINUES_PX = np.float32(1.0)
+
+
+def coherent(
+    planes: NDArray[np.float32], keep: NDArray[np.bool_], inverse_shift: float, least_area_px: int
+) -> NDArray[np.bool_]:
+    """The pixels of `keep`, bool [H, W], on connected surfaces of at least `least_area_px`.
+
+    Args:
+        planes: float32 [H, W, 3], see :mod:`e2e3d.ops.stereo.planes`.
+        keep: which pixels have one.
+        inverse_shift: change of inverse depth that moves a source position by about one pixel.
+        least_area_px: pixels of the smallest surface.
+    """
+    result = np.array(keep)
+    _drop_small(planes, result, np.float32(_CONTINUES_PX * inverse_shift), least_area_px)
+    return result
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _drop_small(planes: NDArray[np.float32], keep: NDArray[np.bool_], tolerance: np.float32, least: int) -> None:
+    """Flood every surface; `region` holds its pixels, first those that were looked around from, then those to come."""
+    height, width = keep.shape
+    seen = ~keep
+    region = np.empty(height * width, np.int32)
+    for first in range(height * width):
+        if seen[first // width, first % width]:
+            continue
+        seen[first // width, first % width] = True
+        region[0] = first
+        size, done = 1, 0
+        while done < size:
+            y, x = region[done] // width, region[done] % width
+            done += 1
+            for k in range(4):
+                dx, dy = (k == 0) - (k == 1), (k == 2) - (k == 3)
+                column, row = x + dx, y + dy
+                if column < 0 or row < 0 or column >= width or row >= height or seen[row, column]:
+                    continue
+                here, there = planes[y, x], planes[row, column]
+                gap = there[0] - here[0]
+                onwards = abs(here[1] * dx + here[2] * dy - gap)
+                backwards = abs(there[1] * dx + there[2] * dy - gap)
+                if min(onwards, backwards) <= tolerance:
+                    seen[row, column] = True
+                    region[size] = row * width + column
+                    size += 1
+        if size < least:
+            for k in range(size):
+                keep[region[k] // width, region[k] % width] = False

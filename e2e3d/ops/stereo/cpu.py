@@ -1,0 +1,94 @@
+"""CPU launcher: blocks of rows on threads, since the kernels release the GIL.
+
+Plain threads rather than numba's: no threading layer to depend on, safe in forked and in threaded processes, and
+half the compile time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e3d.ops.stereo.jit import row_kernel
+from e2e3d.ops.stereo.matching import SAMPLES
+from e2e3d.ops.stereo.problem import MAX_SOURCES, Problem, State, Sweep, new_state
+from e2e3d.ops.stereo.visit import start_pixel, visit_pixel
+
+_BLOCKS_PER_THREAD = 4
+
+
+def in_row_blocks(work: Callable[[int, int], object], height: int, threads: int) -> None:
+    """Call ``work(first_row, end_row)`` over all rows, on `threads` threads; rows must not depend on one another."""
+    if threads <= 1:
+        work(0, height)
+        return
+    edges = np.linspace(0, height, min(height, threads * _BLOCKS_PER_THREAD) + 1).astype(int).tolist()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, edges[:-1], edges[1:]))
+
+
+class Scratch(NamedTuple):
+    """Memory of one thread: `patch` float32 [4, 32], `weights` float32 and `chosen` int32 [MAX_SOURCES]."""
+
+    patch: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    chosen: NDArray[np.int32]
+
+
+def new_scratch() -> Scratch:
+    """Memory for one thread."""
+    return Scratch(
+        np.empty((4, SAMPLES), np.float32), np.empty(MAX_SOURCES, np.float32), np.empty(MAX_SOURCES, np.int32)
+    )
+
+
+class CpuLauncher:
+    """Runs the kernels on `threads` threads; the result does not depend on their number."""
+
+    def __init__(self, threads: int = 1) -> None:
+        self.threads = threads
+
+    def improve(self, problem: Problem, starts: NDArray[np.float32], views: int, sweeps: Sequence[Sweep]) -> State:
+        """Choose among the planes to start from, [H, W, K, 3], then run the sweeps."""
+        height = problem.grey.shape[0]
+        state, count = new_state(problem), np.int64(views)
+        in_row_blocks(
+            lambda first, end: _start_rows(problem, state, starts, count, first, end, new_scratch()),
+            height,
+            self.threads,
+        )
+        for sweep in sweeps:
+
+            def work(first: int, end: int, sweep: Sweep = sweep) -> None:
+                _sweep_rows(problem, state, sweep, first, end, new_scratch())
+
+            in_row_blocks(work, height, self.threads)
+        return state
+
+
+@row_kernel
+def _start_rows(
+    problem: Problem,
+    state: State,
+    starts: NDArray[np.float32],
+    views: int,
+    first: int,
+    end: int,
+    scratch: Scratch,
+) -> None:
+    patch, weights, _ = scratch
+    for y in range(first, end):
+        for x in range(problem.grey.shape[1]):
+            start_pixel(problem, state, starts, patch, weights, views, x, y)
+
+
+@row_kernel
+def _sweep_rows(problem: Problem, state: State, sweep: Sweep, first: int, end: int, scratch: Scratch) -> None:
+    patch, weights, chosen = scratch
+    for y in range(first, end):
+        for x in range((y + sweep.colour) & 1, problem.grey.shape[1], 2):
+            visit_pixel(problem, state, sweep, patch, weights, chosen, x, y)

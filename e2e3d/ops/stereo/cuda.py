@@ -1,0 +1,69 @@
+"""GPU launcher: the visits of :mod:`visit`, one thread a pixel, as numba.cuda kernels.
+
+Written for any CUDA card; numba's simulator (NUMBA_ENABLE_CUDASIM=1) runs the same code where there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numba
+import numpy as np
+from numba import cuda
+from numpy.typing import NDArray
+
+from e2e3d.ops.stereo.card import await_memory, require_cuda_libraries
+from e2e3d.ops.stereo.matching import SAMPLES
+from e2e3d.ops.stereo.problem import MAX_SOURCES, Problem, State, Sweep, new_state
+from e2e3d.ops.stereo.visit import start_pixel, visit_pixel
+
+_BLOCK = (16, 8)
+
+
+class CudaLauncher:
+    """Runs the kernels on the current CUDA device; the arrays stay there for all sweeps of a level.
+
+    `threads` is for the small steps between levels, which run on the CPU.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        require_cuda_libraries()
+        self.threads = threads
+
+    def improve(self, problem: Problem, starts: NDArray[np.float32], views: int, sweeps: Sequence[Sweep]) -> State:
+        """Choose among the planes to start from, [H, W, K, 3], then run the sweeps; returns the state, on the host."""
+        height, width = problem.grey.shape
+        state = new_state(problem)
+        await_memory(sum(array.nbytes for array in (*problem, *state, starts)))
+        device_problem = Problem(*(cuda.to_device(array) for array in problem))
+        on_device = [cuda.to_device(array) for array in state]
+        device_state = State(*on_device)
+        _start[_grid(width, height), _BLOCK](device_problem, device_state, cuda.to_device(starts), np.int32(views))
+        half = _grid((width + 1) // 2, height)
+        for sweep in sweeps:
+            _sweep[half, _BLOCK](device_problem, device_state, sweep)
+        return State(*(array.copy_to_host() for array in on_device))
+
+
+def _grid(width: int, height: int) -> tuple[int, int]:
+    return -(-width // _BLOCK[0]), -(-height // _BLOCK[1])
+
+
+@cuda.jit
+def _start(problem: Problem, state: State, starts: NDArray[np.float32], views: int) -> None:
+    x, y = cuda.grid(2)
+    patch = cuda.local.array((4, SAMPLES), numba.float32)
+    weights = cuda.local.array(MAX_SOURCES, numba.float32)
+    if y < problem.grey.shape[0] and x < problem.grey.shape[1]:
+        start_pixel(problem, state, starts, patch, weights, views, x, y)
+
+
+@cuda.jit
+def _sweep(problem: Problem, state: State, sweep: Sweep) -> None:
+    column, y = cuda.grid(2)
+    x = 2 * column + ((y + sweep.colour) & 1)
+    patch = cuda.local.array((4, SAMPLES), numba.float32)
+    weights = cuda.local.array(MAX_SOURCES, numba.float32)
+    chosen = cuda.local.array(MAX_SOURCES, numba.int32)
+    if y < problem.grey.shape[0] and x < problem.grey.shape[1]:
+        visit_pixel(problem, state, sweep, patch, weights, chosen, x, y)

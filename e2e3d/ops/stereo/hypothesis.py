@@ -1,0 +1,178 @@
+"""Cost of one plane hypothesis: in one source (colour and geometry), and over the sources chosen for a pixel."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e3d.ops.stereo.jit import kernel
+from e2e3d.ops.stereo.matching import MAX_COST, correlation_cost
+from e2e3d.ops.stereo.problem import COST_SCALE, Problem, State
+
+_HALF = np.float32(0.5)
+_ONE = np.float32(1.0)
+_ZERO = np.float32(0.0)
+_MIN_DEPTH_RATIO = np.float32(1e-3)
+# exp(-cost² / (2 * 0.3²)): how likely a source with this cost sees the pixel.
+_VISIBILITY_RATE = np.float32(1.0 / (2.0 * 0.3**2))
+_LEAST_VISIBILITY = np.float32(1e-4)
+
+
+@kernel
+def source_depth_at(problem: Problem, source: int, u: np.float32, v: np.float32) -> np.float32:
+    """Depth of a source at (u, v) px, bilinear where four neighbours agree within 2 %, else nearest; 0 = none."""
+    start = problem.layout[source, 0]
+    width = problem.layout[source, 1]
+    height = problem.layout[source, 2]
+    nearest = problem.source_depth[start + min(int(v), height - 1) * width + min(int(u), width - 1)]
+    column = min(max(int(u - _HALF), 0), width - 2)
+    row = min(max(int(v - _HALF), 0), height - 2)
+    du = min(max(u - _HALF - np.float32(column), _ZERO), _ONE)
+    dv = min(max(v - _HALF - np.float32(row), _ZERO), _ONE)
+    at = start + row * width + column
+    a = problem.source_depth[at]
+    b = problem.source_depth[at + 1]
+    c = problem.source_depth[at + width]
+    d = problem.source_depth[at + width + 1]
+    low = min(min(a, b), min(c, d))
+    high = max(max(a, b), max(c, d))
+    if low <= _ZERO or high > np.float32(1.02) * low:
+        return np.float32(nearest)
+    top = a + du * (b - a)
+    return np.float32(top + dv * (c + du * (d - c) - top))
+
+
+@kernel
+def reprojection_error(
+    problem: Problem, source: int, x: np.float32, y: np.float32, u: np.float32, v: np.float32, limit: np.float32
+) -> np.float32:
+    """Forward-backward error: source point (u, v) with the source's own depth, seen in the reference, to (x, y), px."""
+    depth = source_depth_at(problem, source, u, v)
+    if depth <= _ZERO:
+        return limit
+    m = problem.backward[source]
+    inverse = _ONE / depth
+    z = m[6] * u + m[7] * v + m[8] + m[11] * inverse
+    if z < _MIN_DEPTH_RATIO:
+        return limit
+    ex = (m[0] * u + m[1] * v + m[2] + m[9] * inverse) / z - x
+    ey = (m[3] * u + m[4] * v + m[5] + m[10] * inverse) / z - y
+    return np.float32(min(np.float32(math.sqrt(ex * ex + ey * ey)), limit))
+
+
+@kernel
+def view_cost(
+    problem: Problem,
+    patch: NDArray[np.float32],
+    source: int,
+    x: np.float32,
+    y: np.float32,
+    w: np.float32,
+    gx: np.float32,
+    gy: np.float32,
+) -> np.float32:
+    """Cost of the plane (w, gx, gy) at pixel centre (x, y) in one source: 1 - NCC, plus the geometric term."""
+    m = problem.forward[source]
+    z = m[6] * x + m[7] * y + m[8] + m[11] * w
+    limit = problem.search[6]
+    worst = MAX_COST + problem.search[5] * limit
+    if z < _MIN_DEPTH_RATIO:
+        return np.float32(worst)
+    u = m[0] * x + m[1] * y + m[2] + m[9] * w
+    v = m[3] * x + m[4] * y + m[5] + m[10] * w
+    inverse_z = _ONE / z
+    source_u = u * inverse_z
+    source_v = v * inverse_z
+    width = problem.layout[source, 1]
+    height = problem.layout[source, 2]
+    if source_u < _ZERO or source_v < _ZERO or source_u >= np.float32(width) or source_v >= np.float32(height):
+        return np.float32(worst)
+    start = problem.layout[source, 0]
+    if len(problem.source_usable) > 1 and problem.source_usable[start + int(source_v) * width + int(source_u)] == 0:
+        return np.float32(worst)
+    cost = correlation_cost(
+        patch,
+        problem.texels,
+        start,
+        width,
+        height,
+        u,
+        v,
+        z,
+        m[0] + m[9] * gx,
+        m[3] + m[10] * gx,
+        m[6] + m[11] * gx,
+        m[1] + m[9] * gy,
+        m[4] + m[10] * gy,
+        m[7] + m[11] * gy,
+        problem.search[4],
+    )
+    if problem.search[5] > _ZERO:
+        cost += problem.search[5] * reprojection_error(problem, source, x, y, source_u, source_v, limit)
+    return np.float32(cost)
+
+
+@kernel
+def choose_sources(
+    state: State, weights: NDArray[np.float32], chosen: NDArray[np.int32], x: int, y: int, count: int
+) -> int:
+    """Choose up to `count` sources for a pixel, best first, and their weights, which sum to 1; returns how many.
+
+    A source's weight is how likely it sees the surface: the mean over the pixel and its four neighbours of the
+    likelihood of the cost that their present planes have in it (in the spirit of ACMH, Xu and Tao, CVPR 2019, with no
+    evaluation of its own).
+    """
+    height, width, sources = state.view_cost.shape
+    scale = _ONE / COST_SCALE
+    left, right = max(x - 1, 0), min(x + 1, width - 1)
+    above, below = max(y - 1, 0), min(y + 1, height - 1)
+    used = 0
+    for s in range(sources):
+        likelihood = _ZERO
+        for k in range(5):
+            row = above if k == 1 else (below if k == 2 else y)
+            column = left if k == 3 else (right if k == 4 else x)
+            cost = np.float32(state.view_cost[row, column, s]) * scale
+            likelihood += np.float32(math.exp(-cost * cost * _VISIBILITY_RATE))
+        likelihood += _LEAST_VISIBILITY
+        slot = min(used, count - 1)
+        if used == count and likelihood <= weights[slot]:
+            continue
+        while slot > 0 and weights[slot - 1] < likelihood:
+            weights[slot] = weights[slot - 1]
+            chosen[slot] = chosen[slot - 1]
+            slot -= 1
+        weights[slot] = likelihood
+        chosen[slot] = s
+        used = min(used + 1, count)
+    total = _ZERO
+    for k in range(used):
+        total += weights[k]
+    for k in range(used):
+        weights[k] /= total
+    return used
+
+
+@kernel
+def plane_cost(
+    problem: Problem,
+    patch: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    chosen: NDArray[np.int32],
+    used: int,
+    x: np.float32,
+    y: np.float32,
+    w: np.float32,
+    gx: np.float32,
+    gy: np.float32,
+    bound: np.float32,
+) -> np.float32:
+    """Weighted cost of a plane over the chosen sources; stops once it cannot be below `bound` any more."""
+    total = _ZERO
+    for k in range(used):
+        total += weights[k] * view_cost(problem, patch, chosen[k], x, y, w, gx, gy)
+        if total >= bound:
+            break
+    return np.float32(total)

@@ -1,0 +1,111 @@
+"""Planes that the depth maps of the sources offer to the reference: what one view found, another need not search.
+
+A pixel that no sweep could save (too few sources see it, or its neighbours all lie on another surface) often is an easy
+one in a source. So every sure pixel of a source is carried over with its plane, and a pixel of the reference keeps the
+surest that differ from its own plane; the geometric pass starts from the best of all (:func:`visit.start_pixel`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e3d.data.dense import DepthMap, View
+
+OFFERS = 2
+_LEAST_CONFIDENCE = np.float32(0.3)
+_SAME_PX = np.float32(0.5)
+_HALF = np.float32(0.5)
+_ONE = np.float32(1.0)
+
+
+def offered_planes(
+    reference: View,
+    planes: NDArray[np.float32],
+    sources: Sequence[View],
+    depths: Sequence[DepthMap],
+    inverse_shift: float,
+) -> NDArray[np.float32]:
+    """float32 [H, W, 2, 3]: planes offered to every pixel, the surest first, zeros where there is none.
+
+    Args:
+        reference: the view.
+        planes: float32 [H, W, 3], its present planes; what agrees with them is no offer.
+        sources: the views to take planes from.
+        depths: what they found.
+        inverse_shift: change of inverse depth that moves a source position by about one pixel.
+    """
+    offers = np.zeros((*planes.shape[:2], OFFERS, 3), np.float32)
+    scores = np.zeros((*planes.shape[:2], OFFERS), np.float32)
+    R, t = reference.cam_from_world[:, :3], reference.cam_from_world[:, 3]
+    for source, found in zip(sources, depths, strict=True):
+        turn = R @ source.cam_from_world[:, :3].T
+        move = t - turn @ source.cam_from_world[:, 3]
+        _carry(
+            found.depth,
+            found.normal_cam,
+            found.confidence,
+            source.intrinsics_px.astype(np.float32),
+            np.concatenate([turn, move[:, None]], 1).astype(np.float32),
+            reference.intrinsics_px.astype(np.float32),
+            np.float32(_SAME_PX * inverse_shift),
+            planes,
+            offers,
+            scores,
+        )
+    return offers
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _carry(  # type: ignore[no-untyped-def]
+    depth, normal, confidence, source_k, pose, k, same, planes, offers, scores
+):
+    """Carry the sure pixels of one source over, each to the four pixels around where it lands."""
+    height, width = planes.shape[:2]
+    for y in range(depth.shape[0]):
+        for x in range(depth.shape[1]):
+            d, score = depth[y, x], confidence[y, x]
+            if d <= 0 or score < _LEAST_CONFIDENCE:
+                continue
+            sx = d * (np.float32(x) + _HALF - source_k[2]) / source_k[0]
+            sy = d * (np.float32(y) + _HALF - source_k[3]) / source_k[1]
+            px = pose[0, 0] * sx + pose[0, 1] * sy + pose[0, 2] * d + pose[0, 3]
+            py = pose[1, 0] * sx + pose[1, 1] * sy + pose[1, 2] * d + pose[1, 3]
+            pz = pose[2, 0] * sx + pose[2, 1] * sy + pose[2, 2] * d + pose[2, 3]
+            if pz <= 0:
+                continue
+            column = int(np.floor(k[0] * px / pz + k[2] - _HALF))
+            row = int(np.floor(k[1] * py / pz + k[3] - _HALF))
+            if column < -1 or row < -1 or column >= width or row >= height:
+                continue
+            n = normal[y, x]
+            nx = pose[0, 0] * n[0] + pose[0, 1] * n[1] + pose[0, 2] * n[2]
+            ny = pose[1, 0] * n[0] + pose[1, 1] * n[1] + pose[1, 2] * n[2]
+            nz = pose[2, 0] * n[0] + pose[2, 1] * n[1] + pose[2, 2] * n[2]
+            along = nx * px + ny * py + nz * pz
+            if along >= 0:
+                continue
+            gx, gy = nx / (along * k[0]), ny / (along * k[1])
+            for r in range(max(row, 0), min(row + 2, height)):
+                for c in range(max(column, 0), min(column + 2, width)):
+                    w = gx * (np.float32(c) + _HALF - k[2]) + gy * (np.float32(r) + _HALF - k[3]) + nz / along
+                    if abs(w - planes[r, c, 0]) > same:
+                        _insert(offers[r, c], scores[r, c], w, gx, gy, score, same)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _insert(offers, scores, w, gx, gy, score, same):  # type: ignore[no-untyped-def]
+    """Put a plane among the offers of one pixel, in place of a less sure one."""
+    if score > scores[0]:
+        if abs(w - offers[0, 0]) > same:
+            offers[1], scores[1] = offers[0], scores[0]
+        slot = 0
+    elif abs(w - offers[0, 0]) > same and score > scores[1]:
+        slot = 1
+    else:
+        return
+    scores[slot] = score
+    offers[slot, 0], offers[slot, 1], offers[slot, 2] = w, gx, gy

@@ -1,0 +1,157 @@
+"""PatchMatch over a pyramid: the photometric pass and the geometric-consistency pass of one view.
+
+After ACMM (Xu and Tao, CVPR 2019): much search where the image is small, little where it is large. Planes carry over
+between levels exactly (inverse depth is linear on a plane); at the finest level most neighbours agree already, and such
+hypotheses are skipped without an evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e3d.data.dense import DepthMap, View
+from e2e3d.ops.stereo.agreement import combined_confidence, measure_agreement
+from e2e3d.ops.stereo.coherence import coherent
+from e2e3d.ops.stereo.offers import offered_planes
+from e2e3d.ops.stereo.problem import Launcher, Problem, State, Sweep
+from e2e3d.ops.stereo.pyramid import MatchSettings, build_problem, grey_view, level_sizes
+from e2e3d.ops.stereo.start_planes import maps_from_planes, planes_from_maps, planes_from_points, upsample_planes
+from e2e3d.ops.stereo.support import supported
+
+# After these sweeps a plane drawn from the whole range hardly ever wins.
+_DRAWING_SWEEPS = 3
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How much is searched; see :class:`e2e3d.stages.depth.DepthConfig`.
+
+    Attributes:
+        coarsest_px: the longest side of the coarsest level is at least this.
+        views: sources that a pixel is matched with.
+        sweeps: red-black sweeps at the coarsest level, at those between, and at the finest.
+    """
+
+    coarsest_px: int
+    views: int
+    sweeps: tuple[int, int, int]
+    seed: int
+
+
+@dataclass(frozen=True)
+class AgreementSettings:
+    """What a depth must fulfil to stay; see :class:`e2e3d.stages.consistency.ConsistencyConfig`."""
+
+    min_views: int
+    max_error_px: float
+    max_depth_ratio: float
+    max_cost: float
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """The sweeps of one level: how many, and what each visit tries (see :class:`Sweep`)."""
+
+    sweeps: int
+    far: bool
+    draws: int
+    perturbations: int
+    step_px: float
+    views: int
+
+
+def _plan(search: SearchSettings, place: int) -> SweepPlan:
+    """Plan of the coarsest (0), a middle (1) or the finest level (2)."""
+    if place == 0:
+        return SweepPlan(search.sweeps[0], True, 2, 3, 2.0, search.views)
+    return SweepPlan(search.sweeps[place], place == 1, 0, 3, 0.5, search.views)
+
+
+def improve(problem: Problem, starts: NDArray[np.float32], plan: SweepPlan, seed: int, launcher: Launcher) -> State:
+    """Run the sweeps of one level from the best of `starts`, [H, W, K, 3]; deterministic, whatever the threads."""
+    views = min(plan.views, len(problem.layout))
+    sweeps = [
+        Sweep(
+            colour=np.int32(colour),
+            stream=np.int32((seed * 64 + iteration) * 2 + colour),
+            far=np.int32(plan.far),
+            draws=np.int32(plan.draws if iteration < _DRAWING_SWEEPS else 0),
+            perturbations=np.int32(plan.perturbations),
+            step_px=np.float32(plan.step_px * 0.5**iteration),
+            views=np.int32(views),
+        )
+        for iteration in range(plan.sweeps)
+        for colour in range(2)
+    ]
+    return launcher.improve(problem, np.ascontiguousarray(starts), views, sweeps)
+
+
+def photometric_depth(
+    view: View,
+    sources: Sequence[View],
+    settings: MatchSettings,
+    search: SearchSettings,
+    launcher: Launcher,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Depth [H, W], normals [H, W, 3] and photometric cost [H, W] of a view, coarse to fine, from colours alone.
+
+    Every usable pixel gets its best plane, however bad; judging it is left to the geometric-consistency pass.
+    """
+    height, width = view.image.shape[:2]
+    reference, greys = grey_view(view), [grey_view(source) for source in sources]
+    sizes = level_sizes(width, height, search.coarsest_px)
+    planes = planes_from_points(
+        view.sparse_px * (sizes[0][0] / width), view.sparse_depth, sizes[0], view.depth_range, search.seed
+    )
+    problem: Problem | None = None
+    state: State | None = None
+    for level, size in enumerate(sizes):
+        last = level == len(sizes) - 1
+        finer = build_problem(reference, greys, None, size, view.depth_range, settings, last)
+        if problem is not None and state is not None:
+            planes = upsample_planes(problem, state, finer.grey, settings.color_scale, launcher.threads)
+        problem = finer
+        plan = _plan(search, 0 if level == 0 else (2 if last else 1))
+        state = improve(problem, planes[:, :, None], plan, search.seed * 16 + level, launcher)
+    assert problem is not None
+    assert state is not None
+    keep = (problem.usable > 0) & np.isfinite(state.cost)
+    depth, normal = maps_from_planes(state.plane, keep, problem.camera)
+    return depth, normal, state.cost
+
+
+def consistent_depth(
+    view: View,
+    sources: Sequence[View],
+    depth: DepthMap,
+    source_depths: Sequence[DepthMap],
+    settings: MatchSettings,
+    search: SearchSettings,
+    agreement: AgreementSettings,
+    launcher: Launcher,
+) -> DepthMap:
+    """Improve a depth map under the reprojection error to its sources' depth maps, then drop what still disagrees."""
+    height, width = view.image.shape[:2]
+    maps = [np.array(source.depth) for source in source_depths]
+    greys = [grey_view(source) for source in sources]
+    size = (width, height)
+    problem = build_problem(grey_view(view), greys, maps, size, view.depth_range, settings, True)
+    problem.usable[np.asarray(depth.depth) <= 0] = 0
+    planes = planes_from_maps(np.array(depth.depth), np.array(depth.normal_cam), problem.camera)
+    offers = offered_planes(view, planes, sources, source_depths, float(problem.search[2]))
+    starts = np.concatenate([planes[:, :, None], offers], 2)
+    state = improve(problem, starts, _plan(search, 2), search.seed * 16 + 15, launcher)
+    count, support, cost = measure_agreement(
+        problem, state, agreement.max_error_px, agreement.max_depth_ratio, launcher.threads
+    )
+    needed = min(agreement.min_views, len(sources))
+    keep = (count >= needed) & (cost <= agreement.max_cost)
+    keep = supported(problem.grey, keep, settings.window_radius_px)
+    keep = coherent(state.plane, keep, float(problem.search[2]), (2 * settings.window_radius_px + 1) ** 2)
+    new_depth, normal = maps_from_planes(state.plane, keep, problem.camera)
+    confidence = np.where(keep, combined_confidence(cost, support), 0).astype(np.float32)
+    return DepthMap(new_depth, normal, confidence)

@@ -1,0 +1,48 @@
+"""Which depths rest on what the pixel itself shows, and not on an outline at the rim of its window.
+
+Beside the outline of an object in front of something blank, a window holds no texture but the outline. So the blank
+pixels take the depth of the object, in all views alike: neither colours nor other views' depths tell. The place of the
+texture in the window does.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+# A pixel is blank when the variance of the 3 x 3 pixels around it is less than this share of its window's, and no more
+# than what noise makes (grey levels²).
+_BLANK_SHARE = 0.08
+_NOISE_VARIANCE = 2.25
+_LEAST_AREA_PX = 20
+_CLOSING_PX = 3
+
+
+def supported(grey: NDArray[np.uint8], keep: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
+    """The pixels of `keep`, bool [H, W], whose depth is supported by the pixel itself.
+
+    These are the pixels that are hardly blanker than their window of `radius_px` in `grey`, uint8 [H, W], and the blank
+    ones that lie between such pixels (flat wall between its ornaments), not those beyond the outermost texture.
+    """
+    values = grey.astype(np.float32)
+    around = _variance(values, 1)
+    blank = (around < _BLANK_SHARE * _variance(values, radius_px)) & (around <= _NOISE_VARIANCE)
+    firm = _without_specks((keep & ~blank).astype(np.uint8))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _CLOSING_PX + 1, 2 * _CLOSING_PX + 1))
+    return np.asarray(keep & (cv2.morphologyEx(firm, cv2.MORPH_CLOSE, disc) > 0))
+
+
+def _without_specks(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The 4-connected regions of at least `_LEAST_AREA_PX`; smaller ones are noise."""
+    _, label, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    large = stats[:, cv2.CC_STAT_AREA] >= _LEAST_AREA_PX
+    return np.asarray(mask * large[label], np.uint8)
+
+
+def _variance(values: NDArray[np.float32], radius_px: int) -> NDArray[np.float32]:
+    """Variance of the (2 * radius_px + 1)² pixels around every pixel."""
+    size = (2 * radius_px + 1, 2 * radius_px + 1)
+    mean = cv2.boxFilter(values, cv2.CV_32F, size)
+    square = cv2.sqrBoxFilter(values, cv2.CV_32F, size)
+    return np.asarray(np.maximum(square - mean * mean, 0), np.float32)

@@ -1,0 +1,124 @@
+"""The views that may paint each face, and which of them disagree with the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_CANDIDATES = 12
+OUTLIER_FLOOR = 14.0
+OUTLIER_SIGMAS = 4.0
+DISTRUST = 0.02
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The best views of each face; empty places have view -1 and quality 0.
+
+    Attributes:
+        view: int16 [F, K]; `quality` float32 [F, K]; `colour` uint8 [F, K, 3], the face's mean colour in that view.
+    """
+
+    view: NDArray[np.int16]
+    quality: NDArray[np.float32]
+    colour: NDArray[np.uint8]
+
+    @staticmethod
+    def empty(face_count: int, view_count: int) -> Candidates:
+        """Room for the best views of `face_count` faces, filled in place by :func:`offer_view`."""
+        shape = (face_count, max(1, min(MAX_CANDIDATES, view_count)))
+        return Candidates(np.full(shape, -1, np.int16), np.zeros(shape, np.float32), np.zeros((*shape, 3), np.uint8))
+
+
+def offer_view(candidates: Candidates, view: int, quality: NDArray[np.float32], colour: NDArray[np.uint8]) -> None:
+    """Enter one view's quality [F] (0 = unusable) and colour [F, 3]; the worst of a full row gives way."""
+    _offer(candidates.view, candidates.quality, candidates.colour, view, quality, colour)
+
+
+@numba.njit(cache=True, parallel=True)
+def _offer(views, qualities, colours, view, quality, colour):  # type: ignore[no-untyped-def]
+    for f in numba.prange(len(quality)):
+        if quality[f] <= 0:
+            continue
+        worst = 0
+        for k in range(views.shape[1]):
+            if qualities[f, k] < qualities[f, worst]:
+                worst = k
+        if quality[f] > qualities[f, worst]:
+            views[f, worst] = view
+            qualities[f, worst] = quality[f]
+            colours[f, worst] = colour[f]
+
+
+def drop_outliers(candidates: Candidates, gain: NDArray[np.float64], neighbours: NDArray[np.int32]) -> Candidates:
+    """Drop the views of a face whose colour, after gains [views, 3], is far from the median of its views.
+
+    Glare, shadows and passers-by show in a minority of the views. Where Waechter runs a mean shift with a fitted
+    Gaussian, a median with a robust deviation does the same for a dozen samples. A face needs three views for a
+    majority. A view dropped for one face is made a last resort for the faces around it (`neighbours` int32 [F, 3]),
+    which an intruder's outline may cross. Rows come out sorted by view.
+    """
+    view, quality, colour = candidates.view.copy(), candidates.quality.copy(), candidates.colour.copy()
+    _drop_outliers(view, quality, colour, gain)
+    suspect = np.where(view < 0, candidates.view, np.int16(-1))
+    quality = _distrust(view, quality, suspect, neighbours)
+    order = np.argsort(np.where(view >= 0, view, np.int16(32767)), axis=1, kind="stable")
+    return Candidates(
+        np.take_along_axis(view, order, 1),
+        np.take_along_axis(quality, order, 1),
+        np.take_along_axis(colour, order[..., None], 1),
+    )
+
+
+@numba.njit(cache=True, parallel=True)
+def _drop_outliers(views, qualities, colours, gain):  # type: ignore[no-untyped-def]
+    size = views.shape[1]
+    for f in numba.prange(len(views)):
+        value = np.zeros((size, 3), np.float32)
+        count = 0
+        for k in range(size):
+            if views[f, k] >= 0:
+                for c in range(3):
+                    value[count, c] = colours[f, k, c] * gain[views[f, k], c]
+                count += 1
+        if count >= 3:
+            centre = np.zeros(3, np.float32)
+            for c in range(3):
+                centre[c] = np.median(value[:count, c])
+            distance = np.zeros(count, np.float32)
+            for k in range(count):
+                for c in range(3):
+                    distance[k] = max(distance[k], abs(value[k, c] - centre[c]))
+            limit = max(OUTLIER_FLOOR, OUTLIER_SIGMAS * np.median(distance))
+            n = 0
+            for k in range(size):
+                if views[f, k] >= 0:
+                    if distance[n] > limit:
+                        views[f, k] = -1
+                        qualities[f, k] = 0
+                    n += 1
+
+
+@numba.njit(cache=True, parallel=True)
+def _distrust(views, qualities, suspect, neighbours):  # type: ignore[no-untyped-def]
+    """Qualities [F, K], cut where the view is suspect (int16 [F, K], -1 = none) in a face up to two edges away."""
+    out = qualities.copy()
+    for f in numba.prange(len(views)):
+        for i in range(3):
+            g = neighbours[f, i]
+            if g < 0:
+                continue
+            for j in range(-1, 3):
+                h = g if j < 0 else neighbours[g, j]
+                if h < 0 or h == f:
+                    continue
+                for k in range(views.shape[1]):
+                    if suspect[h, k] < 0:
+                        continue
+                    for m in range(views.shape[1]):
+                        if views[f, m] == suspect[h, k]:
+                            out[f, m] = qualities[f, m] * DISTRUST
+    return out

@@ -1,0 +1,164 @@
+"""Textures a mesh from posed photographs: the steps, in order. Each photograph is decoded twice and held once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e3d.data.mesh import Mesh, TexturedMesh
+from e2e3d.errors import ReconstructionError
+from e2e3d.ops.texturing.adjacency import connected_parts, face_adjacency, opposite_slots
+from e2e3d.ops.texturing.atlas import Atlas, chart_rows, lay_out, paint_rows
+from e2e3d.ops.texturing.camera import project, project_points
+from e2e3d.ops.texturing.candidates import Candidates, drop_outliers, offer_view
+from e2e3d.ops.texturing.exposure import estimate_gains
+from e2e3d.ops.texturing.fill import diffuse_colours, face_colour_means, fill_background, paint_unseen
+from e2e3d.ops.texturing.levelling import add_offsets, chart_nodes, level_seams
+from e2e3d.ops.texturing.packing import pack_charts
+from e2e3d.ops.texturing.seams import fade_strip, find_seams, paint_strip, seam_strip
+from e2e3d.ops.texturing.view_selection import select_views
+from e2e3d.ops.texturing.visibility import score_view
+
+LoadPhoto = Callable[[int], tuple[NDArray[np.uint8], NDArray[np.bool_] | None]]
+
+
+@dataclass(frozen=True)
+class _Charts:
+    """`chart` int32 [F] of each face (-1 = unseen), `view` int32 [C] of each chart."""
+
+    chart: NDArray[np.int32]
+    view: NDArray[np.int32]
+
+
+def texture_mesh(
+    mesh: Mesh,
+    cameras: NDArray[np.float64],
+    load_photo: LoadPhoto,
+    atlas_size_px: int,
+    max_pages: int = 1,
+    even_exposure: bool = True,
+) -> TexturedMesh:
+    """Texture `mesh` from photographs.
+
+    Args:
+        mesh: the surface, at least one face.
+        cameras: float64 [N, 26] of :func:`~e2e3d.ops.texturing.camera.camera_vector`.
+        load_photo: gives image uint8 [H, W, 3] and mask bool [H, W] or None of photograph i; called twice for each.
+        atlas_size_px: side of the largest page.
+        max_pages: how many pages may be used.
+        even_exposure: whether to estimate a gain for each photograph.
+
+    Raises:
+        ReconstructionError: if the mesh has no faces.
+    """
+    if len(mesh.faces) == 0:
+        raise ReconstructionError("empty-mesh", "The mesh to texture has no faces.", "Check the dense cloud and mesh.")
+    vertices, faces = np.array(mesh.vertices_world, np.float32), np.array(mesh.faces, np.int32)
+    candidates = collect_candidates(vertices, faces, cameras, load_photo)
+    gain = estimate_gains(candidates, len(cameras)) if even_exposure else np.ones((len(cameras), 3))
+    neighbours = face_adjacency(faces)
+    candidates = drop_outliers(candidates, gain, neighbours)
+    slots = opposite_slots(neighbours, faces)
+    label = select_views(candidates, neighbours, slots)
+    chart, chart_count = connected_parts(neighbours, label)
+    charts = _Charts(chart, _views_of_charts(chart, label, chart_count))
+    face_px = _project_corners(vertices, faces, cameras, label)
+    layout = pack_charts(face_px, chart, chart_count, atlas_size_px, max_pages)
+    atlas = lay_out(face_px, chart, layout)
+    seams = find_seams(neighbours, slots, chart)
+    pages = _paint(vertices, faces, cameras, load_photo, candidates, label, charts, atlas, seams, gain, layout.scale)
+    _fill(pages, atlas, mesh, faces, candidates, label, gain)
+    size = layout.size_px
+    uv = atlas.corner_px / np.float32(size)
+    uv[..., 1] = 1 - uv[..., 1]
+    return TexturedMesh(mesh, uv, atlas.page, label, tuple(pages))
+
+
+def collect_candidates(
+    vertices: NDArray[np.float32], faces: NDArray[np.int32], cameras: NDArray[np.float64], load_photo: LoadPhoto
+) -> Candidates:
+    """Rate every face in every photograph, one photograph after another."""
+    candidates = Candidates.empty(len(faces), len(cameras))
+    for view, camera in enumerate(cameras):
+        image, mask = load_photo(view)
+        projected = project_points(camera, vertices)
+        offer_view(candidates, view, *score_view(camera, image, mask, vertices, faces, projected))
+    return candidates
+
+
+def _views_of_charts(chart: NDArray[np.int32], label: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    view = np.zeros(count, np.int32)
+    view[chart[chart >= 0]] = label[chart >= 0]
+    return view
+
+
+@numba.njit(cache=True, parallel=True)
+def _project_corners(
+    vertices: NDArray[np.float32], faces: NDArray[np.int32], cameras: NDArray[np.float64], label: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """Corners float32 [F, 3, 2] of each face in its photograph, pixels."""
+    out = np.zeros((len(faces), 3, 2), np.float32)
+    for f in numba.prange(len(faces)):
+        if label[f] < 0:
+            continue
+        for k in range(3):
+            v = faces[f, k]
+            x, y, _ = project(cameras[label[f]], vertices[v, 0], vertices[v, 1], vertices[v, 2])
+            out[f, k, 0], out[f, k, 1] = x, y
+    return out
+
+
+def _paint(
+    vertices: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    cameras: NDArray[np.float64],
+    load_photo: LoadPhoto,
+    candidates: Candidates,
+    label: NDArray[np.int32],
+    charts: _Charts,
+    atlas: Atlas,
+    seams: NDArray[np.int32],
+    gain: NDArray[np.float64],
+    scale: float,
+) -> NDArray[np.uint8]:
+    """Paint all charts, level their seams, fade across them; uint8 [P, S, S, 3]."""
+    pages = np.zeros((*atlas.owner.shape, 3), np.uint8)
+    runs, start = chart_rows(atlas, len(charts.view))
+    strip = seam_strip(atlas, seams, label, candidates)
+    for view in np.unique(charts.view):
+        image, _ = load_photo(int(view))
+        own = [runs[start[c] : start[c + 1]] for c in np.flatnonzero(charts.view == view)]
+        args = (vertices, faces, cameras[view], image, gain[view], scale)
+        paint_rows(pages, atlas.owner, atlas.corner_px, atlas.chart, np.concatenate(own), *args)
+        first, last = np.searchsorted(strip.view, [view, view + 1])
+        paint_strip(strip.colour, strip.texel, first, last, atlas.owner, atlas.corner_px, *args)
+    corner_node, node_count = chart_nodes(faces, atlas.chart)
+    offset = level_seams(atlas, pages, seams, corner_node, node_count)
+    add_offsets(pages, atlas.owner, atlas.corner_px, atlas.chart, corner_node, offset)
+    fade_strip(pages, strip, seams, corner_node, offset)
+    return pages
+
+
+def _fill(
+    pages: NDArray[np.uint8],
+    atlas: Atlas,
+    mesh: Mesh,
+    faces: NDArray[np.int32],
+    candidates: Candidates,
+    label: NDArray[np.int32],
+    gain: NDArray[np.float64],
+) -> None:
+    """Paint the faces that nobody saw, and the background, in place."""
+    unseen = label < 0
+    if unseen.any():
+        slot = (candidates.view == label[:, None]).argmax(1)
+        colour = candidates.colour[np.arange(len(faces)), slot] * gain[np.maximum(label, 0)].astype(np.float32)
+        colour[unseen] = -1
+        known = face_colour_means(len(mesh.vertices_world), faces, np.minimum(colour, 255))
+        paint_unseen(pages, atlas, faces, diffuse_colours(faces, mesh.colors, known, unseen))
+    for page, owner in zip(pages, atlas.owner, strict=True):
+        fill_background(page, owner >= 0)

@@ -1,0 +1,198 @@
+"""What one photograph shows of each face: a z-buffer of face numbers, then sums over the pixels of each face."""
+
+from __future__ import annotations
+
+import cv2
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_RASTER_PX = 4_000_000
+VISIBLE_SHARE = 0.97
+MIN_COSINE = 0.12
+OUTLINE_MARGIN_PX = 3
+BEHIND_OUTLINE, BEFORE_OUTLINE = 0.1, 0.25
+GRADIENT_FLOOR = 4.0
+
+
+def score_view(
+    camera: NDArray[np.float64],
+    image: NDArray[np.uint8],
+    mask: NDArray[np.bool_] | None,
+    vertices_world: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    projected: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Rate every face in one photograph.
+
+    The rating is Waechter's gradient magnitude integral (projected area times mean gradient, so it prefers close,
+    frontal and sharp views) with a floor for plain surfaces, times the cosine of the viewing angle. It is cut where an
+    outline is within a few pixels, because a reconstructed outline is never exact: to a tenth behind an occluder, whose
+    colour may spill over, to a quarter in front of something farther.
+
+    Args:
+        camera: of :func:`~e2e3d.ops.texturing.camera.camera_vector`.
+        image: uint8 [H, W, 3].
+        mask: bool [H, W], True = use, or None.
+        vertices_world: float32 [V, 3].
+        faces: int32 [F, 3].
+        projected: float32 [V, 3] of :func:`~e2e3d.ops.texturing.camera.project_points`.
+
+    Returns:
+        quality float32 [F], 0 = not fully visible, and the mean colour uint8 [F, 3].
+    """
+    height, width = image.shape[:2]
+    scale = min(1.0, (MAX_RASTER_PX / (height * width)) ** 0.5)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    gradient = cv2.resize(_gradient(image), size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    usable = np.ones(size[::-1], np.uint8)
+    if mask is not None:
+        usable = (cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 254).astype(np.uint8)
+    corners = projected * np.array([size[0] / width, size[1] / height, 1], np.float32)
+    depth, owner = face_buffer(corners, faces, size[1], size[0])
+    window = np.ones((2 * OUTLINE_MARGIN_PX + 1,) * 2, np.uint8)
+    nearest = cv2.erode(depth, window, borderType=cv2.BORDER_REPLICATE)
+    farthest = cv2.dilate(depth, window, borderType=cv2.BORDER_REPLICATE)
+    pixel_angle = float(1 / (camera[0] * size[0] / width))
+    centre = -camera[12:24].reshape(3, 4)[:, :3].T @ camera[12:24].reshape(3, 4)[:, 3]
+    cosine = _cosines(vertices_world, faces, centre)
+    rated: tuple[NDArray[np.float32], NDArray[np.uint8]] = _rate_faces(
+        corners, faces, cosine, depth, owner, nearest, farthest, small, gradient, usable, pixel_angle, scale**-2
+    )
+    return rated
+
+
+def _gradient(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Magnitude of the brightness gradient, grey levels a pixel, float32 [H, W]."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    dx, dy = cv2.spatialGradient(grey)
+    return np.asarray(cv2.magnitude(dx.astype(np.float32), dy.astype(np.float32)) / 8, np.float32)
+
+
+@numba.njit(cache=True, parallel=True)
+def _cosines(
+    vertices: NDArray[np.float32], faces: NDArray[np.int32], centre: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Cosine float32 [F] between each face's normal and the direction to the camera."""
+    out = np.zeros(len(faces), np.float32)
+    for f in numba.prange(len(faces)):
+        a, b, c = vertices[faces[f, 0]], vertices[faces[f, 1]], vertices[faces[f, 2]]
+        ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+        vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        dx = centre[0] - (a[0] + b[0] + c[0]) / 3
+        dy = centre[1] - (a[1] + b[1] + c[1]) / 3
+        dz = centre[2] - (a[2] + b[2] + c[2]) / 3
+        length = ((nx * nx + ny * ny + nz * nz) * (dx * dx + dy * dy + dz * dz)) ** 0.5
+        if length > 0:
+            out[f] = (nx * dx + ny * dy + nz * dz) / length
+    return out
+
+
+@numba.njit(cache=True)
+def _plane(corners, face):  # type: ignore[no-untyped-def]
+    """Barycentric gradients and inverse depths of a projected face: x, y, z of each corner and twice its area."""
+    x0, y0, z0 = corners[face[0], 0], corners[face[0], 1], corners[face[0], 2]
+    x1, y1, z1 = corners[face[1], 0], corners[face[1], 1], corners[face[1], 2]
+    x2, y2, z2 = corners[face[2], 0], corners[face[2], 1], corners[face[2], 2]
+    return x0, y0, z0, x1, y1, z1, x2, y2, z2, (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+
+
+@numba.njit(cache=True, parallel=True)
+def face_buffer(
+    corners: NDArray[np.float32], faces: NDArray[np.int32], height: int, width: int
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Depth float32 [H, W] (1e30 = nothing) and number int32 [H, W] of the nearest face at each pixel centre."""
+    depth = np.full((height, width), np.float32(1e30), np.float32)
+    owner = np.full((height, width), -1, np.int32)
+    bands = 8
+    for band in numba.prange(bands):
+        top, bottom = height * band // bands, height * (band + 1) // bands
+        for f in range(len(faces)):
+            x0, y0, z0, x1, y1, z1, x2, y2, z2, area = _plane(corners, faces[f])
+            if z0 <= 0 or z1 <= 0 or z2 <= 0 or area == 0:
+                continue
+            low, high = min(y0, y1, y2), max(y0, y1, y2)
+            if high < top or low > bottom:
+                continue
+            left, right = min(x0, x1, x2), max(x0, x1, x2)
+            if right < 0 or left > width:
+                continue
+            i0, i1 = 1 / z0, 1 / z1
+            i2 = 1 / z2
+            for y in range(max(top, int(np.ceil(low - 0.5))), min(bottom, int(np.floor(high - 0.5)) + 1)):
+                py = y + 0.5
+                for x in range(max(0, int(np.ceil(left - 0.5))), min(width, int(np.floor(right - 0.5)) + 1)):
+                    px = x + 0.5
+                    b1 = ((px - x0) * (y2 - y0) - (x2 - x0) * (py - y0)) / area
+                    b2 = ((x1 - x0) * (py - y0) - (px - x0) * (y1 - y0)) / area
+                    if b1 < 0 or b2 < 0 or b1 + b2 > 1:
+                        continue
+                    z = 1 / (i0 + b1 * (i1 - i0) + b2 * (i2 - i0))
+                    if z < depth[y, x]:
+                        depth[y, x] = z
+                        owner[y, x] = f
+    return depth, owner
+
+
+@numba.njit(cache=True, parallel=True)
+def _rate_faces(
+    corners: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    cosine: NDArray[np.float32],
+    depth: NDArray[np.float32],
+    owner: NDArray[np.int32],
+    nearest: NDArray[np.float32],
+    farthest: NDArray[np.float32],
+    image: NDArray[np.uint8],
+    gradient: NDArray[np.float32],
+    usable: NDArray[np.uint8],
+    pixel_angle: float,
+    area_factor: float,
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Quality float32 [F] and mean colour uint8 [F, 3] of each face, from the buffers of :func:`face_buffer`."""
+    height, width = depth.shape
+    quality = np.zeros(len(faces), np.float32)
+    colour = np.zeros((len(faces), 3), np.uint8)
+    for f in numba.prange(len(faces)):
+        x0, y0, z0, x1, y1, z1, x2, y2, z2, area = _plane(corners, faces[f])
+        if cosine[f] < MIN_COSINE or z0 <= 0 or z1 <= 0 or z2 <= 0 or area == 0:
+            continue
+        left, right, low, high = min(x0, x1, x2), max(x0, x1, x2), min(y0, y1, y2), max(y0, y1, y2)
+        if left < 1 or low < 1 or right > width - 1 or high > height - 1:
+            continue
+        zm = (z0 + z1 + z2) / 3
+        slope = max(z0, z1, z2) - min(z0, z1, z2)
+        tolerance = zm * pixel_angle * 2 + 2 * slope / max(1.0, max(right - left, high - low))
+        total, seen, sharp, red, green, blue = 0, 0, 0.0, 0.0, 0.0, 0.0
+        first_x, last_x = int(np.ceil(left - 0.5)), int(np.floor(right - 0.5))
+        first_y, last_y = int(np.ceil(low - 0.5)), int(np.floor(high - 0.5))
+        i0, i1, i2 = 1 / z0, 1 / z1, 1 / z2
+        for y in range(first_y, last_y + 1):
+            for x in range(first_x, last_x + 1):
+                b1 = ((x + 0.5 - x0) * (y2 - y0) - (x2 - x0) * (y + 0.5 - y0)) / area
+                b2 = ((x1 - x0) * (y + 0.5 - y0) - (x + 0.5 - x0) * (y1 - y0)) / area
+                if b1 < 0 or b2 < 0 or b1 + b2 > 1:
+                    continue
+                total += 1
+                z = 1 / (i0 + b1 * (i1 - i0) + b2 * (i2 - i0))
+                if usable[y, x] and (owner[y, x] == f or z <= depth[y, x] + tolerance):
+                    seen += 1
+                    sharp += gradient[y, x]
+                    red, green, blue = red + image[y, x, 0], green + image[y, x, 1], blue + image[y, x, 2]
+        xc, yc = int((x0 + x1 + x2) / 3), int((y0 + y1 + y2) / 3)
+        if total == 0 and usable[yc, xc] and zm <= depth[yc, xc] + tolerance:
+            total, seen, sharp = 1, 1, gradient[yc, xc]
+            red, green, blue = float(image[yc, xc, 0]), float(image[yc, xc, 1]), float(image[yc, xc, 2])
+        if seen == 0 or seen < VISIBLE_SHARE * total:
+            continue
+        rating = (sharp / seen + GRADIENT_FLOOR) * abs(area) * 0.5 * area_factor * cosine[f]
+        jump = slope + 8 * OUTLINE_MARGIN_PX * zm * pixel_angle
+        if zm - nearest[yc, xc] > jump:
+            rating *= BEHIND_OUTLINE
+        elif farthest[yc, xc] - zm > jump:
+            rating *= BEFORE_OUTLINE
+        quality[f] = rating
+        colour[f, 0], colour[f, 1], colour[f, 2] = int(red / seen), int(green / seen), int(blue / seen)
+    return quality, colour
