@@ -1,0 +1,1 @@
+"""The pipeline and its surroundings: presets, progress, export, report."""

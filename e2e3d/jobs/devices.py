@@ -1,0 +1,51 @@
+"""What the machine offers: cores that this process may use, and GPUs."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+from pathlib import Path
+
+from e2e3d.errors import MachineError
+
+
+def core_count() -> int:
+    """Cores this process may use: CPU affinity and the container's quota are respected."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else max(1, min(cores, math.floor(int(quota) / int(period))))
+
+
+def gpu_count() -> int:
+    """NVIDIA GPUs that the CUDA driver offers to this process; 0 without a driver."""
+    try:
+        cuda = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int()
+    return count.value if cuda.cuInit(0) == 0 and cuda.cuDeviceGetCount(ctypes.byref(count)) == 0 else 0
+
+
+def gpu_memory_bytes() -> int:
+    """Memory of the first GPU that this process may use; 0 without one."""
+    if gpu_count() == 0:
+        return 0
+    driver = ctypes.CDLL("libcuda.so.1")
+    device, size = ctypes.c_int(), ctypes.c_size_t()
+    if driver.cuDeviceGet(ctypes.byref(device), 0) or driver.cuDeviceTotalMem_v2(ctypes.byref(size), device):
+        return 0
+    return size.value
+
+
+def require_gpu(found: int, where: str) -> None:
+    """Raise MachineError when a GPU was asked for and `where` has none."""
+    if found == 0:
+        raise MachineError(
+            "no-gpu",
+            f"A GPU was asked for, but {where} offers {core_count()} CPU cores and no NVIDIA GPU.",
+            "Run with --device auto or --device cpu, or install the NVIDIA driver.",
+        )

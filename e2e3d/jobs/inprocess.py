@@ -1,0 +1,52 @@
+"""The in-process executor: one unit after another in the caller's process, for debugging, notebooks and unit tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from e2e3d.jobs.base_executor import StoreExecutor, UnitDone
+from e2e3d.jobs.cancel import CancelToken
+from e2e3d.jobs.devices import core_count, gpu_count, require_gpu
+from e2e3d.jobs.progress import NoProgress, Progress
+from e2e3d.jobs.units import bind, measured
+from e2e3d.stages.base import RunContext, Stage
+from e2e3d.storage.store import ArtifactStore
+
+
+class InProcessExecutor(StoreExecutor):
+    """Runs every unit here, with all cores where the stage asks for them.
+
+    Args:
+        store: where results are kept and found.
+        progress: told of every pass and unit.
+        cancel: asked between units.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        MachineError: ``no-gpu`` if `device` is ``cuda`` and there is none.
+    """
+
+    def __init__(
+        self,
+        store: ArtifactStore,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+        device: str = "auto",
+    ) -> None:
+        super().__init__(store, progress or NoProgress(), cancel or CancelToken())
+        gpus = 0 if device == "cpu" else gpu_count()
+        if device == "cuda":
+            require_gpu(gpus, "this machine")
+        self._has_gpu = gpus > 0
+
+    def _compute(
+        self, stage: Stage[Any, Any, Any], units: Mapping[str, object], config: object, done: UnitDone
+    ) -> None:
+        device = "cuda" if stage.resources.gpu and self._has_gpu else "cpu"
+        context = RunContext(device=device, threads=min(stage.resources.cpus or core_count(), core_count()))
+        for key, inputs in units.items():
+            self._cancel.check()
+            output, stats = measured(stage, bind(inputs, self._load), config, context)
+            self.store.put(key, output, stats)
+            done(key, stats)

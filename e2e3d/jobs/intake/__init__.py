@@ -1,0 +1,1 @@
+"""Photographs come in: named safely, checked on arrival, stored once."""

@@ -1,0 +1,131 @@
+"""Take photographs into an image set: check, store once, and write down."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from e2e3d.data.service.photos import Arrival, Finding, PhotoFacts, PhotoRecord
+from e2e3d.errors import InputError
+from e2e3d.jobs.intake.check import beside, check_photo
+from e2e3d.jobs.intake.names import is_system_file, safe_name, with_suffix_of
+from e2e3d.storage.database import Database
+from e2e3d.storage.database.repository import blobs, photos, usage
+from e2e3d.storage.files import BLOCK_BYTES, Files, blob_name
+
+
+@dataclass(frozen=True)
+class Target:
+    """The image set that photographs go into, and whose it is."""
+
+    user_id: str
+    image_set_id: str
+
+
+class Intake:
+    """Puts photographs into the store and the database.
+
+    Args:
+        database: where sets and photographs are written down.
+        files: where their bytes are kept.
+        clock: the time, in UTC.
+    """
+
+    def __init__(self, database: Database, files: Files, clock: Callable[[], datetime.datetime]) -> None:
+        self.database = database
+        self.files = files
+        self.clock = clock
+
+    def take(self, target: Target, name: str, sha256: str, read: Callable[[], bytes]) -> Arrival:
+        """Take one file; `read` gives its bytes and is only called when they are not known.
+
+        Raises:
+            InputError: ``quota-bytes``, or ``image-set-gone`` when the set was deleted in the meantime.
+            MachineError: of the store or the database.
+        """
+        try:
+            safe = safe_name(name)
+        except InputError as error:
+            return rejected(name, error)
+        if is_system_file(safe):
+            return Arrival(name, "ignored")
+        with self.database.reading() as session:
+            twin = photos.with_bytes(session, target.image_set_id, sha256)
+            owned = photos.owned(session, target.user_id, [sha256]).get(sha256)
+            others = photos.thumbprints(session, target.image_set_id)
+        if twin is not None:
+            return _arrived_again(name, safe, twin)
+        facts = owned
+        if facts is None or not self._store_has(facts):
+            data = read()
+            facts = check_photo(safe, data, sha256)
+            if not facts.rejected:
+                self._store(target, facts, data)
+        else:
+            facts = _without_neighbours(facts)
+        return self._add(target, name, safe, beside(facts, others))
+
+    def take_known(self, target: Target, name: str, sha256: str) -> Arrival | None:
+        """Take a photograph that the user has in another set, without its bytes; None when there is none.
+
+        Raises:
+            InputError: as :meth:`take`.
+        """
+        try:
+            return self.take(target, name, sha256, _unknown)
+        except _UnknownError:
+            return None
+
+    def _add(self, target: Target, name: str, safe: str, facts: PhotoFacts) -> Arrival:
+        stored_as = safe if facts.rejected else with_suffix_of(safe, facts.media_type)
+        with self.database.session() as session:
+            photo = photos.add(session, target.user_id, target.image_set_id, stored_as, facts, self.clock())
+        if photo is None:
+            raise InputError("image-set-gone", "The image set was deleted.", "Create another one, and send them again.")
+        outcome = "rejected" if photo.state == "rejected" else "added"
+        return Arrival(name, outcome, photo, photo.facts.findings)
+
+    def _store(self, target: Target, facts: PhotoFacts, data: bytes) -> None:
+        with self.database.session() as session:
+            usage.require(session, target.user_id, facts.bytes)
+        self._pin(facts)
+        place = blob_name(facts.sha256)
+        if self.files.size(place) != facts.bytes:
+            blocks = (data[start : start + BLOCK_BYTES] for start in range(0, len(data), BLOCK_BYTES))
+            self.files.write(place, blocks)
+
+    def _store_has(self, facts: PhotoFacts) -> bool:
+        self._pin(facts)
+        return self.files.size(blob_name(facts.sha256)) == facts.bytes
+
+    def _pin(self, facts: PhotoFacts) -> None:
+        with self.database.session() as session:
+            blobs.pin(session, facts.sha256, facts.bytes, self.clock())
+
+
+def rejected(name: str, error: InputError) -> Arrival:
+    """What is answered for a file that cannot be taken at all."""
+    return Arrival(name, "rejected", None, (Finding(error.code, str(error), True),))
+
+
+def _arrived_again(name: str, safe: str, twin: PhotoRecord) -> Arrival:
+    if twin.state == "rejected":
+        return Arrival(name, "rejected", twin, twin.facts.findings)
+    if twin.name == safe:
+        return Arrival(name, "known", twin, twin.facts.findings)
+    same = Finding("duplicate", f"The same file as {twin.name}; one copy is enough.", False)
+    return Arrival(name, "known", twin, (same,))
+
+
+def _without_neighbours(facts: PhotoFacts) -> PhotoFacts:
+    kept = tuple(finding for finding in facts.findings if finding.code != "near-duplicate")
+    return replace(facts, findings=kept)
+
+
+class _UnknownError(Exception):
+    pass
+
+
+def _unknown() -> bytes:
+    raise _UnknownError

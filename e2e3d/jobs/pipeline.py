@@ -1,0 +1,258 @@
+"""The pipeline: what happens to photographs, in order. Where and how the units run is the executor's business."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e3d.data.dense import DepthMap, PointCloud, View
+from e2e3d.data.features import Features, GlobalDescriptor, MatchBlock
+from e2e3d.data.mesh import Mesh, TexturedMesh
+from e2e3d.data.photo import Photo
+from e2e3d.data.ref import Ref
+from e2e3d.data.scene import Mapping
+from e2e3d.errors import ReconstructionError
+from e2e3d.jobs.config import PipelineConfig
+from e2e3d.jobs.executor import Executor
+from e2e3d.jobs.leave_out import LeaveOut, leave_out
+from e2e3d.jobs.results import Results
+from e2e3d.jobs.source import SourceSet, StoredFiles, read_intrinsics, read_source
+from e2e3d.ops.match_blocks import plan_blocks as plan_match_blocks
+from e2e3d.ops.photoset import review_photos
+from e2e3d.ops.scene_frame import KnownDistance
+from e2e3d.stages import (
+    consistency,
+    depth,
+    features,
+    fusion,
+    ingest,
+    mapping,
+    matching,
+    mesh,
+    pairs,
+    retrieval,
+    texture,
+    undistort,
+)
+from e2e3d.stages.ingest import Intrinsics
+
+_PHOTOS_A_UNIT = 4
+
+
+def reconstruct(
+    source: str | os.PathLike[str] | StoredFiles,
+    config: PipelineConfig,
+    run: Executor,
+    intrinsics: str | os.PathLike[str] | None = None,
+    masks: str | os.PathLike[str] | None = None,
+    scale: float | None = None,
+    known_distance: tuple[str, str, float] | None = None,
+    left_out: LeaveOut | None = None,
+) -> Results:
+    """Turn photographs into a textured model.
+
+    Args:
+        source: a folder, a zip archive or a video; or files that are in the store already.
+        config: settings of every stage.
+        run: executes the units of work and keeps their results.
+        intrinsics: file with the 3 x 3 calibration matrix of all photographs.
+        masks: folder or archive of masks; None = those found beside the photographs.
+        scale: metres per model unit.
+        known_distance: two photographs by name and the metres between their cameras.
+        left_out: photographs to keep out, to judge the model by.
+
+    Raises:
+        E2E3DError: as the stages say. What was finished stays in the store, and the next run goes on from there.
+    """
+    matrix = None if intrinsics is None else read_intrinsics(intrinsics)
+    files = leave_out(read_source(source, run, masks, config.frames), left_out)
+    photos = check_photos(files, matrix, config, run)
+    usable = [photo for photo in photos if photo.usable]
+
+    found = find_features(usable, config, run)
+    matches = match_photos(usable, found, files.is_video, config, run)
+    mapped = map_cameras(usable, found, matches, scale, known_distance, config, run)
+    sparse = mapped.load()
+    registered = [usable[image.photo_index] for image in sparse.scene.images]
+
+    views = views_with_sources(undistort_photos(registered, mapped, config, run))
+    depths = estimate_depths(views, config, run)
+    cloud = fuse_depths(views, depths, config, run)
+
+    surface = make_mesh(cloud, views, depths, config, run)
+    textured = texture_mesh(surface, mapped, registered, config, run)
+    return Results(
+        photos=photos,
+        photo_files=tuple(run.blob(photo.sha256) for photo in photos),
+        mapping=sparse,
+        matches=tuple(matches),
+        views=tuple(views),
+        depths=tuple(depths),
+        cloud=cloud,
+        mesh=surface,
+        textured=textured,
+    )
+
+
+def check_photos(
+    files: SourceSet, intrinsics: Intrinsics | None, config: PipelineConfig, run: Executor
+) -> tuple[Photo, ...]:
+    """Look at every photograph, a few a unit, and then at the set as a whole."""
+    entries = [file.ingest_file() for file in files.files]
+    units = [
+        ingest.IngestInputs(tuple(entries[first : first + _PHOTOS_A_UNIT]), intrinsics)
+        for first in range(0, len(entries), _PHOTOS_A_UNIT)
+    ]
+    blocks = run.map(ingest.STAGE, units, config.ingest)
+    return review_photos([photo for block in blocks for photo in block.load().photos])
+
+
+def find_features(photos: Sequence[Photo], config: PipelineConfig, run: Executor) -> list[Ref[Features]]:
+    """Keypoints and descriptors, one photograph a unit."""
+    units = [features.FeaturesInputs(_bytes(photo), _mask(photo), photo.width_px, photo.height_px) for photo in photos]
+    return run.map(features.STAGE, units, config.features)
+
+
+def match_photos(
+    photos: Sequence[Photo],
+    found: Sequence[Ref[Features]],
+    sequence: bool,
+    config: PipelineConfig,
+    run: Executor,
+) -> list[Ref[MatchBlock]]:
+    """Choose which photographs to match, and match them, a block of pairs a unit."""
+    descriptors: list[Ref[GlobalDescriptor]] = []
+    if pairs.needs_descriptors(len(photos), sequence, config.pairs):
+        descriptors = describe_photos(found, run)
+    choice = pairs.PairsInputs(len(photos), sequence, tuple(photo.gps for photo in photos), tuple(descriptors))
+    (chosen,) = run.map(pairs.STAGE, [choice], config.pairs)
+    blocks = plan_match_blocks(chosen.load().pairs, len(photos))
+    return run.map(matching.STAGE, [_match_unit(block, photos, found) for block in blocks], config.matching)
+
+
+def describe_photos(found: Sequence[Ref[Features]], run: Executor) -> list[Ref[GlobalDescriptor]]:
+    """One vector a photograph, over a vocabulary of the set's own descriptors."""
+    words = retrieval.VocabularyInputs(tuple(found))
+    (vocabulary,) = run.map(retrieval.VOCABULARY_STAGE, [words], retrieval.VocabularyConfig())
+    units = [retrieval.RetrievalInputs(one, vocabulary) for one in found]
+    return run.map(retrieval.STAGE, units, retrieval.RetrievalConfig())
+
+
+def map_cameras(
+    photos: Sequence[Photo],
+    found: Sequence[Ref[Features]],
+    matches: Sequence[Ref[MatchBlock]],
+    scale: float | None,
+    known_distance: tuple[str, str, float] | None,
+    config: PipelineConfig,
+    run: Executor,
+) -> Ref[Mapping]:
+    """Cameras, poses and sparse points of the whole set."""
+    distance = None if known_distance is None else KnownDistance(*known_distance)
+    unit = mapping.MappingInputs(tuple(photos), tuple(found), tuple(matches), scale, distance)
+    (mapped,) = run.map(mapping.STAGE, [unit], config.mapping)
+    return mapped
+
+
+def undistort_photos(
+    photos: Sequence[Photo], mapped: Ref[Mapping], config: PipelineConfig, run: Executor
+) -> list[Ref[View]]:
+    """Pinhole views at depth resolution; `photos` are the registered ones in the order of ``scene.images``."""
+    units = [undistort.UndistortInputs(mapped, i, _bytes(photo), _mask(photo)) for i, photo in enumerate(photos)]
+    return run.map(undistort.STAGE, units, undistort.UndistortConfig(max_size_px=config.depth.max_size))
+
+
+def views_with_sources(views: Sequence[Ref[View]]) -> list[Ref[View]]:
+    """Leave out views that no other view can be matched with: they have no depth.
+
+    Raises:
+        ReconstructionError: ``no-stereo-pairs`` when none remains.
+    """
+    usable = [view for view in views if view.load().sources]
+    if not usable:
+        raise ReconstructionError(
+            "no-stereo-pairs",
+            "No two registered photographs see the same surface from usefully different places.",
+            "Take photographs from more viewpoints, with about two thirds of the picture in common.",
+        )
+    return usable
+
+
+def estimate_depths(views: Sequence[Ref[View]], config: PipelineConfig, run: Executor) -> list[Ref[DepthMap]]:
+    """Depth of every view: first from colours alone, then with the neighbours' depths."""
+    near = _near_views(views)
+    units = [
+        depth.DepthInputs(view, tuple(views[j] for j in around[: config.depth.sources]))
+        for view, around in zip(views, near, strict=True)
+    ]
+    first = run.map(depth.STAGE, units, config.depth)
+    again = []
+    for i, around in enumerate(near):
+        chosen = around[: config.consistency.sources]
+        sources, depths = tuple(views[j] for j in chosen), tuple(first[j] for j in chosen)
+        again.append(consistency.ConsistencyInputs(views[i], sources, first[i], depths))
+    return run.map(consistency.STAGE, again, config.consistency)
+
+
+def fuse_depths(
+    views: Sequence[Ref[View]], depths: Sequence[Ref[DepthMap]], config: PipelineConfig, run: Executor
+) -> Ref[PointCloud]:
+    """One cloud of the whole scene, from a block of views a unit."""
+    loaded = ((view.image_index, view.sources) for view in (ref.load() for ref in views))
+    indices, sources = zip(*loaded, strict=True)
+    blocks = fusion.plan_blocks(indices, sources)
+    clouds = run.map(fusion.STAGE, [block.inputs(views, depths) for block in blocks], config.fusion)
+    (cloud,) = run.map(fusion.MERGE_STAGE, [fusion.MergeInputs(tuple(clouds))], fusion.MergeConfig())
+    return cloud
+
+
+def make_mesh(
+    cloud: Ref[PointCloud],
+    views: Sequence[Ref[View]],
+    depths: Sequence[Ref[DepthMap]],
+    config: PipelineConfig,
+    run: Executor,
+) -> Ref[Mesh]:
+    """The surface through the points."""
+    (surface,) = run.map(mesh.STAGE, [mesh.MeshInputs(cloud, tuple(views), tuple(depths))], config.mesh)
+    return surface
+
+
+def texture_mesh(
+    surface: Ref[Mesh], mapped: Ref[Mapping], photos: Sequence[Photo], config: PipelineConfig, run: Executor
+) -> Ref[TexturedMesh]:
+    """The surface painted from the registered photographs, in the order of ``scene.images``."""
+    unit = texture.TextureInputs(
+        surface, mapped, tuple(_bytes(photo) for photo in photos), tuple(_mask(photo) for photo in photos)
+    )
+    (textured,) = run.map(texture.STAGE, [unit], config.texture)
+    return textured
+
+
+def _near_views(views: Sequence[Ref[View]]) -> list[list[int]]:
+    """Positions in `views` of each one's source views, best first."""
+    loaded = [(view.image_index, view.sources) for view in (ref.load() for ref in views)]
+    position = {image_index: i for i, (image_index, _) in enumerate(loaded)}
+    return [[position[image] for image in sources if image in position] for _, sources in loaded]
+
+
+def _match_unit(
+    block: NDArray[np.int32], photos: Sequence[Photo], found: Sequence[Ref[Features]]
+) -> matching.MatchingInputs:
+    members = []
+    for i in sorted({int(i) for i in block.ravel()}):
+        photo = photos[i]
+        assert photo.camera is not None  # every usable photograph has a guess
+        members.append(matching.MatchingPhoto(i, found[i], photo.camera, photo.width_px, photo.height_px))
+    return matching.MatchingInputs(tuple((int(i), int(j)) for i, j in block), tuple(members))
+
+
+def _bytes(photo: Photo) -> Ref[bytes]:
+    return Ref.blob(photo.sha256)
+
+
+def _mask(photo: Photo) -> Ref[bytes] | None:
+    return None if photo.mask_sha256 is None else Ref.blob(photo.mask_sha256)

@@ -1,0 +1,86 @@
+"""The report's judgement: what a photographer should think of the model, and what to do better next time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from e2e3d.data.scene import Mapping
+from e2e3d.jobs.photo_states import PhotoState
+
+_SHARP_PX, _SOFT_PX = 1.0, 1.6
+_FEW = 0.6
+_NEARLY_ALL = 0.9
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`level` is ``good``, ``fair`` or ``poor``; `headline` one sentence; `details` and `advice` whole sentences."""
+
+    level: str
+    headline: str
+    details: tuple[str, ...]
+    advice: tuple[str, ...]
+
+
+def judge(mapping: Mapping, states: Sequence[PhotoState], coverage: float) -> Verdict:
+    """Judge the result; `coverage` is the mean share of the photographs' pixels that the model explains."""
+    registered = sum(state.state == "registered" for state in states)
+    share = registered / max(len(states), 1)
+    errors = mapping.scene.errors_px
+    error = float(np.median(errors)) if len(errors) else float("inf")
+    level = "good" if share >= _NEARLY_ALL and error <= _SHARP_PX else "fair"
+    if share < _FEW or error > _SOFT_PX:
+        level = "poor"
+    words = {
+        "good": "The reconstruction worked well",
+        "fair": "The reconstruction worked, with gaps",
+        "poor": "The reconstruction is incomplete or imprecise",
+    }
+    used = "all" if registered == len(states) else str(registered)
+    headline = f"{words[level]}: {used} of {len(states)} photographs are part of the model."
+    return Verdict(level, headline, _details(mapping, error, coverage), _advice(mapping, states, error, coverage))
+
+
+def _details(mapping: Mapping, error: float, coverage: float) -> tuple[str, ...]:
+    frames = {
+        "georeferenced": "The model is in metres and placed on the Earth by the photographs' GPS positions.",
+        "metric": "The model is in metres.",
+        "upright": "The model stands upright; its scale is arbitrary: nothing in the photographs tells the size.",
+        "arbitrary": "The model's scale and orientation are arbitrary, because nothing in the photographs tells them.",
+    }
+    precision = f"Half of the points lie within {error:.2f} pixels of where the photographs show them" + (
+        ", which is sharp." if error <= _SHARP_PX else "."
+    )
+    georeference = mapping.scene.georeference
+    gps = f" Cameras fit their GPS positions to {georeference.rms_error_m:.2f} m." if georeference else ""
+    return (
+        precision,
+        f"The model explains {100 * coverage:.0f} % of what the photographs show, on average.",
+        frames.get(mapping.scene.frame, frames["arbitrary"]) + gps,
+    )
+
+
+def _advice(mapping: Mapping, states: Sequence[PhotoState], error: float, coverage: float) -> tuple[str, ...]:
+    advice = []
+    others = [size for size in mapping.component_sizes[1:] if size > 1]
+    if others:
+        sizes = ", ".join(str(size) for size in others)
+        advice.append(
+            f"The photographs fall into parts that do not connect; the largest became the model (others have {sizes} "
+            "photographs). Take photographs that bridge them, each overlapping the next by two thirds."
+        )
+    if any(state.state != "registered" for state in states):
+        advice.append("Some photographs could not be used; the reason stands beside each of them below.")
+    if error > _SHARP_PX:
+        advice.append(
+            "The points are less precise than usual: keep zoom and focus fixed, avoid blur, and let nothing move."
+        )
+    if coverage < 0.5:
+        advice.append(
+            "Much of the photographs is not part of the model. Sky and plain background are no loss; where the subject "
+            "itself has holes, add photographs of these places from several sides."
+        )
+    return tuple(advice)

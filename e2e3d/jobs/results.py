@@ -1,0 +1,60 @@
+"""What a finished job hands to export, report and the Python API: its records, and the facts of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass, field
+from typing import Any
+
+from e2e3d.data.dense import DepthMap, PointCloud, View
+from e2e3d.data.features import MatchBlock
+from e2e3d.data.mesh import Mesh, TexturedMesh
+from e2e3d.data.photo import Photo
+from e2e3d.data.ref import Ref
+from e2e3d.data.scene import Mapping
+from e2e3d.data.stats import StageStats
+
+
+@dataclass(frozen=True)
+class Results:
+    """The records of a finished job; references are bound, and each is loaded only while it is written.
+
+    Attributes:
+        photos: every photograph that came in, unusable ones included, in input order.
+        photo_files: the bytes of each of `photos`, in the same order (thumbnails of photographs without a view).
+        mapping: the sparse scene and why photographs were left out.
+        matches: all blocks of verified matches; their pairs index the usable ones of `photos`.
+        views: the undistorted views, and `depths` their final depth maps in the same order.
+        cloud: the fused points; `mesh` the surface; `textured` its textured form.
+    """
+
+    photos: tuple[Photo, ...]
+    photo_files: tuple[Ref[bytes], ...]
+    mapping: Mapping
+    matches: tuple[Ref[MatchBlock], ...]
+    views: tuple[Ref[View], ...]
+    depths: tuple[Ref[DepthMap], ...]
+    cloud: Ref[PointCloud]
+    mesh: Ref[Mesh]
+    textured: Ref[TexturedMesh]
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """How the records were made.
+
+    Attributes:
+        quality: the preset's name.
+        settings: every setting of every stage, ``{"depth": {"max_size": 768, ...}, ...}``, plain JSON values.
+        seeds: the seeds used, by what they drive.
+        stats: cost of each pass of a stage.
+        started_at: ISO 8601 time, UTC.
+        elapsed_s: wall time of the whole run until export.
+    """
+
+    quality: str
+    settings: MappingABC[str, Any]
+    stats: tuple[StageStats, ...]
+    started_at: str
+    elapsed_s: float
+    seeds: MappingABC[str, int] = field(default_factory=dict)

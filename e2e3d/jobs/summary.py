@@ -1,0 +1,47 @@
+"""``e2e3d info``: what came out of a run, in a screenful."""
+
+from __future__ import annotations
+
+from e2e3d.jobs.manifest import Manifest
+
+_MAIN_FILES = {
+    "model.glb": "textured model",
+    "model.obj": "textured model",
+    "mesh.ply": "mesh",
+    "dense.ply": "dense cloud",
+    "dense.laz": "dense cloud, georeferenced",
+    "sparse/images.bin": "cameras (COLMAP model in sparse/)",
+    "cameras.json": "cameras",
+    "report.html": "report",
+}
+
+
+def summary(manifest: Manifest) -> str:
+    """A few lines of text for a terminal."""
+    counts = manifest.counts
+    lines = [
+        f"E2E3D {manifest.e2e3d} result, quality {manifest.quality}, started {manifest.started_at}",
+        f"  photographs  {counts.registered} of {counts.photographs} in the model",
+        f"  sparse       {counts.sparse_points:,} points, mean reprojection error {counts.mean_error_px:.2f} px",
+        f"  dense        {counts.dense_points:,} points",
+        f"  mesh         {counts.faces:,} faces, {counts.texture_pages} texture pages",
+        f"  frame        {manifest.frame}, unit {manifest.unit}",
+    ]
+    if manifest.georeference is not None:
+        latitude, longitude, height = manifest.georeference["origin_wgs84"]
+        lines.append(
+            f"  on Earth     {latitude:.6f}, {longitude:.6f}, {height:.1f} m; EPSG:{manifest.georeference['epsg']}, "
+            f"fits GPS to {manifest.georeference['rms_error_m']:.2f} m"
+        )
+    cpu_s = sum(stage.cpu_s for stage in manifest.stages)
+    peak = max((stage.peak_memory_bytes for stage in manifest.stages), default=0)
+    lines.append(f"  cost         {manifest.elapsed_s:.0f} s, {cpu_s:.0f} CPU s, at most {peak / 1e9:.1f} GB a process")
+    lost = [photo for photo in manifest.photographs if photo.state != "registered"]
+    if lost:
+        lines += ["Photographs that are not part of the model:", *(f"  {photo.name}: {photo.reason}" for photo in lost)]
+    sizes = {file.path: file.size_bytes for file in manifest.outputs}
+    lines.append("Files:")
+    lines += [
+        f"  {name:<18} {sizes[name] / 1e6:8.1f} MB  {what}" for name, what in _MAIN_FILES.items() if name in sizes
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,89 @@
+"""Depth of one view made consistent with the depth maps of its sources: the geometric pass of multi-view stereo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from e2e3d.data.dense import DepthMap, View
+from e2e3d.data.ref import Ref
+from e2e3d.errors import SettingsError
+from e2e3d.ops.stereo.launch import launcher_for
+from e2e3d.ops.stereo.patchmatch import AgreementSettings, SearchSettings, consistent_depth
+from e2e3d.stages.base import Resources, RunContext, Stage
+from e2e3d.stages.stereo import StereoConfig, load_sources
+
+
+@dataclass(frozen=True)
+class ConsistencyConfig(StereoConfig):
+    """Settings of the geometric pass, beside those of the match.
+
+    Attributes:
+        sweeps: red-black sweeps.
+        geometric_weight: cost of one pixel of forward-backward reprojection error; `geometric_limit_px` truncates it.
+        min_views: sources that must agree with a depth for it to stay.
+        max_error_px: forward-backward reprojection error up to which a source agrees.
+        max_depth_ratio: relative difference of depth up to which a source agrees.
+        max_cost: largest 1 - NCC, averaged over the agreeing sources, with which a depth stays.
+        seed: of the random hypotheses.
+    """
+
+    sweeps: int = 1
+    geometric_weight: float = 0.15
+    geometric_limit_px: float = 3.0
+    min_views: int = 1
+    max_error_px: float = 1.5
+    max_depth_ratio: float = 0.01
+    max_cost: float = 0.7
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        self.check_match("consistency")
+        if self.sweeps < 1 or self.min_views < 1:
+            raise SettingsError("bad-setting", "consistency.sweeps and consistency.min_views must be at least 1.", "")
+        numbers = (self.color_scale, self.noise_sigma, self.max_error_px, self.max_depth_ratio, self.max_cost)
+        if min(numbers) <= 0 or self.geometric_weight < 0 or self.geometric_weight * self.geometric_limit_px > 1.9:
+            raise SettingsError(
+                "bad-setting",
+                "A threshold of consistency is not positive, or geometric_weight x geometric_limit_px exceeds 1.9.",
+                "Leave them at their defaults.",
+            )
+
+
+@dataclass(frozen=True)
+class ConsistencyInputs:
+    """A view, the views it is matched with, its depth from colours, and theirs, in the same order."""
+
+    reference: Ref[View]
+    sources: tuple[Ref[View], ...]
+    depth: Ref[DepthMap]
+    source_depths: tuple[Ref[DepthMap], ...]
+
+
+def run(inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunContext) -> DepthMap:
+    """The filtered depth map, with normals and a confidence from colours and agreement.
+
+    Raises:
+        ReconstructionError: ``no-source-views`` when there is nothing to compare the view with.
+    """
+    view = inputs.reference.load()
+    sources = load_sources(view, inputs.sources, config.sources)
+    return consistent_depth(
+        view,
+        sources,
+        inputs.depth.load(),
+        [ref.load() for ref in inputs.source_depths[: config.sources]],
+        config.match_settings(config.geometric_weight, config.geometric_limit_px),
+        SearchSettings(64, config.views, (1, 1, config.sweeps), config.seed),
+        AgreementSettings(config.min_views, config.max_error_px, config.max_depth_ratio, config.max_cost),
+        launcher_for(context.device, context.threads),
+    )
+
+
+STAGE = Stage(
+    name="consistency",
+    version=5,
+    config=ConsistencyConfig,
+    output=DepthMap,
+    run=run,
+    resources=Resources(cpus=1, gpu=True, memory_bytes=500_000_000),
+)

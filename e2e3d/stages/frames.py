@@ -1,0 +1,92 @@
+"""Frames: a video becomes photographs, the sharpest frames spaced by motion."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from e2e3d.data.photo import VideoFrames
+from e2e3d.data.ref import Ref
+from e2e3d.errors import InputError, SettingsError
+from e2e3d.ops.video import MIN_MOTION, choose_frames, encode_frames, track_video
+from e2e3d.stages.base import Resources, RunContext, Stage
+
+
+@dataclass(frozen=True)
+class FramesConfig:
+    """Settings of the choice of frames.
+
+    Attributes:
+        spacing: motion from one frame to the next, as a share of the longest side of the picture.
+        min_frames: a slow video is sampled more densely to give as many.
+        max_frames: a long video is sampled more sparsely to give not more.
+        jpeg_quality: of the frames, 95 to 100.
+    """
+
+    spacing: float = 0.08
+    min_frames: int = 20
+    max_frames: int = 120
+    jpeg_quality: int = 97
+
+    def __post_init__(self) -> None:
+        if not 0 < self.spacing <= 1:
+            raise SettingsError("bad-setting", f"frames.spacing is {self.spacing}.", "It must be above 0, at most 1.")
+        if not 3 <= self.min_frames <= self.max_frames:
+            raise SettingsError(
+                "bad-setting",
+                f"frames.min_frames is {self.min_frames} and frames.max_frames {self.max_frames}.",
+                "3 <= min_frames <= max_frames must hold.",
+            )
+        if not 95 <= self.jpeg_quality <= 100:
+            raise SettingsError(
+                "bad-setting", f"frames.jpeg_quality is {self.jpeg_quality}.", "It must be from 95 to 100."
+            )
+
+
+@dataclass(frozen=True)
+class FramesInputs:
+    """A video: its file name, after which the frames are named, and its bytes."""
+
+    name: str
+    video: Ref[bytes]
+
+
+def run(inputs: FramesInputs, config: FramesConfig, context: RunContext) -> VideoFrames:
+    """Track the video, choose, and encode what was chosen.
+
+    Raises:
+        InputError: ``video-unreadable``; ``video-still`` when the picture hardly moves.
+    """
+    name = PurePosixPath(inputs.name)
+    with tempfile.TemporaryDirectory(prefix="e2e3d-video-") as folder:
+        path = Path(folder, "video" + name.suffix)  # decoders read files only
+        path.write_bytes(inputs.video.load())
+        track = track_video(path, inputs.name)
+        if track.position[-1] < MIN_MOTION:
+            raise InputError(
+                "video-still",
+                f"{inputs.name} shows one picture: it moves by {track.position[-1]:.1%} of its size.",
+                "Walk around the object while filming.",
+            )
+        rows = choose_frames(track, config.spacing, config.min_frames, config.max_frames)
+        numbers = track.index[rows]
+        files = encode_frames(path, inputs.name, numbers, config.jpeg_quality)
+    return VideoFrames(
+        names=tuple(f"{name.stem}_{number:06d}.jpg" for number in numbers),
+        times_s=track.time_s[rows],
+        data=np.frombuffer(b"".join(files), np.uint8),
+        offsets=np.cumsum([0, *map(len, files)], dtype=np.int64),
+    )
+
+
+STAGE = Stage(
+    name="frames",
+    version=1,
+    config=FramesConfig,
+    output=VideoFrames,
+    run=run,
+    resources=Resources(cpus=1, memory_bytes=1_500_000_000),
+)

@@ -1,0 +1,173 @@
+"""Fusion: the depth maps of a block of views become coloured, oriented points; then the blocks become one cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from e2e3d.data.dense import DepthMap, PointCloud, View
+from e2e3d.data.ref import Ref
+from e2e3d.errors import SettingsError
+from e2e3d.ops.fusion import (
+    MAX_NEIGHBOURS,
+    FusionRules,
+    FusionView,
+    concatenate_clouds,
+    fuse_view,
+    merge_clouds,
+    prepare_view,
+)
+from e2e3d.stages.base import Resources, RunContext, Stage
+
+
+@dataclass(frozen=True)
+class FusionConfig(FusionRules):
+    """Settings of fusion; see :class:`~e2e3d.ops.fusion.FusionRules`."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_depth_difference", "max_reprojection_px", "max_normal_deg"):
+            if not getattr(self, name) > 0:
+                raise SettingsError("bad-setting", f"fusion.{name} must be positive, not {getattr(self, name)}.")
+        if self.max_normal_deg > 180:
+            raise SettingsError("bad-setting", f"fusion.max_normal_deg is {self.max_normal_deg}; angles end at 180.")
+        for name in ("min_views", "density"):
+            if getattr(self, name) < 1:
+                raise SettingsError("bad-setting", f"fusion.{name} must be at least 1, not {getattr(self, name)}.")
+        if self.min_evidence < 0:
+            raise SettingsError("bad-setting", f"fusion.min_evidence must not be negative, not {self.min_evidence}.")
+
+
+@dataclass(frozen=True)
+class FusionInputs:
+    """A block of views and the neighbours that they are checked against.
+
+    Attributes:
+        views, depths: of the same photographs; the first `owned` are those this block makes points for.
+        neighbours: for each owned view, positions in `views` to check it against.
+    """
+
+    views: tuple[Ref[View], ...]
+    depths: tuple[Ref[DepthMap], ...]
+    owned: int
+    neighbours: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class FusionBlock:
+    """Which views one unit takes: positions in the list of all views, the owned ones first.
+
+    `neighbours` are positions in `views`, one tuple for each owned view.
+    """
+
+    views: tuple[int, ...]
+    owned: int
+    neighbours: tuple[tuple[int, ...], ...]
+
+    def inputs(self, views: Sequence[Ref[View]], depths: Sequence[Ref[DepthMap]]) -> FusionInputs:
+        """The unit's inputs, picked from the references of all views."""
+        return FusionInputs(
+            tuple(views[i] for i in self.views), tuple(depths[i] for i in self.views), self.owned, self.neighbours
+        )
+
+
+@dataclass(frozen=True)
+class MergeConfig:
+    """Merging has no settings."""
+
+
+@dataclass(frozen=True)
+class MergeInputs:
+    """The clouds of all blocks, in the order of the blocks."""
+
+    clouds: tuple[Ref[PointCloud], ...]
+
+
+def plan_blocks(
+    image_indices: Sequence[int], sources: Sequence[Sequence[int]], block_views: int = 8, max_neighbours: int = 20
+) -> tuple[FusionBlock, ...]:
+    """Split views into blocks of consecutive ones, each with the neighbours it needs.
+
+    Neighbours are a view's stereo sources and the views whose source it is, then their neighbours, until there are
+    `max_neighbours`: views further around see the same surface, and it should come out once.
+
+    Args:
+        image_indices: ``view.image_index`` of every view.
+        sources: ``view.sources`` of every view, best first; sources that are not in `image_indices` are left out.
+        block_views: views that one block makes points for.
+        max_neighbours: most neighbours of one view; never below the number of its stereo sources.
+    """
+    neighbours = _neighbours(image_indices, sources, min(max_neighbours, MAX_NEIGHBOURS))
+    blocks = []
+    for first in range(0, len(image_indices), block_views):
+        owned = range(first, min(first + block_views, len(image_indices)))
+        around = sorted({j for i in owned for j in neighbours[i]} - set(owned))
+        views = (*owned, *around)
+        position = {view: k for k, view in enumerate(views)}
+        blocks.append(FusionBlock(views, len(owned), tuple(tuple(position[j] for j in neighbours[i]) for i in owned)))
+    return tuple(blocks)
+
+
+def _neighbours(
+    image_indices: Sequence[int], sources: Sequence[Sequence[int]], max_neighbours: int
+) -> list[tuple[int, ...]]:
+    """Positions of the neighbours of every view: the direct ones first, in a deterministic order."""
+    position = {image: k for k, image in enumerate(image_indices)}
+    direct: list[list[int]] = [[position[s] for s in of_view if s in position] for of_view in sources]
+    for i, of_view in enumerate([list(d) for d in direct]):
+        for j in of_view:
+            if i not in direct[j]:
+                direct[j].append(i)
+    result = []
+    for i, near in enumerate(direct):
+        ordered = dict.fromkeys(near)
+        for j in near:
+            ordered.update(dict.fromkeys(direct[j]))
+        ordered.pop(i, None)
+        result.append(tuple(ordered)[: max(max_neighbours, min(len(near), MAX_NEIGHBOURS))])
+    return result
+
+
+def run(inputs: FusionInputs, config: FusionConfig, context: RunContext) -> PointCloud:
+    """Fuse the points of the owned views."""
+    prepared: dict[int, FusionView] = {}
+
+    def view(position: int) -> FusionView:
+        if position not in prepared:
+            prepared[position] = prepare_view(inputs.views[position].load(), inputs.depths[position].load())
+        return prepared[position]
+
+    clouds = []
+    for reference, neighbours in enumerate(inputs.neighbours[: inputs.owned]):
+        clouds.append(fuse_view(view(reference), [view(k) for k in neighbours], config, context.threads))
+        still_needed = {k for later in inputs.neighbours[reference + 1 :] for k in later}
+        for position in [k for k in prepared if k not in still_needed and k <= reference]:
+            del prepared[position]
+    return concatenate_clouds(clouds)
+
+
+def run_merge(inputs: MergeInputs, config: MergeConfig, context: RunContext) -> PointCloud:
+    """Join the clouds of all blocks.
+
+    Raises:
+        ReconstructionError: `no-dense-points` if all are empty.
+    """
+    return merge_clouds(cloud.load() for cloud in inputs.clouds)
+
+
+STAGE = Stage(
+    name="fusion",
+    version=3,
+    config=FusionConfig,
+    output=PointCloud,
+    run=run,
+    resources=Resources(cpus=1, memory_bytes=1_500_000_000),
+)
+
+MERGE_STAGE = Stage(
+    name="merge",
+    version=1,
+    config=MergeConfig,
+    output=PointCloud,
+    run=run_merge,
+    resources=Resources(cpus=1, memory_bytes=1_000_000_000),
+)

@@ -1,0 +1,135 @@
+"""Cameras, poses and sparse points of the whole set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pycolmap
+from numpy.typing import NDArray
+
+from e2e3d.data.features import Features, MatchBlock
+from e2e3d.data.photo import Photo
+from e2e3d.data.ref import Ref
+from e2e3d.data.scene import Mapping, Scene
+from e2e3d.errors import SettingsError
+from e2e3d.ops import left_out, sfm
+from e2e3d.ops.calibration import polish
+from e2e3d.ops.colmap_log import silence_colmap
+from e2e3d.ops.colmap_model import reconstruction_to_scene
+from e2e3d.ops.match_graph import MatchGraph, match_graph, pair_motions
+from e2e3d.ops.scene_frame import KnownDistance, place_scene
+from e2e3d.stages.base import Resources, RunContext, Stage
+
+
+@dataclass(frozen=True)
+class MappingConfig:
+    """Settings of mapping.
+
+    Attributes:
+        mapper: ``incremental``, or ``global`` (faster for large sets, less robust).
+        min_matches: pairs with fewer verified matches are ignored.
+        max_error_px: observations farther from their point's projection are dropped in the end.
+    """
+
+    mapper: str = "incremental"
+    min_matches: int = 15
+    max_error_px: float = 3.0
+
+    def __post_init__(self) -> None:
+        if self.mapper not in ("incremental", "global"):
+            raise SettingsError("bad-setting", f"mapping.mapper is {self.mapper!r}.", "Use incremental or global.")
+        if self.min_matches < 8:
+            raise SettingsError("bad-setting", f"mapping.min_matches is {self.min_matches}.", "Use at least 8.")
+        if self.max_error_px <= 0:
+            raise SettingsError("bad-setting", f"mapping.max_error_px is {self.max_error_px}.", "Use more than 0.")
+
+
+@dataclass(frozen=True)
+class MappingInputs:
+    """The set, and what is known of its scale.
+
+    Attributes:
+        photos: the usable photographs, in the order that indices in `blocks` count.
+        features: of each photograph.
+        blocks: all verified matches.
+        scale: model units are multiplied by it, and are metres afterwards; None = unknown.
+        known_distance: metres between two photographs' viewpoints; it gives the scale instead.
+    """
+
+    photos: tuple[Photo, ...]
+    features: tuple[Ref[Features], ...]
+    blocks: tuple[Ref[MatchBlock], ...]
+    scale: float | None = None
+    known_distance: KnownDistance | None = None
+
+
+def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Mapping:
+    """Find the largest connected model.
+
+    Raises:
+        ReconstructionError: ``no-features``, ``no-overlap``, ``identical-photographs``, ``pure-rotation`` or
+            ``too-little-overlap``.
+        InputError: ``unknown-photograph`` or ``bad-distance`` for an impossible known distance.
+    """
+    silence_colmap()
+    features = [_positions_and_colors(ref) for ref in inputs.features]
+    keypoints = [positions for positions, _ in features]
+    database, fixed = sfm.build_database(inputs.photos, keypoints, (ref.load() for ref in inputs.blocks))
+    settings = sfm.SfmSettings(config.mapper, config.min_matches)
+    graph = match_graph(ref.load() for ref in inputs.blocks)
+    components = sfm.reconstruct(database, fixed, settings, graph.reachable(2 * config.min_matches))
+    counts = [len(positions) for positions in keypoints]
+    if not components:
+        blocks = (ref.load() for ref in inputs.blocks)
+        raise left_out.explain_failure(counts, pair_motions(blocks, keypoints, _calibrations(inputs.photos)))
+    if sfm.median_triangulation_angle_deg(components[0]) < sfm.MIN_MEDIAN_ANGLE_DEG:
+        raise left_out.pure_rotation_error()
+    model = polish(components[0], database, fixed, config.max_error_px)
+    sfm.paint_points(model, [colors for _, colors in features])
+    scene = place_scene(reconstruction_to_scene(model), inputs.photos, inputs.scale, inputs.known_distance)
+    return _mapping(inputs.photos, counts, graph, scene, components)
+
+
+def _positions_and_colors(ref: Ref[Features]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    features = ref.load()
+    return features.keypoints_px[:, :2].copy(), features.colors
+
+
+def _calibrations(photos: Sequence[Photo]) -> NDArray[np.float64]:
+    matrices = []
+    for photo in photos:
+        assert photo.camera is not None
+        guess = (photo.camera.focal_px, photo.camera.focal_px, photo.width_px / 2, photo.height_px / 2)
+        fx, fy, cx, cy = photo.camera.intrinsics_px or guess
+        matrices.append([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+    return np.array(matrices, np.float64)
+
+
+def _mapping(
+    photos: Sequence[Photo],
+    feature_counts: Sequence[int],
+    graph: MatchGraph,
+    scene: Scene,
+    components: Sequence[pycolmap.Reconstruction],
+) -> Mapping:
+    registered = frozenset(image.photo_index for image in scene.images)
+    elsewhere: dict[int, int] = {}
+    others = [c for c in components[1:] if not registered.issuperset(i - 1 for i in c.reg_image_ids())]
+    for component in others:
+        for image_id in component.reg_image_ids():
+            elsewhere.setdefault(image_id - 1, component.num_reg_images())
+    reasons = left_out.explain_left_out(photos, feature_counts, graph, registered, elsewhere)
+    sizes = (len(scene.images), *(component.num_reg_images() for component in others))
+    return Mapping(scene, reasons, sizes)
+
+
+STAGE = Stage(
+    name="mapping",
+    version=4,
+    config=MappingConfig,
+    output=Mapping,
+    run=run,
+    resources=Resources(memory_bytes=2_000_000_000),
+)

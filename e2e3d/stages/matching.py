@@ -1,0 +1,118 @@
+"""Geometrically verified matches of a block of pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from e2e3d.data.features import Features, MatchBlock
+from e2e3d.data.photo import CameraGuess
+from e2e3d.data.ref import Ref
+from e2e3d.errors import SettingsError
+from e2e3d.ops.descriptor_matching import DescriptorSet, mutual_matches
+from e2e3d.ops.two_view import VerifiedPair, colmap_camera, verify_pair
+from e2e3d.stages.base import Resources, RunContext, Stage
+
+
+@dataclass(frozen=True)
+class MatchingConfig:
+    """Settings of matching.
+
+    Attributes:
+        max_ratio: angle to the nearest descriptor over angle to the next must be below it (Lowe's ratio test).
+        max_distance_rad: largest angle between matched descriptors.
+        max_error_px: largest distance to the epipolar line, in pixels of the full photograph.
+        min_inliers: a pair with fewer verified matches counts as not matched.
+    """
+
+    max_ratio: float = 0.8
+    max_distance_rad: float = 0.7
+    max_error_px: float = 4.0
+    min_inliers: int = 15
+
+    def __post_init__(self) -> None:
+        if not 0 < self.max_ratio <= 1:
+            message = f"matching.max_ratio is {self.max_ratio}."
+            raise SettingsError("bad-setting", message, "Use a number above 0 and at most 1.")
+        if self.max_distance_rad <= 0 or self.max_error_px <= 0:
+            raise SettingsError("bad-setting", "A limit of matching is not positive.", "Use numbers above 0.")
+        if self.min_inliers < 8:
+            message = f"matching.min_inliers is {self.min_inliers}."
+            raise SettingsError("bad-setting", message, "Use at least 8.")
+
+
+@dataclass(frozen=True)
+class MatchingPhoto:
+    """What matching needs of one photograph; `index` is its place in the list of usable photographs."""
+
+    index: int
+    features: Ref[Features]
+    camera: CameraGuess
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True)
+class MatchingInputs:
+    """A block of pairs (indices of usable photographs, first < second) and every photograph it touches, once."""
+
+    pairs: tuple[tuple[int, int], ...]
+    photos: tuple[MatchingPhoto, ...]
+
+
+def run(inputs: MatchingInputs, config: MatchingConfig, context: RunContext) -> MatchBlock:
+    """Match the pairs of the block one after another."""
+    import torch
+
+    torch.set_num_threads(context.threads)
+    photos = {photo.index: photo for photo in inputs.photos}
+    features = {photo.index: photo.features.load() for photo in inputs.photos}
+    descriptors = {index: DescriptorSet(value.descriptors, context.device) for index, value in features.items()}
+    candidates, verified = [], []
+    for first, second in inputs.pairs:
+        matches = mutual_matches(descriptors[first], descriptors[second], config.max_ratio, config.max_distance_rad)
+        candidates.append(len(matches))
+        verified.append(_verify(photos[first], photos[second], features[first], features[second], matches, config))
+    return _block(inputs.pairs, candidates, verified)
+
+
+def _verify(
+    first: MatchingPhoto,
+    second: MatchingPhoto,
+    features1: Features,
+    features2: Features,
+    matches: np.ndarray[tuple[int, ...], np.dtype[np.uint32]],
+    config: MatchingConfig,
+) -> VerifiedPair:
+    return verify_pair(
+        features1.keypoints_px[:, :2],
+        features2.keypoints_px[:, :2],
+        matches,
+        colmap_camera(first.camera, first.width_px, first.height_px),
+        colmap_camera(second.camera, second.width_px, second.height_px),
+        config.max_error_px,
+        config.min_inliers,
+    )
+
+
+def _block(pairs: tuple[tuple[int, int], ...], candidates: list[int], verified: list[VerifiedPair]) -> MatchBlock:
+    counts = [len(pair.matches) for pair in verified]
+    return MatchBlock(
+        pairs=np.array(pairs, np.int32).reshape(-1, 2),
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        matches=np.concatenate([pair.matches for pair in verified] or [np.zeros((0, 2), np.uint32)]),
+        candidates=np.array(candidates, np.int32),
+        configurations=np.array([pair.configuration for pair in verified], np.int32),
+        matrices=np.array([pair.matrices for pair in verified], np.float64).reshape(-1, 3, 3, 3),
+    )
+
+
+STAGE = Stage(
+    name="matching",
+    version=1,
+    config=MatchingConfig,
+    output=MatchBlock,
+    run=run,
+    resources=Resources(gpu=True, memory_bytes=800_000_000),
+)

@@ -1,0 +1,77 @@
+"""Mesh: the fused cloud becomes a clean triangle mesh that is open where nothing was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import overload
+
+from e2e3d.data.dense import DepthMap, PointCloud, View
+from e2e3d.data.mesh import Mesh
+from e2e3d.data.ref import Ref
+from e2e3d.errors import SettingsError
+from e2e3d.ops.meshing import MeshRules, build_mesh
+from e2e3d.stages.base import Resources, RunContext, Stage
+
+
+@dataclass(frozen=True)
+class MeshConfig(MeshRules):
+    """Settings of the mesh; see :class:`~e2e3d.ops.meshing.MeshRules`."""
+
+    def __post_init__(self) -> None:
+        if self.max_faces < 100:
+            raise SettingsError("bad-setting", f"mesh.max_faces must be at least 100, not {self.max_faces}.")
+        for name in ("max_error_ratio", "cell", "smoothing", "support", "photo_smoothness"):
+            if not getattr(self, name) > 0:
+                raise SettingsError("bad-setting", f"mesh.{name} must be positive, not {getattr(self, name)}.")
+        for name in ("hole", "island", "island_share", "photo_steps"):
+            if getattr(self, name) < 0:
+                raise SettingsError("bad-setting", f"mesh.{name} must not be negative, not {getattr(self, name)}.")
+        if self.void_views < 1:
+            raise SettingsError("bad-setting", f"mesh.void_views must be at least 1, not {self.void_views}.")
+
+
+@dataclass(frozen=True)
+class MeshInputs:
+    """The fused cloud, and the views with their depth maps that tell which space was seen through."""
+
+    cloud: Ref[PointCloud]
+    views: tuple[Ref[View], ...]
+    depths: tuple[Ref[DepthMap], ...]
+
+
+class _Observations(Sequence[tuple[View, DepthMap]]):
+    """Views with their depth, loaded each time that they are asked for."""
+
+    def __init__(self, inputs: MeshInputs) -> None:
+        self._pairs = tuple(zip(inputs.views, inputs.depths, strict=True))
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[View, DepthMap]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[tuple[View, DepthMap]]: ...
+
+    def __getitem__(self, index: int | slice) -> tuple[View, DepthMap] | Sequence[tuple[View, DepthMap]]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        view, depth_map = self._pairs[index]
+        return view.load(), depth_map.load()
+
+
+def run(inputs: MeshInputs, config: MeshConfig, context: RunContext) -> Mesh:
+    """Build the mesh; views are loaded one at a time."""
+    return build_mesh(inputs.cloud.load(), _Observations(inputs), config, context.threads)
+
+
+STAGE = Stage(
+    name="mesh",
+    version=5,
+    config=MeshConfig,
+    output=Mesh,
+    run=run,
+    resources=Resources(cpus=0, memory_bytes=2_500_000_000),
+)

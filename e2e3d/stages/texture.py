@@ -1,0 +1,83 @@
+"""Texture stage: the mesh, painted from the original photographs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e3d.data.mesh import Mesh, TexturedMesh
+from e2e3d.data.ref import Ref
+from e2e3d.data.scene import Mapping
+from e2e3d.errors import SettingsError
+from e2e3d.stages.base import Resources, RunContext, Stage
+
+
+@dataclass(frozen=True)
+class TextureConfig:
+    """Settings of the texture.
+
+    Attributes:
+        atlas_size_px: side of the largest texture page, in texels; a multiple of 64.
+        max_pages: how many such pages may be used.
+        even_exposure: even the exposure and white balance of the photographs.
+    """
+
+    atlas_size_px: int = 4096
+    max_pages: int = 1
+    even_exposure: bool = True
+
+    def __post_init__(self) -> None:
+        if not 256 <= self.atlas_size_px <= 16384 or self.atlas_size_px % 64:
+            raise SettingsError(
+                "bad-atlas-size",
+                f"texture.atlas_size_px is {self.atlas_size_px}.",
+                "Give a multiple of 64 from 256 to 16384.",
+            )
+        if not 1 <= self.max_pages <= 16:
+            raise SettingsError("bad-max-pages", f"texture.max_pages is {self.max_pages}.", "Give 1 to 16.")
+
+
+@dataclass(frozen=True)
+class TextureInputs:
+    """What the texture is made from.
+
+    Attributes:
+        photos: the bytes of the photograph files in the order of ``scene.images``.
+        masks: the bytes of their masks in the same order, None where there is none.
+    """
+
+    mesh: Ref[Mesh]
+    mapping: Ref[Mapping]
+    photos: tuple[Ref[bytes], ...]
+    masks: tuple[Ref[bytes] | None, ...]
+
+
+def run(inputs: TextureInputs, config: TextureConfig, context: RunContext) -> TexturedMesh:
+    """Texture the mesh; photographs are loaded one at a time."""
+    import numba
+
+    from e2e3d.ops.photo import decode_mask, decode_photo
+    from e2e3d.ops.texturing.camera import camera_vector
+    from e2e3d.ops.texturing.texture_mesh import texture_mesh
+
+    numba.set_num_threads(max(1, min(context.threads, numba.config.NUMBA_NUM_THREADS)))
+    scene = inputs.mapping.load().scene
+    cameras = np.array([camera_vector(scene.camera_of(image), image.cam_from_world) for image in scene.images])
+
+    def load_photo(index: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+        photo = decode_photo(inputs.photos[index].load(), max_size_px=None)
+        mask = photo.alpha_mask
+        ref = inputs.masks[index]
+        if ref is not None:
+            drawn = decode_mask(ref.load(), photo.image.shape[1], photo.image.shape[0])
+            mask = drawn if mask is None else mask & drawn
+        return photo.image, mask
+
+    return texture_mesh(
+        inputs.mesh.load(), cameras, load_photo, config.atlas_size_px, config.max_pages, config.even_exposure
+    )
+
+
+STAGE = Stage("texture", 1, TextureConfig, TexturedMesh, run, Resources(cpus=0))

@@ -1,0 +1,98 @@
+"""One photograph becomes a pinhole view at depth resolution that knows its sources and its depth range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e3d.data.dense import View
+from e2e3d.data.ref import Ref
+from e2e3d.data.scene import Mapping, Scene
+from e2e3d.errors import SettingsError
+from e2e3d.ops.photo import decode_mask, decode_photo
+from e2e3d.ops.undistortion import PinholeSize, pinhole_for, undistort_image, undistort_points
+from e2e3d.ops.view_selection import depth_range, depths_in, select_sources
+from e2e3d.stages.base import Resources, RunContext, Stage
+
+
+@dataclass(frozen=True)
+class UndistortConfig:
+    """Settings of undistortion.
+
+    Attributes:
+        max_size_px: longest side of the view; depth is computed at this resolution.
+        max_sources: how many source views to list at most.
+    """
+
+    max_size_px: int = 1200
+    max_sources: int = 10
+
+    def __post_init__(self) -> None:
+        if self.max_size_px < 64:
+            raise SettingsError("bad-setting", f"depth size {self.max_size_px} is below 64 pixels.", "Use 400 to 6000.")
+        if self.max_sources < 1:
+            raise SettingsError("bad-setting", "max_sources must be at least 1.", "Use 4 to 12.")
+
+
+@dataclass(frozen=True)
+class UndistortInputs:
+    """The scene, which of its images, that photograph's bytes, and its mask's bytes if it has one."""
+
+    mapping: Ref[Mapping]
+    image_index: int
+    photo: Ref[bytes]
+    mask: Ref[bytes] | None = None
+
+
+def run(inputs: UndistortInputs, config: UndistortConfig, context: RunContext) -> View:
+    """Undistort one photograph and choose its sources: none when it shares no sparse point with another."""
+    scene = inputs.mapping.load().scene
+    image = scene.images[inputs.image_index]
+    camera = scene.camera_of(image)
+    decoded = decode_photo(inputs.photo.load())
+    mask = decoded.alpha_mask
+    if inputs.mask is not None:
+        height, width = decoded.image.shape[:2]
+        drawn = decode_mask(inputs.mask.load(), width, height)
+        mask = drawn if mask is None else mask & drawn
+    target = pinhole_for(camera, config.max_size_px)
+    pixels, usable = undistort_image(decoded.image, mask, camera, target)
+    sources, scores = select_sources(scene, inputs.image_index, config.max_sources)
+    sparse_px, sparse_depth = _sparse_points(scene, inputs.image_index, target)
+    return View(
+        name=image.name,
+        image_index=inputs.image_index,
+        image=pixels,
+        mask=usable,
+        intrinsics_px=target.intrinsics_px,
+        cam_from_world=np.array(image.cam_from_world),
+        depth_range=depth_range(scene, inputs.image_index),
+        sources=sources,
+        source_scores=scores,
+        sparse_px=sparse_px,
+        sparse_depth=sparse_depth,
+    )
+
+
+def _sparse_points(
+    scene: Scene, image_index: int, target: PinholeSize
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Positions [N, 2] in the view and depths [N] of the sparse points that lie inside it and before the camera."""
+    own = scene.observation_image == image_index
+    camera = scene.camera_of(scene.images[image_index])
+    px = undistort_points(camera, target, scene.observation_px[own])
+    depths = depths_in(scene, image_index, scene.points_world[scene.observation_point[own]]).astype(np.float32)
+    inside = (px >= 0).all(1) & (px < (target.width_px, target.height_px)).all(1) & (depths > 0)
+    return px[inside], depths[inside]
+
+
+STAGE = Stage(
+    name="undistort",
+    version=1,
+    config=UndistortConfig,
+    output=View,
+    run=run,
+    resources=Resources(cpus=1, memory_bytes=500_000_000),
+)
