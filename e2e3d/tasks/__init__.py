@@ -1,0 +1,1 @@
+"""Ray: how stages are fanned out, placed, retried and cancelled."""

@@ -1,0 +1,220 @@
+"""One attempt of one job, in a process of its own: ``python -m e2e3d.tasks.driver JOB OWNER ATTEMPT PARENT FOLDER``.
+
+The runner starts it with a lease. It joins the Ray cluster, runs the pipeline on photographs that lie in the store, and
+writes progress and results behind the fence of the lease. It ends the job itself, in one transaction, when it succeeds
+or fails; when it is stopped or dies, the runner does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import ray
+
+from e2e3d.data.photo import Photo
+from e2e3d.data.service.jobs import Fence, JobRecord
+from e2e3d.data.service.lifecycle import Happening
+from e2e3d.data.stats import StageStats
+from e2e3d.errors import CancelledError, E2E3DError, MachineError
+from e2e3d.jobs.cancel import CancelToken, cancel_on_signals
+from e2e3d.jobs.devices import core_count
+from e2e3d.jobs.forecast import TYPICAL_MEGAPIXELS, stage_seconds
+from e2e3d.jobs.history import History
+from e2e3d.jobs.options import Options
+from e2e3d.jobs.progress import ProgressModel
+from e2e3d.jobs.run import RunRequest, configure, run_and_export
+from e2e3d.jobs.source import StoredFiles
+from e2e3d.logs import JsonLines
+from e2e3d.settings import ServiceSettings, load_service_settings
+from e2e3d.storage.bell import Bell
+from e2e3d.storage.database import Database
+from e2e3d.storage.database.models import now
+from e2e3d.storage.database.repository import forecasts, jobs, leases, state
+from e2e3d.storage.files import open_files
+from e2e3d.storage.store import ArtifactStore
+from e2e3d.tasks.attempt import RAY_JOB_FILE
+from e2e3d.tasks.executor import RayExecutor
+from e2e3d.tasks.journal import JobWitness, Journal, JournalHandler
+from e2e3d.tasks.processes import die_with
+from e2e3d.tasks.publisher import Publisher
+
+log = logging.getLogger("e2e3d.driver")
+
+ENDED, STOPPED, CRASHED = 0, 130, 70
+
+_PASSING = frozenset({"database-away", "database-busy", "store-unreachable", "artifact-missing", "artifact-damaged"})
+_PAUSES_S = (1.0, 5.0, 10.0, 20.0, 30.0, 60.0, 60.0)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the attempt that the arguments name; returns the exit code."""
+    job_id, owner, attempt, parent, folder = arguments
+    die_with(int(parent))
+    settings = load_service_settings()
+    database = Database(settings.database, pool_size=3)
+    fence = Fence(job_id, owner, int(attempt))
+    return Attempt(settings, database, fence, Path(folder)).run()
+
+
+class Attempt:
+    """One attempt: what connects the pipeline with the database, the store and Ray."""
+
+    def __init__(self, settings: ServiceSettings, database: Database, fence: Fence, folder: Path) -> None:
+        self._settings = settings
+        self._database = database
+        self._fence = fence
+        self._folder = folder
+        self._cancel = CancelToken()
+
+    def run(self) -> int:
+        """Do the work; the exit code says how it ended."""
+        try:
+            with cancel_on_signals(self._cancel):
+                job = self._database.retry(lambda session: jobs.by_id(session, self._fence.job_id))
+                if job is None:
+                    return STOPPED
+                bell = Bell(self._settings.redis_url)
+                journal = Journal(self._database, self._fence, self._cancel.cancel, lambda: bell.ring(job.user_id))
+                level = self._database.retry(state.log_level) or self._settings.log_level
+                with _logging_to(journal, level, job.id):
+                    happening, error = self._work(job, journal)
+                keep = datetime.timedelta(days=self._settings.retention_days_results)
+                self._database.retry(
+                    lambda session: leases.finish(session, self._fence, happening, now(), keep, error),
+                    timeout_s=600.0,
+                )
+                bell.ring(job.user_id)
+                return ENDED
+        except CancelledError:
+            return STOPPED
+        except ray.exceptions.RayError:
+            log.exception("Ray failed")
+            return CRASHED
+
+    def _work(self, job: JobRecord, journal: Journal) -> tuple[Happening, E2E3DError | None]:
+        try:
+            self._reconstruct_patiently(job, journal)
+        except (CancelledError, ray.exceptions.RayError):
+            raise
+        except E2E3DError as error:
+            log.error("the job failed: %s: %s", error.code, error)
+            return Happening.REFUSED, error
+        except Exception as error:
+            log.exception("the job met a mistake in E2E3D")
+            return Happening.REFUSED, _internal_error(error)
+        finally:
+            journal.close()
+        return Happening.COMPLETED, None
+
+    def _reconstruct_patiently(self, job: JobRecord, journal: Journal) -> None:
+        """Go on after failures that pass by themselves: everything finished is in the store."""
+        for pause_s in (*_PAUSES_S, None):
+            try:
+                self._reconstruct(job, journal)
+                return
+            except MachineError as error:
+                if error.code not in _PASSING or pause_s is None:
+                    raise
+                log.warning("%s The job goes on in %.0f s.", error.message, pause_s)
+            deadline_s = time.monotonic() + pause_s
+            while time.monotonic() < deadline_s:
+                self._cancel.check()
+                time.sleep(0.2)
+
+    def _reconstruct(self, job: JobRecord, journal: Journal) -> None:
+        settings = self._settings
+        photographs = self._database.retry(lambda session: jobs.photographs(session, job.id))
+        config = configure(job.quality, job.settings)
+        request = RunRequest(StoredFiles(photographs), job.quality, job.settings, self._options(job))
+        s3 = settings.s3_options
+        files = open_files(settings.store_url, s3)
+        megapixels = float(job.forecast.get("megapixels", TYPICAL_MEGAPIXELS))
+        history = History(
+            settings.home / "times.json",
+            job.quality,
+            lambda photos: stage_seconds(photos, megapixels, job.quality, core_count()),
+        )
+        publisher = Publisher(
+            files, self._database, self._fence, job.outputs, self._folder / "partial", self._cancel.cancel
+        )
+        witness = JobWitness(journal, publisher.pass_finished)
+        executor = RayExecutor(
+            ArtifactStore(settings.store_url, s3),
+            ProgressModel(journal.report, history),
+            self._cancel,
+            settings.device,
+            settings.address,
+            witness,
+        )
+        try:
+            self._tell_ray_job()
+            out = self._folder / "out"
+            results, _ = run_and_export(request, config, executor, out)
+            journal.stage("publish", 0, 1)
+            publisher.publish(out, lambda done, total: journal.stage("publish", done, total))
+            self._remember(job, results.photos, executor.stats)
+        finally:
+            history.save()
+            executor.close()
+            publisher.close()
+
+    def _remember(self, job: JobRecord, photos: Sequence[Photo], stats: Sequence[StageStats]) -> None:
+        """Let later forecasts learn from what this job took."""
+        megapixels = sum(photo.width_px * photo.height_px for photo in photos) / len(photos) / 1e6
+        self._database.retry(lambda session: forecasts.add(session, job.quality, len(photos), megapixels, stats, now()))
+
+    def _options(self, job: JobRecord) -> Options:
+        intrinsics = None
+        if job.options.get("intrinsics"):
+            intrinsics = self._folder / "intrinsics.txt"
+            intrinsics.write_text(str(job.options["intrinsics"]), encoding="utf-8")
+        distance = job.options.get("known_distance")
+        return Options(
+            intrinsics=intrinsics,
+            scale=job.options.get("scale"),
+            known_distance=None if distance is None else (distance[0], distance[1], float(distance[2])),
+            keep_depth="depth" in job.outputs,
+        )
+
+    def _tell_ray_job(self) -> None:
+        """Leave the id of this driver for the runner, which waits for the end of its workers."""
+        if ray.is_initialized():
+            (self._folder / RAY_JOB_FILE).write_text(ray.get_runtime_context().get_job_id())
+
+
+def _internal_error(error: Exception) -> E2E3DError:
+    return E2E3DError(
+        "internal-error",
+        f"The job met a mistake in E2E3D ({type(error).__name__}).",
+        "Retry it once; if it happens again, report it with the job's log.",
+    )
+
+
+@contextlib.contextmanager
+def _logging_to(journal: Journal, level: str, job_id: str) -> Iterator[None]:
+    """Log the package into the job's log, and as JSON lines to standard error."""
+    logger = logging.getLogger("e2e3d")
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(JsonLines(members={"process": "driver", "job": job_id}))
+    handlers = (lines, JournalHandler(journal))
+    logger.setLevel(level.upper())
+    for handler in handlers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            logger.removeHandler(handler)
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    logging.shutdown()
+    os._exit(code)

@@ -1,0 +1,228 @@
+"""The Ray executor: fans units out over a machine or a cluster, places, retries and cancels them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import ray
+from ray import exceptions
+
+from e2e3d.errors import MachineError
+from e2e3d.jobs.base_executor import StoreExecutor, UnitDone, Witness
+from e2e3d.jobs.cancel import CancelToken
+from e2e3d.jobs.devices import gpu_count, require_gpu
+from e2e3d.jobs.progress import NoProgress, Progress
+from e2e3d.jobs.units import UnitCall, locate, references
+from e2e3d.stages.base import Stage
+from e2e3d.storage.store import ArtifactStore
+from e2e3d.tasks.placement import CpuPlacement, GpuPlacement, Placement
+from e2e3d.tasks.session import RaySession
+from e2e3d.tasks.worker import Grant, UnitReport
+
+log = logging.getLogger(__name__)
+
+_ATTEMPTS = 3
+_POLL_S = 0.25
+_STOP_S = 2.0
+_DIED = (
+    exceptions.WorkerCrashedError,
+    exceptions.OutOfMemoryError,
+    exceptions.NodeDiedError,
+    exceptions.LocalRayletDiedError,
+    exceptions.RayActorError,
+    exceptions.ObjectLostError,
+)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    call: UnitCall
+    number: int = 1
+    lack_of_memory: bool = False
+
+
+class RayExecutor(StoreExecutor):
+    """Runs units as Ray tasks, and those that want a GPU on one actor per GPU.
+
+    Ray starts with the first unit that has to be computed; a run whose results are all stored never starts it. With an
+    `address` it is joined at once, and every node of that cluster must reach the artifact store. Results go to the
+    artifact store and, while they fit, stay in the Ray store as well, from where the next units take them without
+    copies.
+
+    Args:
+        store: where results are kept and found.
+        progress: told of every pass and unit.
+        cancel: asked between units; in-flight units are killed when it is set.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        address: of a running cluster, or None for a private one on this machine.
+        witness: told which results the run uses.
+
+    Raises:
+        MachineError: ``no-gpu``, ``cluster-unreachable`` or ``ray-failed``.
+    """
+
+    def __init__(
+        self,
+        store: ArtifactStore,
+        progress: Progress | None = None,
+        cancel: CancelToken | None = None,
+        device: str = "auto",
+        address: str | None = None,
+        witness: Witness | None = None,
+    ) -> None:
+        super().__init__(store, progress or NoProgress(), cancel or CancelToken(), witness)
+        self._device = device
+        self._address = address
+        self._session: RaySession | None = None
+        self._gpus: GpuPlacement | None = None
+        self._kept: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        if address is not None:
+            self._connect()
+        elif device == "cuda":
+            require_gpu(gpu_count(), "this machine")
+
+    def __enter__(self) -> RayExecutor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of everything in the cluster, and stop it if it is private. The executor may be used again."""
+        self._kept.clear()
+        if self._gpus is not None:
+            self._gpus.close()
+            self._gpus = None
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _connect(self) -> RaySession:
+        if self._session is None:
+            self._session = RaySession(self._address)
+            cluster = self._session.cluster
+            if self._device == "cuda":
+                require_gpu(cluster.gpus, cluster.describe())
+            if cluster.gpus and self._device != "cpu":
+                self._gpus = GpuPlacement(cluster)
+            if self.store.local and cluster.nodes > 1:
+                log.warning("the store %s is a folder: every node of the cluster must see it", self.store.url)
+        return self._session
+
+    def _load(self, ref: Any) -> Any:
+        if not self.store.local and ref.key in self._kept:
+            with contextlib.suppress(exceptions.ObjectLostError, exceptions.WorkerCrashedError):
+                return ray.get(self._kept[ref.key][0])
+        return self.store.get(ref.key, ref.type)
+
+    def _compute(
+        self, stage: Stage[Any, Any, Any], units: Mapping[str, object], config: object, done: UnitDone
+    ) -> None:
+        session = self._connect()
+        placement = self._placement(stage)
+        grant = Grant(
+            context=placement.context,
+            log_level=logging.getLogger("e2e3d").getEffectiveLevel(),
+            keep_bytes=session.cluster.object_bytes // 8,
+        )
+        path = locate(stage)
+        waiting = deque(_Attempt(UnitCall(path, key, inputs, config)) for key, inputs in units.items())
+        running: dict[Any, tuple[_Attempt, Any]] = {}
+        try:
+            while waiting or running:
+                self._cancel.check()
+                while waiting and len(running) < placement.in_flight:
+                    attempt = waiting.popleft()
+                    output, report = self._submit(attempt, placement, grant)
+                    running[report] = (attempt, output)
+                finished, _ = ray.wait(list(running), num_returns=1, timeout=_POLL_S)
+                for report in finished:
+                    attempt, output = running.pop(report)
+                    placement.finished(report)
+                    retry = self._collect(attempt, output, report, done)
+                    if retry is not None:
+                        waiting.appendleft(retry)
+        except BaseException:
+            self._stop(placement, list(running))
+            raise
+
+    def _stop(self, placement: Placement, reports: list[Any]) -> None:
+        """End the units that are queued or running.
+
+        A connection of our own is closed: Ray ends what a driver that leaves has submitted. Cancelling tasks one by one
+        can meet a task that is just finishing, and Ray then aborts the whole driver (ray-project/ray#54798); that is
+        left to processes that were connected before and stay so.
+        """
+        if self._session is not None and self._session.owns_connection:
+            self.close()
+        else:
+            placement.stop(reports, _STOP_S)
+
+    def _submit(self, attempt: _Attempt, placement: Placement, grant: Grant) -> tuple[Any, Any]:
+        values = self._inputs_kept(attempt) if attempt.number == 1 else {}
+        arguments = (attempt.call, grant, self.store, tuple(values), *values.values())
+        return placement.submit(arguments, alone=attempt.lack_of_memory)
+
+    def _placement(self, stage: Stage[Any, Any, Any]) -> Placement:
+        if stage.resources.gpu and self._gpus is not None:
+            return self._gpus
+        return CpuPlacement(stage.resources, self._connect().cluster)
+
+    def _inputs_kept(self, attempt: _Attempt) -> dict[str, Any]:
+        """Inputs to pass through the Ray store: all that are there, unless together they could crowd it.
+
+        Ray fetches every argument before a task starts, so a unit with many inputs loads them one after another from
+        the artifact store instead.
+        """
+        kept = {ref.key: self._kept[ref.key] for ref in references(attempt.call.inputs) if ref.key in self._kept}
+        budget = self._connect().cluster.object_bytes // 8
+        return {key: value for key, (value, _) in kept.items()} if sum(s for _, s in kept.values()) <= budget else {}
+
+    def _collect(self, attempt: _Attempt, output: Any, finished: Any, done: UnitDone) -> _Attempt | None:
+        """Take the report of a finished unit; returns the next attempt if its process died."""
+        try:
+            report: UnitReport = ray.get(finished)
+        except _DIED as error:
+            return _next_attempt(attempt, error)
+        except exceptions.RayTaskError as error:
+            if isinstance(error.cause, _DIED):
+                return _next_attempt(attempt, error.cause)
+            raise error.cause from error
+        for level, name, message in report.logs:
+            logging.getLogger(name).log(level, message)
+        if report.error is not None:
+            raise report.error
+        if report.stats is None:
+            raise RuntimeError(f"{attempt.call.key} ended without statistics")
+        self._keep(attempt.call.key, output, report.kept_bytes)
+        done(attempt.call.key, report.stats)
+        return None
+
+    def _keep(self, key: str, output: Any, size: int) -> None:
+        """Hold a result in the Ray store, and let the oldest ones go so that together they never fill it."""
+        if size:
+            self._kept[key] = (output, size)
+        while sum(size for _, size in self._kept.values()) > self._connect().cluster.object_bytes // 2:
+            self._kept.popitem(last=False)
+
+
+def _next_attempt(attempt: _Attempt, error: Exception) -> _Attempt:
+    reason = "ran out of memory" if isinstance(error, exceptions.OutOfMemoryError) else "was killed"
+    if attempt.number >= _ATTEMPTS:
+        _give_up(attempt, reason, error)
+    log.warning("the process of %s %s; attempt %d follows", attempt.call.key, reason, attempt.number + 1)
+    return _Attempt(attempt.call, attempt.number + 1, isinstance(error, exceptions.OutOfMemoryError))
+
+
+def _give_up(attempt: _Attempt, reason: str, error: Exception) -> NoReturn:
+    stage = attempt.call.key.partition("/")[0]
+    raise MachineError(
+        "worker-died",
+        f"The process computing unit {attempt.call.key} of stage {stage} {reason} {attempt.number} times.",
+        "Free memory, or choose a lower quality; then run the same command again: what is finished is kept.",
+    ) from error

@@ -1,0 +1,71 @@
+"""The processes of a job: its driver, and the Ray workers that compute for it on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+
+import psutil
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when the one that started it, `parent`, ends. Linux only; nothing elsewhere."""
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def workers_of(ray_job_id: str) -> list[psutil.Process]:
+    """The worker processes on this machine that Ray started for a driver, known by its job id in hexadecimal."""
+    wanted = f"RAY_JOB_ID={ray_job_id}".encode()
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.name().startswith("ray::") and wanted in _environment(process.pid):
+                found.append(process)
+    return found
+
+
+def end(processes: Iterable[psutil.Process], patience_s: float) -> list[psutil.Process]:
+    """Wait for processes to end, and kill those that have not after `patience_s`; returns those that remain."""
+    _, alive = psutil.wait_procs(list(processes), timeout=patience_s)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    _, alive = psutil.wait_procs(alive, timeout=2.0)
+    return list(alive)
+
+
+def runner_name() -> str:
+    """Name of this process that no other has: host, process namespace, process id and start."""
+    return f"{_here()}{os.getpid()}:{time.time_ns() // 1_000_000:x}"
+
+
+def is_dead(owner: str) -> bool:
+    """Whether a runner, known by its name, was a process of this machine that has ended."""
+    if not owner.startswith(_here()):
+        return False
+    pid = owner[len(_here()) :].partition(":")[0]
+    return pid.isdigit() and not psutil.pid_exists(int(pid))
+
+
+def _here() -> str:
+    try:
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        namespace = 0
+    return f"{os.uname().nodename[:60]}:{namespace}:"
+
+
+def _environment(pid: int) -> list[bytes]:
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        return file.read().split(b"\0")

@@ -1,0 +1,184 @@
+"""What runs inside a Ray worker: one unit, with its inputs from the Ray store or the artifact store."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import sys
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from threadpoolctl import threadpool_limits
+
+from e2e3d.data.ref import Ref
+from e2e3d.data.stats import UnitStats
+from e2e3d.errors import E2E3DError
+from e2e3d.jobs.units import UnitCall, bind, measured, memory_bytes, resolve
+from e2e3d.stages.base import RunContext
+from e2e3d.storage.store import ArtifactStore
+
+_CACHE_BYTES = 64 << 20
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What the executor gives to a unit.
+
+    Attributes:
+        context: device and threads.
+        log_level: of the records that are sent back.
+        keep_bytes: largest result that is kept in the Ray store besides the artifact store.
+    """
+
+    context: RunContext
+    log_level: int
+    keep_bytes: int
+
+
+@dataclass(frozen=True)
+class UnitReport:
+    """How a unit ended: its cost, or the expected error that it raised.
+
+    Attributes:
+        kept_bytes: size of the result in the Ray store, 0 when it is only in the artifact store.
+        logs: level, logger and message of what was logged meanwhile.
+    """
+
+    stats: UnitStats | None
+    error: E2E3DError | None
+    kept_bytes: int
+    logs: tuple[tuple[int, str, str], ...]
+
+
+def execute(
+    call: UnitCall, grant: Grant, store: ArtifactStore, keys: tuple[str, ...], values: tuple[object, ...]
+) -> tuple[object, UnitReport]:
+    """Run one unit and store its result.
+
+    Args:
+        call: the unit.
+        grant: device, threads, and what to send back.
+        store: holds its other inputs, and takes its result.
+        keys: content keys of `values`.
+        values: inputs that came through the Ray store.
+
+    Returns:
+        the result, for the Ray store (None when it is too large to keep there or the unit failed), and the report.
+    """
+    stage = resolve(call.stage_path)
+    _limit_threads(grant.context.threads)
+    loader = _Loader(store, dict(zip(keys, values, strict=True)))
+    with _CapturedLogs(grant.log_level) as logs:
+        try:
+            output, stats = measured(stage, bind(call.inputs, loader), call.config, grant.context)
+            store.put(call.key, output, stats)
+        except E2E3DError as error:
+            return None, UnitReport(None, error, 0, logs.records)
+    size = memory_bytes(output)
+    kept = output if size <= grant.keep_bytes else None
+    del loader, output
+    _release_memory()
+    return kept, UnitReport(stats, None, size if kept is not None else 0, logs.records)
+
+
+def _unit_task(
+    call: UnitCall, grant: Grant, store: ArtifactStore, keys: tuple[str, ...], *values: object
+) -> tuple[object, UnitReport]:
+    """One unit; values come as arguments of their own so that Ray resolves references to them."""
+    return execute(call, grant, store, keys, values)
+
+
+class _GpuUnits:
+    """Runs units on a GPU, which it may share; it lives through all stages, so CUDA and its kernels stay warm."""
+
+    def run_unit(
+        self, call: UnitCall, grant: Grant, store: ArtifactStore, keys: tuple[str, ...], *values: object
+    ) -> tuple[object, UnitReport]:
+        """One unit."""
+        return execute(call, grant, store, keys, values)
+
+
+def _gpu_memory() -> int:
+    """Memory of the card that Ray gives to this process."""
+    from e2e3d.jobs.devices import gpu_memory_bytes
+
+    return gpu_memory_bytes()
+
+
+# The executor retries and counts; Ray does not, but restarts an actor whose process died.
+run_unit = ray.remote(num_returns=2, max_retries=0)(_unit_task)
+GpuWorker = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(_GpuUnits)
+gpu_memory = ray.remote(num_gpus=0.01, num_cpus=0)(_gpu_memory)
+
+
+class _Loader:
+    """Gives a unit its inputs; what came from the artifact store is kept for the next unit, in bounded memory."""
+
+    def __init__(self, store: ArtifactStore, values: dict[str, object]) -> None:
+        self._store = store
+        self._values = values
+
+    def __call__(self, ref: Ref[Any]) -> Any:
+        if ref.key in self._values:
+            return self._values[ref.key]
+        cached = _cache.get((self._store.url, ref.key))
+        if cached is not None:
+            _cache.move_to_end((self._store.url, ref.key))
+            return cached
+        value = self._store.get(ref.key, ref.type)
+        if memory_bytes(value) <= _CACHE_BYTES // 2:
+            _cache[self._store.url, ref.key] = value
+        while sum(map(memory_bytes, _cache.values())) > _CACHE_BYTES:
+            _cache.popitem(last=False)
+        return value
+
+
+_cache: OrderedDict[tuple[str, str], Any] = OrderedDict()
+
+
+class _CapturedLogs(logging.Handler):
+    """Collects what the package logs while a unit runs."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self._records: list[tuple[int, str, str]] = []
+
+    @property
+    def records(self) -> tuple[tuple[int, str, str], ...]:
+        return tuple(self._records)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._records.append((record.levelno, record.name, record.getMessage()))
+
+    def __enter__(self) -> _CapturedLogs:
+        logger = logging.getLogger("e2e3d")
+        logger.setLevel(self.level)
+        logger.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("e2e3d").removeHandler(self)
+
+
+def _limit_threads(threads: int) -> None:
+    """Let the numerical libraries use as many threads as were granted: those loaded already, and those to come."""
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)))
+    if numba := sys.modules.get("numba"):
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads)
+    if cv2 := sys.modules.get("cv2"):
+        cv2.setNumThreads(threads)
+    threadpool_limits(limits=threads)
+
+
+def _release_memory() -> None:
+    """Give freed memory back to the system: an idle worker should not hold the peak of its last unit."""
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except (OSError, AttributeError):
+        return
