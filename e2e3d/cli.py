@@ -1,0 +1,220 @@
+"""The command line: ``e2e3d run | sample | info | evaluate | serve``, and the commands that use a service."""
+
+from __future__ import annotations
+
+import enum
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from e2e3d.client.commands import register
+from e2e3d.errors import CancelledError, E2E3DError, SettingsError
+
+_EXIT_CODES = (
+    "Exit codes: 0 done; 1 a bug in E2E3D; 2 a wrong setting or option; 3 the photographs, masks or intrinsics "
+    "cannot be used; 4 no model can be computed from them; 5 the machine lacks something (disk, permission, GPU, "
+    "cluster, store, service); 6 the service refused; 7 not signed in, or not allowed; 8 there is no such thing; "
+    "130 stopped by Ctrl-C: the same command resumes."
+)
+_MISTAKE = "This is a mistake in E2E3D. Please report it, with the lines above, where you got E2E3D from."
+
+app = typer.Typer(
+    name="e2e3d",
+    help="Photographs in, textured 3D models out.",
+    epilog=_EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Device(enum.StrEnum):
+    """Where units that can use a GPU run."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+@app.command(epilog=_EXIT_CODES)
+def run(
+    photos: Annotated[Path, typer.Argument(help="A folder, a zip archive or a video.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The result folder; the same one again resumes.")],
+    quality: Annotated[str, typer.Option(help="preview, low, medium, high or ultra.")] = "medium",
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="STAGE.FIELD=VALUE", help="Change a setting; may be repeated.")
+    ] = None,
+    intrinsics: Annotated[
+        Path | None, typer.Option(help="Text file with the 3 x 3 matrix K of all photographs.")
+    ] = None,
+    masks: Annotated[Path | None, typer.Option(help="Folder or zip archive of masks (non-zero = use).")] = None,
+    scale: Annotated[float | None, typer.Option(help="Metres per unit of the model, where that is known.")] = None,
+    known_distance: Annotated[
+        str | None, typer.Option(metavar="A,B,METRES", help="Distance between the cameras of photographs A and B.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Join a running Ray cluster; all its nodes must reach the store (E2E3D_STORE).")
+    ] = None,
+    device: Annotated[Device | None, typer.Option(help="auto uses a GPU where there is one.")] = None,
+    keep_depth: Annotated[bool, typer.Option("--keep-depth", help="Also export the depth maps.")] = False,
+    leave_out: Annotated[
+        str | None, typer.Option(metavar="N|A,B", help="Keep every N-th photograph, or these, out; see evaluate.")
+    ] = None,
+) -> None:
+    """Reconstruct a textured model from photographs."""
+
+    def work() -> int:
+        from e2e3d.jobs.leave_out import parse_leave_out
+        from e2e3d.jobs.options import Options
+
+        left_out = None if leave_out is None else parse_leave_out(leave_out)
+        options = Options(intrinsics, masks, scale, _parse_distance(known_distance), keep_depth, left_out)
+        return _run(photos, out, quality, changes or [], options, address, device.value if device else None)
+
+    from e2e3d.supervise import supervised
+
+    sys.exit(supervised(lambda: reporting(work)))
+
+
+@app.command()
+def sample(folder: Annotated[Path, typer.Argument(help="Where to write it.")]) -> None:
+    """Write a sample set: photographs of a made-up scene, with its exact cameras and surface."""
+
+    def work() -> int:
+        from e2e3d.jobs.sample import write_sample
+
+        images = write_sample(folder)
+        typer.echo(f"Sample set written. Reconstruct it with: e2e3d run {images} -o {folder / 'model'}")
+        return 0
+
+    sys.exit(reporting(work))
+
+
+@app.command()
+def info(out: Annotated[Path, typer.Argument(help="The result folder of a run.")]) -> None:
+    """Print what came out of a run."""
+
+    def work() -> int:
+        from e2e3d.jobs.manifest import read_manifest
+        from e2e3d.jobs.summary import summary
+
+        typer.echo(summary(read_manifest(out)))
+        return 0
+
+    sys.exit(reporting(work))
+
+
+@app.command()
+def evaluate(
+    out: Annotated[Path, typer.Argument(help="The result folder of a run.")],
+    cameras: Annotated[Path | None, typer.Option(help="Reference poses: COLMAP, JSON or .camera files.")] = None,
+    photos: Annotated[Path | None, typer.Option(help="The photographs, for virtual rephotography.")] = None,
+    surface: Annotated[Path | None, typer.Option(help="Folder with an exact surface and its gt_model.")] = None,
+    dump: Annotated[Path | None, typer.Option(help="Write each photograph beside its rendering here.")] = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Also score photographs that are no part of the result (--cameras).")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+) -> None:
+    """Compare a result with references: camera error, rephotography score, F-score."""
+
+    def work() -> int:
+        from e2e3d.jobs.evaluate import evaluate as judge
+
+        result = judge(out, cameras, photos, surface, dump, held_out)
+        typer.echo(result.to_json() if as_json else result.to_table())
+        return 0
+
+    sys.exit(reporting(work))
+
+
+@app.command(epilog=_EXIT_CODES)
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (E2E3D_HOST; default 127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (E2E3D_PORT; default 8000).")] = None,
+    replicas: Annotated[int | None, typer.Option(help="Processes that answer HTTP (E2E3D_REPLICAS).")] = None,
+    address: Annotated[str | None, typer.Option(help="Join a running Ray cluster (E2E3D_RAY_ADDRESS).")] = None,
+) -> None:
+    """Run the service: photographs in over HTTP, models out."""
+
+    def work() -> int:
+        from e2e3d.serve.command import serve as run_service
+
+        given = {"host": host, "port": port, "replicas": replicas, "ray_address": address}
+        return run_service({name: value for name, value in given.items() if value is not None})
+
+    from e2e3d.supervise import supervised
+
+    sys.exit(supervised(lambda: reporting(work), patience_s=15.0))
+
+
+def _run(
+    photos: Path, out: Path, quality: str, changes: list[str], options: Any, address: str | None, device: str | None
+) -> int:
+    from e2e3d.api import run_job
+    from e2e3d.jobs.cancel import CancelToken, cancel_on_signals
+    from e2e3d.jobs.display import duration, open_display
+    from e2e3d.jobs.overrides import parse_assignments
+    from e2e3d.settings import load_settings
+
+    started_s = time.monotonic()
+    settings = load_settings()
+    given = {name: value for name, value in (("ray_address", address), ("device", device)) if value is not None}
+    cancel = CancelToken()
+    display = open_display()
+    try:
+        with cancel_on_signals(cancel):
+            assignments = parse_assignments(changes)
+            result = run_job(
+                photos, out, quality, assignments, options, settings.model_copy(update=given), display, cancel
+            )
+    finally:
+        display.close()
+    paths = result.paths
+    for title, path in (("model", paths.glb), ("dense cloud", paths.cloud), ("report", paths.report)):
+        typer.echo(f"{title:<12} {path}")
+    typer.echo(f"{'time':<12} {duration(time.monotonic() - started_s)}")
+    return 0
+
+
+def reporting(work: Callable[[], int]) -> int:
+    """Run a command; expected errors become one clear block and their exit code, bugs a traceback and code 1."""
+    warnings.filterwarnings("ignore", message="The TBB threading layer")  # Numba takes another one, just as fast
+    try:
+        return work()
+    except KeyboardInterrupt:
+        error: E2E3DError = CancelledError()
+    except E2E3DError as expected:
+        error = expected
+    except Exception:  # noqa: BLE001 - the last line of defence: whatever it is, say where to report it
+        traceback.print_exc()
+        typer.echo(f"\n{_MISTAKE}", err=True)
+        return 1
+    typer.echo(f"Error [{error.code}]: {error.message}", err=True)
+    if error.hint:
+        typer.echo(f"  {error.hint}", err=True)
+    return error.exit_code
+
+
+def _parse_distance(text: str | None) -> tuple[str, str, float] | None:
+    if text is None:
+        return None
+    try:
+        first, second, metres = (part.strip() for part in text.rsplit(",", 2))
+        distance_m = float(metres)
+    except ValueError:
+        distance_m = 0.0
+    if distance_m <= 0:
+        raise SettingsError(
+            "bad-setting", f"--known-distance {text} cannot be read.", "Write it as PHOTO_A,PHOTO_B,METRES."
+        )
+    return first, second, distance_m
+
+
+register(app, reporting, _EXIT_CODES)

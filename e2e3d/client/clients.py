@@ -1,0 +1,165 @@
+"""The clients that programs use. Their methods are the flows of this package, carried out one way or the other."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from e2e3d.client import exchange, hooks, images, jobs, models, uploads, watching
+from e2e3d.client.asynchronous import AsyncDriver
+from e2e3d.client.blocking import BlockingDriver
+from e2e3d.client.flow import Command
+from e2e3d.client.session import Session
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Operation = Callable[Concatenate[Session, P], Generator[Command, Any, T]]
+
+
+def _call(operation: Operation[P, T]) -> Callable[Concatenate[Client, P], T]:
+    @functools.wraps(operation)
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.driver.run(operation(self.session, *args, **kwargs))
+
+    return method
+
+
+def _each(operation: Operation[P, None], of: type[T]) -> Callable[Concatenate[Client, P], Iterator[T]]:
+    @functools.wraps(operation)
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        return self.driver.iterate(operation(self.session, *args, **kwargs))
+
+    return method
+
+
+def _acall(operation: Operation[P, T]) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    @functools.wraps(operation)
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.driver.run(operation(self.session, *args, **kwargs))
+
+    return method
+
+
+def _aeach(operation: Operation[P, None], of: type[T]) -> Callable[Concatenate[AsyncClient, P], AsyncIterator[T]]:
+    @functools.wraps(operation)
+    def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        return self.driver.iterate(operation(self.session, *args, **kwargs))
+
+    return method
+
+
+class Client:
+    """A service that is called with blocking methods; safe to use from several threads.
+
+    Args:
+        url: of the service; None = E2E3D_URL, the service signed in to last, or http://127.0.0.1:8000.
+        api_key: None = E2E3D_API_KEY, and without it the last sign-in (``e2e3d login``, :meth:`sign_in`).
+        patience_s: how long calls are repeated while the service is away or busy.
+    """
+
+    def __init__(self, url: str | None = None, api_key: str | None = None, patience_s: float = 60.0) -> None:
+        self.session = Session(url, api_key, patience_s)
+        self.driver = BlockingDriver(self.session)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.driver.close()
+
+    sign_in = _call(exchange.sign_in)
+    sign_out = _call(exchange.sign_out)
+    me = _call(hooks.me)
+
+    create_image_set = _call(images.create_image_set)
+    image_set = _call(images.image_set)
+    list_image_sets = _call(images.list_image_sets)
+    delete_image_set = _call(images.delete_image_set)
+    list_photos = _call(images.list_photos)
+    all_photos = _each(images.all_photos, models.Photo)
+    remove_photo = _call(images.remove_photo)
+    upload = _call(uploads.upload)
+
+    forecast = _call(jobs.forecast)
+    submit = _call(jobs.submit)
+    job = _call(jobs.job)
+    list_jobs = _call(jobs.list_jobs)
+    all_jobs = _each(jobs.all_jobs, models.Job)
+    watch = _each(watching.watch, models.Event)
+    wait = _call(watching.wait)
+    cancel = _call(jobs.cancel)
+    retry = _call(jobs.retry)
+    rerun = _call(jobs.rerun)
+    delete = _call(jobs.delete)
+    log = _each(jobs.log, models.LogLine)
+    results = _call(jobs.results)
+    download = _call(jobs.download)
+
+    create_webhook = _call(hooks.create_webhook)
+    list_webhooks = _call(hooks.list_webhooks)
+    delete_webhook = _call(hooks.delete_webhook)
+    rotate_webhook_secret = _call(hooks.rotate_webhook_secret)
+    ping_webhook = _call(hooks.ping_webhook)
+    list_deliveries = _call(hooks.list_deliveries)
+    replay_delivery = _call(hooks.replay_delivery)
+    job_webhook_secret = _call(hooks.job_webhook_secret)
+
+
+class AsyncClient:
+    """The same as :class:`Client` with methods that are awaited, on one event loop."""
+
+    def __init__(self, url: str | None = None, api_key: str | None = None, patience_s: float = 60.0) -> None:
+        self.session = Session(url, api_key, patience_s)
+        self.driver = AsyncDriver(self.session)
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.driver.close()
+
+    sign_in = _acall(exchange.sign_in)
+    sign_out = _acall(exchange.sign_out)
+    me = _acall(hooks.me)
+
+    create_image_set = _acall(images.create_image_set)
+    image_set = _acall(images.image_set)
+    list_image_sets = _acall(images.list_image_sets)
+    delete_image_set = _acall(images.delete_image_set)
+    list_photos = _acall(images.list_photos)
+    all_photos = _aeach(images.all_photos, models.Photo)
+    remove_photo = _acall(images.remove_photo)
+    upload = _acall(uploads.upload)
+
+    forecast = _acall(jobs.forecast)
+    submit = _acall(jobs.submit)
+    job = _acall(jobs.job)
+    list_jobs = _acall(jobs.list_jobs)
+    all_jobs = _aeach(jobs.all_jobs, models.Job)
+    watch = _aeach(watching.watch, models.Event)
+    wait = _acall(watching.wait)
+    cancel = _acall(jobs.cancel)
+    retry = _acall(jobs.retry)
+    rerun = _acall(jobs.rerun)
+    delete = _acall(jobs.delete)
+    log = _aeach(jobs.log, models.LogLine)
+    results = _acall(jobs.results)
+    download = _acall(jobs.download)
+
+    create_webhook = _acall(hooks.create_webhook)
+    list_webhooks = _acall(hooks.list_webhooks)
+    delete_webhook = _acall(hooks.delete_webhook)
+    rotate_webhook_secret = _acall(hooks.rotate_webhook_secret)
+    ping_webhook = _acall(hooks.ping_webhook)
+    list_deliveries = _acall(hooks.list_deliveries)
+    replay_delivery = _acall(hooks.replay_delivery)
+    job_webhook_secret = _acall(hooks.job_webhook_secret)

@@ -1,0 +1,157 @@
+"""One call from its first attempt to its answer: the sign-in renewed when it has ended, retries with growing pauses."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import time
+from collections.abc import Mapping
+
+from e2e3d.client.credentials import Tokens
+from e2e3d.client.errors import AuthenticationError, UnreachableError
+from e2e3d.client.flow import Alone, Flow, Open, Pause, Send
+from e2e3d.client.session import Session
+from e2e3d.client.wire import Call, Reply
+
+_PASSING = (502, 503, 504)
+_FIRST_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 10.0
+_LOCK_PAUSE_S = 0.05
+
+
+def exchange(session: Session, call: Call) -> Flow[Reply]:
+    """The good answer to a call.
+
+    Raises:
+        ApiError: what the service said, or UnreachableError; passing failures only after the session's patience.
+    """
+    reply = yield from attempt(session, call)
+    return reply.checked()
+
+
+def attempt(session: Session, call: Call, command: type[Send] | type[Open] = Send) -> Flow[Reply]:
+    """The answer to a call, good or bad; with `Open` it stays open for reading. Raises UnreachableError."""
+    deadline_s = time.monotonic() + session.patience_s
+    tries, renewed = 0, False
+    reply: Reply | None
+    while True:
+        if call.authorised and session.ends_soon and not renewed:
+            yield from _renew(session)
+            renewed = True
+        used = session.tokens
+        asked_s: float | None = None
+        try:
+            reply = yield command(signed(session, call))
+        except UnreachableError as error:
+            if error.sent and not call.may_repeat:
+                raise
+            failure, reply = error, None
+        if reply is not None:
+            if reply.status == 401 and call.authorised and used is not None and not renewed:
+                yield from _renew(session)
+                renewed = True
+                continue
+            if not _passes(reply, call):
+                return reply
+            asked_s = _retry_after_s(reply.headers)
+        pause_s = pause_before(tries, asked_s)
+        tries += 1
+        if time.monotonic() + pause_s > deadline_s:
+            if reply is None:
+                raise failure
+            return reply
+        yield Pause(pause_s)
+
+
+def signed(session: Session, call: Call) -> Call:
+    """The call with the header that says who calls."""
+    if not call.authorised:
+        return call
+    return dataclasses.replace(call, headers={**call.headers, **session.authorization()})
+
+
+def pause_before(tries: int, asked_s: float | None = None) -> float:
+    """Seconds before the next try: they double, and chance spreads them; the service can ask for more."""
+    pause_s = min(_FIRST_PAUSE_S * 2.0 ** min(tries, 10), _LONGEST_PAUSE_S) * random.uniform(0.5, 1.0)
+    return max(pause_s, asked_s or 0.0)
+
+
+def sign_in(session: Session, email: str, password: str, keep: bool = True) -> Flow[None]:
+    """Sign in with a password; the tokens are used from now on, and kept for later commands.
+
+    Raises:
+        AuthenticationError: the address or the password is wrong.
+        RateLimitedError: too many attempts; the message says when to try again.
+    """
+    call = Call("POST", "/v1/auth/login", json={"email": email, "password": password}, authorised=False)
+    reply = yield Send(call)  # not repeated: attempts are counted
+    tokens = _tokens(reply.checked())
+    session.api_key = None
+    if keep:
+        session.keep(tokens, make_default=True)
+    else:
+        session.tokens = tokens
+
+
+def sign_out(session: Session) -> Flow[None]:
+    """Revoke the sign-in and forget it."""
+    tokens = session.tokens
+    if tokens is None:
+        return
+    call = Call("POST", "/v1/auth/logout", json={"refresh_token": tokens.refresh_token}, repeatable=True)
+    reply = yield from attempt(session, call)
+    session.keep(None)
+    if reply.status != 401:
+        reply.checked()
+
+
+def _renew(session: Session) -> Flow[None]:
+    yield Alone(_renewal(session, session.tokens, time.monotonic() + session.patience_s))
+
+
+def _renewal(session: Session, used: Tokens | None, deadline_s: float) -> Flow[None]:
+    """A refresh token works once: only one flow of one process may use it, and the others take what it got."""
+    while True:
+        with session.credentials.try_lock() as locked:
+            if locked:
+                kept = session.credentials.tokens(session.url)
+                if session.tokens == used and kept is not None and kept != used:
+                    session.tokens = kept
+                if session.tokens != used or used is None:
+                    return
+                call = Call("POST", "/v1/auth/refresh", json={"refresh_token": used.refresh_token}, authorised=False)
+                try:
+                    reply = yield Send(call)
+                except UnreachableError as error:
+                    if error.sent or time.monotonic() > deadline_s:
+                        raise
+                    yield Pause(pause_before(1))
+                    continue
+                if reply.status in (400, 401, 403):
+                    session.keep(None)
+                    raise AuthenticationError(
+                        "signed-out", "The sign-in has ended.", "Sign in again: e2e3d login", reply.status
+                    )
+                tokens = _tokens(reply.checked())
+                if kept is None:
+                    session.tokens = tokens
+                else:
+                    session.keep(tokens)
+                return
+        yield Pause(_LOCK_PAUSE_S)
+
+
+def _tokens(reply: Reply) -> Tokens:
+    document = reply.json()
+    return Tokens(document["access_token"], document["refresh_token"], time.time() + float(document["expires_in"]))
+
+
+def _passes(reply: Reply, call: Call) -> bool:
+    if reply.status == 429:  # without a time it is a quota, which waiting does not change
+        return _retry_after_s(reply.headers) is not None
+    return reply.status in _PASSING and call.may_repeat
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    value = headers.get("retry-after", "")
+    return float(value) if value.isdigit() else None

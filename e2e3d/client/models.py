@@ -1,0 +1,275 @@
+"""What the service answers with, as frozen records. Members that a newer service adds are ignored."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+Item = TypeVar("Item")
+ENDED = ("succeeded", "failed", "cancelled")
+
+
+class Record(BaseModel):
+    """Base of all records."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Page(Record, Generic[Item]):
+    """A part of a list; ask with `cursor=next_cursor` for the next one, None on the last."""
+
+    items: tuple[Item, ...]
+    next_cursor: str | None = None
+
+
+class ImageSet(Record):
+    """A named set of photographs; `photo_count` counts those that jobs can use."""
+
+    id: str
+    name: str
+    photo_count: int
+    bytes: int
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+
+
+class Finding(Record):
+    """What the service found wrong with a photograph; `fatal` ones keep it out of jobs."""
+
+    code: str
+    message: str
+    fatal: bool
+
+
+class Photo(Record):
+    """A photograph of an image set; `state` is ``ok``, ``warning`` or ``rejected``."""
+
+    id: str
+    name: str
+    sha256: str
+    bytes: int
+    width_px: int | None
+    height_px: int | None
+    media_type: str
+    state: str
+    findings: tuple[Finding, ...] = ()
+    created_at: datetime.datetime
+
+
+class Arrival(Record):
+    """What became of a file that was sent: ``added``, ``known``, ``rejected``, ``ignored`` or ``importing``."""
+
+    name: str
+    outcome: str
+    photo: Photo | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+class Problem(Record):
+    """Why something failed, and what to do about it."""
+
+    code: str
+    detail: str
+    action: str = ""
+
+
+class Upload(Record):
+    """What arrives bit by bit; `state` is ``open``, ``importing``, ``done`` or ``failed``."""
+
+    id: str
+    image_set_id: str
+    kind: str
+    name: str
+    state: str
+    size_bytes: int | None
+    offset_bytes: int
+    files_done: int
+    files_total: int | None
+    added: int
+    known: int
+    rejected: int
+    ignored: int
+    remarks: tuple[Arrival, ...] = ()
+    error: Problem | None = None
+    created_at: datetime.datetime
+
+
+class UploadReport(Record):
+    """What became of photographs that were sent.
+
+    Attributes:
+        image_set: as it is now.
+        added: photographs that are new in the set; `known` were in it already.
+        rejected: are of no use; `ignored` are no photographs.
+        bytes_sent: went over the network; the rest was in the service already.
+        remarks: what the service says about single files.
+    """
+
+    image_set: ImageSet
+    added: int
+    known: int
+    rejected: int
+    ignored: int
+    bytes_sent: int
+    remarks: tuple[Arrival, ...]
+
+
+class Forecast(Record):
+    """What a job will probably cost: wall seconds as a range, memory, and disk."""
+
+    seconds_low: float
+    seconds_high: float
+    memory_bytes: int
+    disk_bytes: int
+    photos: int
+    megapixels: float
+    queued_ahead: int = 0
+
+
+class JobError(Record):
+    """Why a job failed."""
+
+    code: str
+    message: str
+    action: str = ""
+
+
+class Stage(Record):
+    """What a stage of a job took."""
+
+    attempt: int
+    stage: str
+    units: int
+    reused_units: int
+    elapsed_s: float
+    cpu_s: float
+    peak_bytes: int
+
+
+class Job(Record):
+    """A reconstruction.
+
+    Attributes:
+        state: ``queued``, ``running``, ``succeeded``, ``failed`` or ``cancelled``.
+        stage: what is being computed: `units_done` of `units_total`; `progress` is that of the whole job, in [0, 1].
+        eta_low_s: least, and `eta_high_s` most seconds that probably remain.
+        place_in_queue: 1 for the job that comes next.
+        stages: what each stage took; only in the answer of :meth:`Client.job`.
+    """
+
+    id: str
+    image_set_id: str | None
+    name: str
+    state: str
+    quality: str
+    settings: dict[str, Any]
+    options: dict[str, Any]
+    outputs: tuple[str, ...]
+    priority: int
+    attempt: int
+    retry_of: str | None
+    webhook_url: str | None
+    stage: str | None
+    units_done: int
+    units_total: int
+    progress: float
+    eta_low_s: float | None
+    eta_high_s: float | None
+    place_in_queue: int | None
+    cancel_requested: bool
+    forecast: Forecast | None
+    error: JobError | None
+    result_bytes: int
+    created_at: datetime.datetime
+    started_at: datetime.datetime | None
+    finished_at: datetime.datetime | None
+    expires_at: datetime.datetime | None
+    stages: tuple[Stage, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in ENDED
+
+
+class LogLine(Record):
+    """A line of a job's log."""
+
+    id: int
+    at: datetime.datetime
+    level: str
+    message: str
+
+
+class Event(Record):
+    """Something that happened.
+
+    Attributes:
+        id: to go on from; None for what the client found by asking instead of being told.
+        type: such as ``job.progress`` or ``job.succeeded``.
+        data: what it says: of progress the stage, its units, `progress` and the ETA.
+    """
+
+    id: int | None
+    type: str
+    job_id: str | None
+    data: dict[str, Any]
+
+    @property
+    def ends_job(self) -> bool:
+        """Whether it announces the end of a job."""
+        return self.type.removeprefix("job.") in (*ENDED, "deleted")
+
+
+class Result(Record):
+    """A file that a job has made; `path` is where it lies in the result folder."""
+
+    path: str
+    media_type: str
+    bytes: int
+    sha256: str
+
+
+class Webhook(Record):
+    """An address that is told of your jobs; no `event_types` means all."""
+
+    id: str
+    url: str
+    event_types: tuple[str, ...]
+    enabled: bool
+    created_at: datetime.datetime
+
+
+class NewWebhook(Record):
+    """A webhook and its secret, which is shown this once."""
+
+    webhook: Webhook
+    secret: str
+
+
+class Delivery(Record):
+    """One message for one webhook; `state` is ``pending``, ``delivered`` or ``failed``."""
+
+    id: str
+    webhook_id: str | None
+    job_id: str | None
+    message_id: str
+    event_type: str
+    url: str
+    state: str
+    attempts: int
+    status_code: int | None
+    response: str | None
+    payload: dict[str, Any]
+    created_at: datetime.datetime
+
+
+class User(Record):
+    """An account."""
+
+    id: str
+    email: str
+    name: str
+    role: str

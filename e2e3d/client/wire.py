@@ -1,0 +1,89 @@
+"""Requests and answers as values: what is sent and what came back, with no transport in sight."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from e2e3d.client.errors import ApiError, error_of
+
+REPEATABLE_METHODS = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")
+
+
+@dataclass(frozen=True)
+class Body:
+    """A body that is streamed: its size, and a function that begins to read it anew."""
+
+    size_bytes: int
+    open: Callable[[], Iterable[bytes]]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request.
+
+    Attributes:
+        path: below the service's address, or a whole URL (signed links); those get no token.
+        json: body as a JSON document; `body` is one of raw bytes, streamed.
+        sink: is given the head of a successful answer and returns what takes its body piece by piece; without one the
+            body is kept in the reply.
+        repeatable: sending it twice does no harm; None = by the method.
+        authorised: send the token or key along.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str | int | None] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Any = None
+    body: Body | None = None
+    sink: Callable[[Reply], Callable[[bytes], None]] | None = None
+    repeatable: bool | None = None
+    authorised: bool = True
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether it may be sent again when nobody knows if it has been done."""
+        return self.method in REPEATABLE_METHODS if self.repeatable is None else self.repeatable
+
+    @property
+    def parameters(self) -> dict[str, str | int]:
+        """The query without what is not set."""
+        return {name: value for name, value in self.query.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer; the names of headers are in lower case. `content` is empty where it went into a sink."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes = b""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the service did what was asked."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The body as JSON. Raises ApiError when it is none: something other than the service has answered."""
+        try:
+            return json.loads(self.content)
+        except ValueError as error:
+            raise ApiError(
+                "not-the-service", "The answer is not from an E2E3D service.", "Check the URL.", self.status
+            ) from error
+
+    def checked(self) -> Reply:
+        """This reply, if it is a good one. Raises an ApiError that says what the service said."""
+        if self.ok:
+            return self
+        raise error_of(self.status, self.content, self.headers.get("x-request-id"))
+
+
+def path(*parts: str) -> str:
+    """A path under /v1 with every part quoted."""
+    return "/v1/" + "/".join(quote(part, safe="") for part in parts)

@@ -1,0 +1,108 @@
+"""Logging of runs and of the service: one JSON object a line, warnings on the terminal, and quiet libraries."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import datetime
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+_NOISY = (
+    "numba",
+    "PIL",
+    "matplotlib",
+    "fsspec",
+    "s3fs",
+    "botocore",
+    "aiobotocore",
+    "asyncio",
+    "urllib3",
+    "ray",
+    "trimesh",
+)
+
+
+request_id_of_log: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id_of_log", default=None)
+
+
+def service_logging(level: str, as_json: bool, **members: str) -> None:
+    """Log the package to standard error, from now on, in a process of the service.
+
+    Args:
+        level: lowest level that is kept.
+        as_json: one JSON object a line; otherwise text for people.
+        members: stand in every line, such as ``process="replica"``.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(JsonLines(members=members) if as_json else text)
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    logger = logging.getLogger("e2e3d")
+    for old in list(logger.handlers):
+        logger.removeHandler(old)
+    logger.addHandler(handler)
+    logger.setLevel(level.upper())
+    logger.propagate = False
+
+
+@contextlib.contextmanager
+def run_logging(path: Path, run_id: str, level: str) -> Iterator[None]:
+    """Log the package to `path` while the block runs; what workers log arrives here with their units.
+
+    Args:
+        path: file that lines are appended to.
+        run_id: stands in every line.
+        level: lowest level that is kept: ``debug``, ``info``, ``warning`` or ``error``.
+    """
+    logger = logging.getLogger("e2e3d")
+    file = logging.FileHandler(path, encoding="utf-8")
+    file.setFormatter(JsonLines(run_id))
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setLevel(logging.WARNING)
+    terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    previous = logger.level, logger.propagate
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    logger.setLevel(level.upper())
+    logger.propagate = False
+    logger.addHandler(file)
+    logger.addHandler(terminal)
+    try:
+        yield
+    finally:
+        logger.removeHandler(file)
+        logger.removeHandler(terminal)
+        file.close()
+        logger.level, logger.propagate = previous
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a record: time, level, the given members, the request's id, and those the record brings itself.
+
+    Args:
+        run_id: of the run or job that the process works on; None = the process serves many.
+        members: stand in every line.
+    """
+
+    def __init__(self, run_id: str | None = None, members: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self._members = ({} if run_id is None else {"run": run_id}) | dict(members or {})
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See :class:`logging.Formatter`."""
+        time = datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds")
+        line: dict[str, Any] = {"time": time, "level": record.levelname.lower(), **self._members, "logger": record.name}
+        request_id = request_id_of_log.get()
+        if request_id is not None:
+            line["request"] = request_id
+        line.update(getattr(record, "members", {}))
+        line["message"] = record.getMessage()
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)

@@ -1,0 +1,1 @@
+"""The HTTP API: a FastAPI application without Ray, and what deploys it on Ray Serve."""

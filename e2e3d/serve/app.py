@@ -1,0 +1,77 @@
+"""The application: routes and what surrounds them, made from services, without Ray."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+from e2e3d.serve.bodies import BodyLimits
+from e2e3d.serve.metrics import RequestMetrics
+from e2e3d.serve.middleware import Surroundings
+from e2e3d.serve.openapi import describe
+from e2e3d.serve.problems import add_handlers
+from e2e3d.serve.routes import (
+    admin,
+    api_keys,
+    events,
+    health,
+    image_sets,
+    jobs,
+    me,
+    metrics,
+    photo_uploads,
+    presigned,
+    results,
+    tokens,
+    tus,
+    users,
+    webhooks,
+)
+from e2e3d.serve.services import Services
+
+ROUTERS: tuple[APIRouter, ...] = (
+    jobs.router,  # asked most often, and routes are looked through in order
+    tokens.router,
+    me.router,
+    api_keys.router,
+    users.router,
+    webhooks.router,
+    admin.router,
+    image_sets.router,
+    photo_uploads.router,
+    tus.router,
+    presigned.router,
+    results.router,
+    events.router,
+    health.router,
+    metrics.router,
+)
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application that answers with these services; making it connects to nothing."""
+    app = FastAPI(
+        title="E2E3D",
+        version=version("e2e3d"),
+        summary="Photographs in, textured 3D models out",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    app.state.metrics = RequestMetrics()
+    add_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(BodyLimits, large_bytes=services.settings.max_upload_bytes)
+    app.add_middleware(Surroundings, metrics=app.state.metrics, trusted_proxies=services.settings.trusted_proxies)
+    describe(app)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

@@ -1,0 +1,54 @@
+"""Bodies wait for whoever reads them, also inside Ray Serve.
+
+Serve's proxy reads a request as fast as the client sends it, and the replica fetches it as fast as the proxy has it.
+Both keep what is not consumed yet in queues without an end (Ray 2.60, `ray/serve/_private/http_util.py`), and so does
+the way back. A gigabyte that is uploaded, or downloaded by a slow client, would lie in memory. Here these queues are
+bounded: their writers wait, and TCP makes the client wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+_QUEUED_BYTES = 4 << 20
+_QUEUED_MESSAGES = 16
+_LOOK_S = 0.005
+_MARK = "_e2e3d_bounded"
+
+
+def proxy_callback() -> list[Any]:
+    """What RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH names: called in every proxy when it starts."""
+    bound_queues()
+    return []
+
+
+def bound_queues() -> None:
+    """Bound the queues of bodies in this process; nothing happens when they are."""
+    from ray.serve._private.http_util import ASGIReceiveProxy, MessageQueue
+
+    if hasattr(MessageQueue, _MARK):
+        return
+    put, make = MessageQueue.__call__, ASGIReceiveProxy.__init__
+
+    async def put_when_there_is_room(queue: Any, message: Any) -> None:
+        while not queue._closed and _waiting_bytes(queue) > _QUEUED_BYTES:
+            await asyncio.sleep(_LOOK_S)
+        await put(queue, message)
+
+    def make_patient(proxy: Any, scope: Any, request_metadata: Any, fetch: Callable[[Any], Awaitable[bytes]]) -> None:
+        async def fetch_when_there_is_room(metadata: Any) -> bytes:
+            while proxy.queue.qsize() > _QUEUED_MESSAGES:
+                await asyncio.sleep(_LOOK_S)
+            return await fetch(metadata)
+
+        make(proxy, scope, request_metadata, fetch_when_there_is_room)
+
+    MessageQueue.__call__ = put_when_there_is_room
+    ASGIReceiveProxy.__init__ = make_patient
+    setattr(MessageQueue, _MARK, True)
+
+
+def _waiting_bytes(queue: Any) -> int:
+    return sum(len(message.get("body") or b"") for message in list(queue._message_queue) if isinstance(message, dict))

@@ -1,0 +1,126 @@
+"""The service on Ray Serve: the application `api` answers HTTP, the application `runner` computes jobs."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import ray
+from ray import serve
+
+from e2e3d.settings import ServiceSettings, load_service_settings
+from e2e3d.storage.database import Database
+
+API, RUNNER = "api", "runner"
+_REQUESTS_A_REPLICA = 2000  # event streams stay open for hours, and each counts as a request
+_SHUTDOWN_S = 9.0
+
+
+def build_app() -> Any:
+    """The application, made inside a replica; everything it needs comes from the environment."""
+    from e2e3d.serve.app import create_app
+    from e2e3d.serve.backpressure import bound_queues
+    from e2e3d.serve.log_level import start_log
+    from e2e3d.serve.services import build_services
+
+    bound_queues()
+    settings = load_service_settings()
+    services = build_services(settings, {"ray": _check_ray})
+    start_log(settings, services.database, "replica")
+    return create_app(services)
+
+
+def _check_ray() -> None:
+    if not any(node["Alive"] for node in ray.nodes()):
+        raise RuntimeError("no node of the Ray cluster is alive")
+
+
+def api_application(settings: ServiceSettings) -> Any:
+    """`settings.replicas` processes that answer HTTP; none of them holds a state of its own."""
+    deployment = serve.deployment(
+        name=API,
+        num_replicas=settings.replicas,
+        max_ongoing_requests=_REQUESTS_A_REPLICA,
+        ray_actor_options=_actor_options(settings),
+        health_check_period_s=5,
+        health_check_timeout_s=20,
+        graceful_shutdown_timeout_s=3,
+        graceful_shutdown_wait_loop_s=0.5,
+    )
+    return deployment(serve.ingress(build_app)()).bind()
+
+
+class RunnerReplica:
+    """Computes jobs. Serve restarts it when it dies; its drivers die with it, and its jobs are taken up again."""
+
+    def __init__(self) -> None:
+        from e2e3d.serve.log_level import start_log
+        from e2e3d.tasks.chores import Chores
+        from e2e3d.tasks.runner import Runner
+
+        settings = load_service_settings()
+        address = ray.get_runtime_context().gcs_address
+        database = Database(settings.database, pool_size=4)
+        start_log(settings, database, "runner")
+        self._chores = Chores(settings, database)
+        self._runner = Runner(settings, database, address)
+        self._thread = threading.Thread(target=self._runner.run, name="runner")
+        self._thread.start()
+        self._chores.start()
+
+    def check_health(self) -> None:
+        """Raise when the loop has ended, so that Serve starts another runner."""
+        if not self._thread.is_alive():
+            raise RuntimeError("the runner's loop has ended")
+
+    def stop(self) -> bool:
+        """Give the running jobs back to the queue; returns whether everything has ended in time."""
+        self._chores.stop()
+        self._runner.stop()
+        self._thread.join(_SHUTDOWN_S - 1.0)
+        return not self._thread.is_alive()
+
+    def __del__(self) -> None:
+        """Serve calls this when it takes the replica down."""
+        self.stop()
+
+
+def _actor_options(settings: ServiceSettings) -> dict[str, Any]:
+    """No cores, which belong to jobs; in a cluster that others started, the settings travel with the deployment."""
+    if settings.address is None:
+        return {"num_cpus": 0}
+    given = {name: value for name, value in os.environ.items() if name.startswith("E2E3D_")}
+    return {"num_cpus": 0, "runtime_env": {"env_vars": given | {"E2E3D_SECRET_KEY": str(settings.secret_key)}}}
+
+
+def runner_application(settings: ServiceSettings) -> Any:
+    """One process that computes jobs, sends webhooks and collects what nobody needs."""
+    deployment = serve.deployment(
+        name=RUNNER,
+        num_replicas=1,
+        ray_actor_options=_actor_options(settings),
+        health_check_period_s=2,
+        health_check_timeout_s=20,
+        graceful_shutdown_timeout_s=_SHUTDOWN_S,
+        graceful_shutdown_wait_loop_s=0.5,
+    )
+    return deployment(RunnerReplica).bind()
+
+
+def deploy(settings: ServiceSettings) -> None:
+    """Start both applications on the connected cluster, or update them where they run already."""
+    serve.start(
+        proxy_location="HeadOnly" if settings.address is None else "EveryNode",
+        http_options={"host": settings.host, "port": settings.port},
+    )
+    targets = (
+        serve.RunTarget(api_application(settings), name=API, route_prefix="/"),
+        serve.RunTarget(runner_application(settings), name=RUNNER, route_prefix=None),
+    )
+    serve.run_many(targets)
+
+
+def stop_runner() -> None:
+    """Ask the runner to give its jobs back, and wait for it."""
+    serve.get_app_handle(RUNNER).stop.remote().result(timeout_s=_SHUTDOWN_S)

@@ -1,0 +1,134 @@
+"""What surrounds every request: its id, the address it comes from, security headers, the access log, the metrics."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from e2e3d.logs import request_id_of_log
+from e2e3d.serve.metrics import RequestMetrics
+from e2e3d.serve.problems import unexpected
+
+_LOG = logging.getLogger("e2e3d.access")
+_REQUEST_ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
+_QUIET = ("/livez", "/readyz", "/metrics")
+_SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Surroundings:
+    """ASGI middleware around the whole application.
+
+    Args:
+        app: what it surrounds.
+        metrics: where requests are counted.
+        trusted_proxies: addresses whose ``X-Forwarded-For`` is believed; ``*`` = all.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics, trusted_proxies: Sequence[str]) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._trusted = frozenset(trusted_proxies)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request or a WebSocket."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        state = scope["state"] = {**scope.get("state", {})}
+        state["request_id"] = _request_id(headers)
+        state["address"] = _client_address(scope, headers, self._trusted)
+        answer = _Answer(send, state["request_id"])
+        begun_s = time.perf_counter()
+        token = request_id_of_log.set(state["request_id"])
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception as error:  # noqa: BLE001 -- the outermost place that can still answer
+            await _answer_unexpected(scope, receive, answer, error)
+        finally:
+            request_id_of_log.reset(token)
+            self._report(scope, answer.status, time.perf_counter() - begun_s)
+
+    def _report(self, scope: Scope, status: int, elapsed_s: float) -> None:
+        route = getattr(scope.get("route"), "path", None) or "none"
+        method = scope.get("method", "WEBSOCKET")
+        self._metrics.observe(method, route, status, elapsed_s)
+        if scope["path"] in _QUIET or not _LOG.isEnabledFor(logging.INFO):
+            return
+        state = scope["state"]
+        members: dict[str, Any] = {
+            "request": state["request_id"],
+            "method": method,
+            "path": scope["path"],
+            "route": route,
+            "status": status,
+            "elapsed_ms": round(1000 * elapsed_s, 2),
+            "address": state["address"],
+        }
+        members.update({name: state[name] for name in ("user_id", "problem_code") if name in state})
+        _LOG.info("%s %s %d", method, scope["path"], status, extra={"members": members})
+
+
+class _Answer:
+    """Adds headers to the answer and remembers its status; 500 when there is none, 499 for a WebSocket's refusal."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send, self._request_id = send, request_id
+        self.status = 500
+        self.started = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self._request_id
+            for name, value in _SECURITY.items():
+                headers.setdefault(name, value)
+            headers.setdefault("Cache-Control", "no-store")
+        elif message["type"] == "websocket.accept":
+            self.status = 101
+        elif message["type"] == "websocket.close" and self.status == 500:
+            self.status = 403
+        await self._send(message)
+
+
+async def _answer_unexpected(scope: Scope, receive: Receive, answer: _Answer, error: Exception) -> None:
+    response = unexpected(HTTPConnection(scope), error)
+    if answer.started or scope["type"] != "http":
+        raise error  # the server closes the connection: whoever reads it sees that the answer is not whole
+    await response(scope, receive, answer.send)
+
+
+def _request_id(headers: dict[bytes, bytes]) -> str:
+    given = headers.get(b"x-request-id", b"").decode("latin-1")
+    return given if _REQUEST_ID.match(given) else uuid.uuid4().hex
+
+
+def _client_address(scope: Scope, headers: dict[bytes, bytes], trusted: frozenset[str]) -> str | None:
+    """The nearest address that no trusted proxy has."""
+    address = scope["client"][0] if scope.get("client") else None
+    forwarded = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
+    for hop in reversed([hop.strip() for hop in forwarded if hop.strip()]):
+        if address is not None and address not in trusted and "*" not in trusted:
+            break
+        try:
+            address = str(ipaddress.ip_address(hop))
+        except ValueError:
+            break
+    return address

@@ -1,0 +1,71 @@
+"""The process between the command and Ray: ``python -m e2e3d.serve.node``.
+
+It starts the private Ray of the service, or joins a cluster, and deploys the service. It leaves in order when its
+standard input ends, since Ray takes the signals of its drivers for itself. When a part of the private Ray dies it ends
+at once, and the command starts everything anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import threading
+
+import psutil
+from ray import serve
+
+from e2e3d.errors import E2E3DError
+from e2e3d.serve.deployment import deploy, stop_runner
+from e2e3d.settings import load_service_settings
+from e2e3d.tasks.processes import die_with
+from e2e3d.tasks.session import RaySession
+
+RAY_DIED = 75
+_WATCH_S = 1.0
+_CORE = ("gcs_server", "raylet")
+
+
+def main() -> int:
+    """Run until standard input or Ray ends; returns the exit code."""
+    die_with(int(sys.argv[1]))
+    stopping = threading.Event()
+
+    def wait_for_the_command() -> None:
+        while os.read(0, 1024):
+            pass
+        stopping.set()
+
+    threading.Thread(target=wait_for_the_command, name="command", daemon=True).start()
+    settings = load_service_settings()
+    try:
+        session = RaySession(settings.address)
+    except E2E3DError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    core = _core_processes()
+    deploy(settings)
+    private = session.cluster.started_here
+    while not stopping.wait(_WATCH_S):
+        if private and not all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in core):
+            return RAY_DIED
+    with contextlib.suppress(Exception):
+        stop_runner()
+    if private:
+        with contextlib.suppress(Exception):
+            serve.shutdown()
+    session.close()
+    return 0
+
+
+def _core_processes() -> list[psutil.Process]:
+    return [process for process in psutil.Process().children() if process.name() in _CORE]
+
+
+if __name__ == "__main__":
+    code = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # what is left is ended by the command, without the patience of Ray's own clean-up
