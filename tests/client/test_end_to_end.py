@@ -1,0 +1,64 @@
+"""The commands against the service as its users run both: photographs in, a model out, and a webhook that says so."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from standardwebhooks import Webhook
+
+from e2e3d.client import Client
+from tests.command import ROOT, SMALL, command, environment, wait_for
+from tests.receiver import receiving
+from tests.service import EMAIL, PASSWORD, RunningService
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only"),
+]
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[RunningService]:
+    made = RunningService(tmp_path, E2E3D_WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8")
+    made.start()
+    yield made
+    made.kill()
+
+
+def test_photographs_become_a_model_by_the_commands(service: RunningService, sample_set: Path, tmp_path: Path) -> None:
+    own = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_STATE_HOME": str(tmp_path / "state")}
+
+    def printed(*arguments: object, typed: str | None = None) -> str:
+        given = environment(E2E3D_URL=service.url, **own)
+        done = subprocess.run(
+            command(*arguments), env=given, cwd=ROOT, input=typed, capture_output=True, text=True, timeout=1500
+        )
+        assert done.returncode == 0, done.stderr + service.log()
+        return done.stdout.strip()
+
+    printed("login", "--url", service.url, "--email", EMAIL, "--password-stdin", typed=PASSWORD)
+    image_set = printed("upload", sample_set / "images")
+    changes = [part for setting in SMALL for part in ("--set", setting)]
+    with receiving() as receiver:
+        job = printed("submit", image_set, "--quality", "preview", "--webhook", receiver.url(), *changes)
+        events = [json.loads(line) for line in printed("watch", job, "--json").splitlines()]
+        assert events[-1]["type"] == "job.succeeded"
+        assert any(event["type"] == "job.progress" and event["data"]["progress"] > 0 for event in events)
+        wait_for(lambda: len(receiver.messages) == 3, 60)
+        with Client(service.url) as client:
+            client.sign_in(EMAIL, PASSWORD, keep=False)
+            secret = client.job_webhook_secret()
+    told = [Webhook(secret).verify(message.body, message.headers) for message in receiver.messages]
+    assert {message["type"] for message in told} == {"job.queued", "job.running", "job.succeeded"}
+    assert {message["data"]["job_id"] for message in told} == {job}
+    paths = printed("download", job, "-o", tmp_path / "out").splitlines()
+    assert {"model.glb", "report.html", "manifest.json"} <= {Path(path).name for path in paths}
+    assert (tmp_path / "out" / "model.glb").read_bytes()[:4] == b"glTF"
+    printed("delete", job)
+    service.stop()

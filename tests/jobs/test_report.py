@@ -1,0 +1,138 @@
+"""The report holds everything in one file, says the truth about each photograph, and can be read by everybody."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from e2e3d.data.ref import Ref
+from e2e3d.data.scene import LeftOut
+from e2e3d.jobs.photo_states import photo_states
+from e2e3d.jobs.report import render_report
+from e2e3d.jobs.report.drawings import histogram, match_graph
+from e2e3d.jobs.report.imagery import depth_colors
+from e2e3d.jobs.report.verdict import judge
+from e2e3d.jobs.results import Results
+from tests.synthetic import facts, sample_results
+
+
+class Page(HTMLParser):
+    """Collects what the tests ask about."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.images: list[dict[str, str | None]] = []
+        self.headings: list[int] = []
+        self.links: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if tag == "img":
+            self.images.append(found)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        self.links += [str(found[name]) for name in ("src", "href", "srcset", "action") if name in found]
+        if tag not in ("img", "meta", "line", "rect", "circle", "path", "polygon", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.open:
+            assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    return sample_results()
+
+
+@pytest.fixture(scope="module")
+def html(results: Results) -> str:
+    return render_report(results, facts(), results.textured.load())
+
+
+def test_the_page_stands_alone(html: str) -> None:
+    page = Page(html)
+    assert page.open == []
+    assert page.links
+    assert all(link.startswith("data:image/jpeg;base64,") for link in page.links)
+    assert "<script" not in html
+    assert "http" not in re.sub(r"data:[^\"]*", "", html)
+    assert len(html) < 3_000_000
+
+
+def test_the_page_is_accessible(html: str) -> None:
+    page = Page(html)
+    assert all(image.get("alt") for image in page.images)
+    assert page.headings[0] == 1
+    assert page.headings.count(1) == 1
+    assert all(b - a <= 2 for a, b in zip(page.headings, page.headings[1:], strict=False))
+    assert '<html lang="en">' in html
+    assert html.count('role="img"') == html.count("<svg")
+
+
+def test_every_photograph_stands_there_with_its_reason(html: str, results: Results) -> None:
+    for photo in results.photos:
+        assert photo.name in html
+    assert "It overlaps no other photograph. Take some in between." in html
+    assert "torn.jpg cannot be decoded. Copy it from the camera again." in html
+    assert "5 of 7" in html
+    assert "depth.max_size" in html
+
+
+def test_four_sides_and_three_pictures_a_photograph(html: str) -> None:
+    # 4 sides, 5 registered photographs with depth and model, and the thumbnail of the one left out
+    assert len(Page(html).images) == 4 + 3 * 5 + 1
+
+
+def test_names_are_escaped(results: Results) -> None:
+    evil = '<script>alert("x")</script>.jpg'
+    photos = (
+        replace(results.photos[0]),
+        *results.photos[1:5],
+        replace(results.photos[5], name=evil),
+        results.photos[6],
+    )
+    mapping = replace(results.mapping, left_out=(LeftOut(evil, "no-overlap", "<b>none</b>"),))
+    html = render_report(replace(results, photos=photos, mapping=mapping), facts(), results.textured.load())
+    assert "<script" not in html
+    assert "<b>none</b>" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_the_verdict_follows_the_facts(results: Results) -> None:
+    states = photo_states(results.photos, results.mapping)
+    mixed = judge(results.mapping, states, 0.9)
+    assert mixed.level == "fair"
+    assert "5 of 7" in mixed.headline
+    assert any("do not connect" in sentence for sentence in mixed.advice)
+    whole = replace(results.mapping, component_sizes=(5,), left_out=())
+    good = judge(whole, states[:5], 0.9)
+    assert (good.level, good.advice) == ("good", ())
+    blurred = replace(whole, scene=replace(whole.scene, errors_px=np.full(10, 2.0, np.float32)))
+    assert judge(blurred, states[:5], 0.9).level == "poor"
+
+
+def test_coverage_is_the_share_of_pixels_that_see_the_model(html: str, results: Results) -> None:
+    shares = [float(np.mean(ref.load().depth > 0)) for ref in results.depths]
+    shown = [int(found) / 100 for found in re.findall(r"(\d+) % explained", html)]
+    assert np.abs(np.array(shown) - shares).max() < 0.02
+
+
+def test_a_scene_without_matches_or_errors_is_drawn(results: Results) -> None:
+    empty = replace(results.matches[0].load(), pairs=np.zeros((0, 2), np.int32), offsets=np.zeros(1, np.int64))
+    html = render_report(replace(results, matches=(Ref.of(empty),)), facts(), results.textured.load())
+    assert "matches no other photograph" in html
+    assert histogram(np.zeros(0, np.float32)) == ""
+    assert "circle" in match_graph(["a"], np.zeros((0, 2), np.int32), np.zeros(0, np.int64), [False])
+
+
+def test_depth_colours_are_bright_when_near_and_black_when_unknown() -> None:
+    depth = np.array([[0, 1, 2, 4]], np.float32)
+    brightness = depth_colors(depth).sum(-1)[0]
+    assert brightness[0] == 0
+    assert brightness[1] > brightness[2] > brightness[3] > 0
+    assert not depth_colors(np.zeros((2, 2), np.float32)).any()

@@ -1,0 +1,40 @@
+"""Patches smaller than a window are dropped; slanted surfaces hold together, and depth edges part them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from e2e3d.ops.stereo.coherence import coherent
+
+SHIFT = 0.01
+LEAST = 121
+
+
+def slanted(gx: float, gy: float) -> np.ndarray:
+    """Planes [60, 80, 3] of one slanted surface."""
+    ys, xs = np.mgrid[0:60, 0:80].astype(np.float32)
+    return np.stack([0.5 + gx * xs + gy * ys, np.full_like(xs, gx), np.full_like(xs, gy)], -1).astype(np.float32)
+
+
+def test_a_steep_surface_is_one_surface() -> None:
+    keep = np.ones((60, 80), bool)
+    assert coherent(slanted(0.05, -0.03), keep, SHIFT, LEAST).all()
+    facing = slanted(0.05, -0.03) * np.float32([1, 0, 0])
+    assert not coherent(facing, keep, SHIFT, LEAST).any()
+
+
+def test_small_patches_go_and_large_ones_stay() -> None:
+    keep = np.zeros((60, 80), bool)
+    keep[5:15, 5:15] = keep[30:42, 30:42] = keep[50, 0:60] = True
+    result = coherent(slanted(0, 0), keep, SHIFT, LEAST)
+    assert result[30:42, 30:42].all()
+    assert result.sum() == 144
+
+
+def test_a_patch_before_a_surface_is_no_part_of_it() -> None:
+    planes, keep = slanted(0.001, 0), np.ones((60, 80), bool)
+    planes[20:28, 20:28, 0] += 3 * SHIFT
+    result = coherent(planes, keep, SHIFT, LEAST)
+    assert not result[20:28, 20:28].any()
+    assert result.sum() == 60 * 80 - 64
+    assert keep.all()

@@ -1,0 +1,209 @@
+"""Each kernel against a plain numpy reference."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from e2e3d.ops.stereo import cpu
+from e2e3d.ops.stereo.hypothesis import view_cost
+from e2e3d.ops.stereo.matching import SAMPLES, correlation_cost, load_patch, window_offsets
+from e2e3d.ops.stereo.planes import is_visible, normal_from_plane, plane_from_normal
+from e2e3d.ops.stereo.problem import COST_SCALE, new_state
+from e2e3d.ops.stereo.pyramid import MatchSettings, build_problem, grey_view, level_sizes, pack_texels
+from e2e3d.ops.stereo.randomness import uniform
+from e2e3d.ops.stereo.visit import _FAR, _NEAR, keep_least, load_reference, start_pixel
+from tests.ops.stereo.scenes import HEIGHT, PLANE, WIDTH, plane_views
+
+F = np.float32
+SETTINGS = MatchSettings(5, 12.0, 1.5, 0.0, 3.0, 4.0)
+
+
+def reference_patch(grey, x, y, offsets, color_scale):
+    values = np.array([grey[y + int(b), x + int(a)] for a, b in zip(*offsets, strict=True)], float)
+    weights = 1 / (1 + ((values - grey[y, x]) / color_scale) ** 2)
+    return values, weights / weights.sum()
+
+
+def test_correlation_is_the_weighted_ncc_of_exact_bilinear_samples():
+    rng = np.random.default_rng(3)
+    grey = rng.integers(0, 255, (40, 50)).astype(np.uint8)
+    source = rng.integers(0, 255, (30, 60)).astype(np.uint8)
+    offsets = window_offsets(5)
+    patch = np.empty((4, SAMPLES), F)
+    load_patch(patch, grey, np.ones_like(grey), 20, 18, *offsets, F(1 / 12), F(2.25))
+    H = np.array([[1.1, 0.05, 3.0], [-0.04, 0.9, 1.0], [1e-3, -2e-3, 1.0]])
+    centre = H @ (20.5, 18.5, 1)
+    numbers = [*centre, *H[:, 0], *H[:, 1], 2.25]
+    cost = correlation_cost(patch, pack_texels(source), np.int32(0), np.int32(60), np.int32(30), *map(F, numbers))
+
+    values, weights = reference_patch(grey, 20, 18, offsets, 12)
+    samples = []
+    for a, b in zip(*offsets, strict=True):
+        p = H @ (20.5 + a, 18.5 + b, 1)
+        u, v = p[:2] / p[2] - 0.5
+        c, r = int(u), int(v)
+        du, dv = u - c, v - r
+        quad = source[r : r + 2, c : c + 2].astype(float)
+        samples.append((quad @ [1 - du, du]) @ [1 - dv, dv])
+    samples = np.array(samples)
+    ref, src = values - weights @ values, samples - weights @ samples
+    ncc = (weights * ref) @ src / np.sqrt((weights @ ref**2 + 2.25) * (weights @ src**2 + 2.25))
+    assert cost == pytest.approx(1 - ncc, abs=2e-5)
+
+
+def test_the_right_plane_costs_nothing_and_a_wrong_one_does():
+    views = plane_views()
+    problem = build_problem(grey_view(views[0]), [grey_view(views[1])], None, (WIDTH, HEIGHT), (2.0, 9.0), SETTINGS)
+    patch = np.empty((4, SAMPLES), F)
+    x, y = 60, 50
+    load_reference(problem, patch, x, y)
+    fx, fy, cx, cy = problem.camera
+    ray = np.array([(x + 0.5 - cx) / fx, (y + 0.5 - cy) / fy, 1])
+    w, gx, gy = PLANE @ ray, PLANE[0] / fx, PLANE[1] / fy
+    right = view_cost(problem, patch, 0, F(x + 0.5), F(y + 0.5), F(w), F(gx), F(gy))
+    wrong = view_cost(problem, patch, 0, F(x + 0.5), F(y + 0.5), F(w * 1.1), F(gx), F(gy))
+    flat = view_cost(problem, patch, 0, F(x + 0.5), F(y + 0.5), F(w), F(0), F(0))
+    assert right < 0.02
+    assert wrong > 0.3
+    assert right < flat
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.floats(0.5, 50),
+    st.floats(-1, 1),
+    st.floats(-1, 1),
+    st.floats(-0.6, 0.6),
+    st.floats(-0.6, 0.6),
+    st.floats(200, 4000),
+)
+def test_plane_and_normal_are_inverse(depth, a, b, ray_x, ray_y, focal):
+    normal = np.array([a, b, -2.0])
+    normal /= np.linalg.norm(normal)
+    w, gx, gy = plane_from_normal(*map(F, (depth, *normal, ray_x, ray_y, focal, focal)))
+    assert w == pytest.approx(1 / depth, rel=1e-6)
+    back = normal_from_plane(w, gx, gy, *map(F, (ray_x, ray_y, focal, focal)))
+    np.testing.assert_allclose(back, normal, atol=2e-5)
+
+
+def test_planes_seen_edge_on_or_out_of_range_are_invisible():
+    camera = (F(0), F(0), F(100), F(100), F(0.1), F(1.0))
+    assert is_visible(F(0.5), F(0), F(0), *camera)
+    assert not is_visible(F(0.05), F(0), F(0), *camera)
+    assert not is_visible(F(1.5), F(0), F(0), *camera)
+    assert not is_visible(F(0.5), F(0.5), F(0), *camera)
+
+
+def test_neighbours_always_have_the_other_colour():
+    for regions in (_NEAR, _FAR):
+        assert (np.abs(regions).sum(1) % 2 == 1).all()
+
+
+@pytest.mark.parametrize(("width", "height"), [(16, 12), (7, 5), (1, 9)])
+def test_a_sweep_visits_every_pixel_once(monkeypatch, width, height):
+    visits = np.zeros((height, width), int)
+
+    def count(problem, state, sweep, patch, weights, chosen, x, y):
+        visits[y, x] += 1
+
+    monkeypatch.setattr(cpu, "visit_pixel", count)
+    problem = SimpleNamespace(grey=np.zeros((height, width), np.uint8))
+    for colour in (0, 1):
+        before = visits.copy()
+        for first, end in ((0, 3), (3, height)):
+            cpu._sweep_rows.py_func(problem, None, SimpleNamespace(colour=colour), first, end, cpu.new_scratch())
+        ys, xs = np.nonzero(visits - before)
+        assert ((xs + ys) % 2 == colour).all()
+    assert (visits == 1).all()
+
+
+def test_the_window_is_fine_where_the_picture_shows_enough_and_wide_elsewhere():
+    views = [grey_view(view) for view in plane_views()]
+    views[0].grey[:, 64:] = 100 + np.arange(64) // 16
+    patch = np.empty((4, SAMPLES), F)
+    for fine, x, radius in ((True, 30, 3), (True, 100, 5), (False, 30, 5)):
+        problem = build_problem(views[0], views[1:], None, (WIDTH, HEIGHT), (2.0, 9.0), SETTINGS, fine)
+        load_reference(problem, patch, x, 50)
+        assert np.abs(patch[2:]).max() == radius
+        np.testing.assert_array_equal(patch[2:], window_offsets(radius))
+
+
+def test_a_pixel_starts_from_the_best_of_its_planes():
+    views = plane_views()
+    problem = build_problem(
+        grey_view(views[0]), [grey_view(v) for v in views[1:]], None, (WIDTH, HEIGHT), (2, 9), SETTINGS
+    )
+    fx, fy, cx, cy = problem.camera
+    x, y = 60, 50
+    right = (PLANE @ ((x + 0.5 - cx) / fx, (y + 0.5 - cy) / fy, 1), PLANE[0] / fx, PLANE[1] / fy)
+    planes = {"right": right, "wrong": (right[0] * 1.1, 0, 0), "none": (0, 0, 0), "out of range": (0.7, 0, 0)}
+    scratch = cpu.new_scratch()
+    for names in (("right", "wrong"), ("wrong", "right"), ("wrong", "none", "right"), ("right", "out of range")):
+        state = new_state(problem)
+        starts = np.zeros((HEIGHT, WIDTH, len(names), 3), F)
+        starts[y, x] = [planes[name] for name in names]
+        start_pixel(problem, state, starts, scratch.patch, scratch.weights, 2, x, y)
+        np.testing.assert_allclose(state.plane[y, x], right, rtol=1e-6)
+        assert state.cost[y, x] == pytest.approx(state.view_cost[y, x].mean() / COST_SCALE, abs=1e-4)
+
+
+@given(st.lists(st.floats(0, 2, width=32), min_size=1, max_size=12), st.integers(1, 5))
+def test_the_least_costs_are_kept_in_order(costs, views):
+    kept, count = np.empty(16, F), 0
+    for cost in costs:
+        count = keep_least(kept, views, F(cost), count)
+    np.testing.assert_array_equal(kept[:count], np.sort(F(costs))[:views])
+
+
+def test_masked_pixels_have_no_weight_in_a_window():
+    rng = np.random.default_rng(4)
+    grey = rng.integers(100, 130, (20, 20)).astype(np.uint8)
+    usable = np.ones_like(grey)
+    usable[:, 12:] = 0
+    other = np.where(usable > 0, grey, 255 - grey).astype(np.uint8)
+    patches = np.empty((2, 4, SAMPLES), F)
+    for patch, picture in zip(patches, (grey, other), strict=True):
+        load_patch(patch, picture, usable, 10, 10, *window_offsets(5), F(1 / 12), F(2.25))
+    np.testing.assert_array_equal(patches[0], patches[1])
+    assert patches[0, 0].sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_nothing_matches_in_the_masked_area_of_a_source():
+    views = plane_views()
+    masked = np.ones((HEIGHT, WIDTH), bool)
+    masked[:, 40:60] = False
+    source = replace(grey_view(views[1]), mask=masked)
+    problem = build_problem(grey_view(views[0]), [source], None, (WIDTH, HEIGHT), (2.0, 9.0), SETTINGS)
+    fx, fy, cx, cy = problem.camera
+    A, b = problem.forward[0, :9].reshape(3, 3), problem.forward[0, 9:]
+    patch = np.empty((4, SAMPLES), F)
+    for x in range(40, 100):
+        ray = np.array([(x + 0.5 - cx) / fx, (50.5 - cy) / fy, 1])
+        plane = (PLANE @ ray, PLANE[0] / fx, PLANE[1] / fy)
+        load_reference(problem, patch, x, 50)
+        cost = view_cost(problem, patch, 0, F(x + 0.5), F(50.5), *map(F, plane))
+        at = A @ (x + 0.5, 50.5, 1) + b * plane[0]
+        assert (cost == 2) == (40 <= at[0] / at[2] < 60)
+
+
+def test_random_numbers_are_uniform_and_fixed():
+    numbers = np.array([uniform(np.uint32(stream), draw) for stream in range(200) for draw in range(20)])
+    assert 0 <= numbers.min() < numbers.max() < 1
+    assert numbers.mean() == pytest.approx(0.5, abs=0.02)
+    assert numbers.var() == pytest.approx(1 / 12, abs=0.005)
+    assert uniform(np.uint32(7), 3) == uniform(np.uint32(7), 3)
+
+
+@pytest.mark.parametrize(("size", "levels"), [((768, 512), 3), ((3201, 2133), 5), ((150, 100), 1)])
+def test_levels_halve_down_to_the_coarsest(size, levels):
+    sizes = level_sizes(*size, coarsest_px=192)
+    assert len(sizes) == levels
+    assert sizes[-1] == size
+    assert all(abs(2 * a[0] - b[0]) <= 1 for a, b in itertools.pairwise(sizes))

@@ -1,0 +1,164 @@
+"""Meshes of exact and disturbed clouds: distance to the surface, openness, manifoldness, counts, determinism."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from e2e3d.data.dense import DepthMap, PointCloud, View
+from e2e3d.data.mesh import Mesh
+from e2e3d.errors import ReconstructionError
+from e2e3d.ops.fusion import FusionRules, empty_cloud, fuse_view, merge_clouds, prepare_view
+from e2e3d.ops.mesh_topology import face_areas, face_components, face_edges
+from e2e3d.ops.mesh_trim import border_edges, seen_through, supported_faces
+from e2e3d.ops.meshing import MeshRules, build_mesh
+from e2e3d.ops.poisson import octree_depth
+from tests.ops.exact_views import FLOOR_RADIUS, FLOOR_Z, orbit, surface_distance
+
+Scene = tuple[list[View], list[DepthMap], PointCloud]
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    views, depths = orbit(8)
+    prepared = [prepare_view(view, depth) for view, depth in zip(views, depths, strict=True)]
+    cloud = merge_clouds(fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared)
+    return views, depths, cloud
+
+
+def build(scene: Scene, rules: MeshRules | None = None) -> Mesh:
+    views, depths, cloud = scene
+    return build_mesh(cloud, list(zip(views, depths, strict=True)), rules or MeshRules(), 1)
+
+
+@pytest.fixture(scope="module")
+def mesh(scene: Scene) -> Mesh:
+    return build(scene)
+
+
+def centres(mesh: Mesh) -> np.ndarray:
+    return mesh.vertices_world[mesh.faces].mean(1)
+
+
+def test_the_mesh_lies_on_the_surface(scene: Scene, mesh: Mesh) -> None:
+    distance = surface_distance(centres(mesh)) / np.median(scene[2].footprint)
+    areas = face_areas(mesh.vertices_world, mesh.faces)
+    assert areas[distance < 0.5].sum() > 0.95 * areas.sum()
+    assert distance.max() < 6
+
+
+def test_the_mesh_covers_what_was_seen(mesh: Mesh) -> None:
+    areas = face_areas(mesh.vertices_world, mesh.faces)
+    points = centres(mesh)
+    cap = (np.linalg.norm(points, axis=1) < 1.03) & (points[:, 2] > 0)
+    assert np.isclose(areas[cap].sum(), 2 * np.pi, rtol=0.02)
+    ring = (points[:, 2] < FLOOR_Z + 0.03) & (np.hypot(points[:, 0], points[:, 1]) > 1.2)
+    assert np.isclose(areas[ring].sum(), np.pi * (FLOOR_RADIUS**2 - 1.2**2), rtol=0.05)
+
+
+def test_it_stays_open_where_nothing_was_seen(mesh: Mesh) -> None:
+    assert border_edges(mesh.faces) > 100
+    assert np.hypot(mesh.vertices_world[:, 0], mesh.vertices_world[:, 1]).max() < FLOOR_RADIUS + 0.1
+    assert mesh.vertices_world[:, 2].max() < 1.05
+
+
+def test_faces_look_outwards_and_have_the_colour_of_the_surface(mesh: Mesh) -> None:
+    a, b, c = mesh.vertices_world[mesh.faces].swapaxes(0, 1)
+    normals = np.cross(b - a, c - a)
+    points = centres(mesh)
+    cap = (np.linalg.norm(points, axis=1) < 1.03) & (points[:, 2] > 0)
+    assert ((normals[cap] * points[cap]).sum(1) > 0).mean() > 0.999
+    top = mesh.vertices_world[:, 2] > 0.2
+    error = np.abs(mesh.colors[top].astype(float) - 255 * (mesh.vertices_world[top] + 1) / 2)
+    assert np.median(error) < 4
+
+
+def test_it_is_manifold_and_in_one_or_two_parts(mesh: Mesh) -> None:
+    counts = np.unique(face_edges(mesh.faces), return_counts=True)[1]
+    assert counts.max() == 2
+    assert face_components(mesh.faces)[0] <= 2
+    assert np.array_equal(np.unique(mesh.faces), np.arange(len(mesh.vertices_world)))
+
+
+def test_face_count_is_kept_and_the_surface_with_it(scene: Scene) -> None:
+    small = build(scene, MeshRules(max_faces=3000))
+    assert 2500 < len(small.faces) <= 3000
+    distance = surface_distance(centres(small))
+    assert np.quantile(distance, 0.95) < np.median(scene[2].footprint)
+
+
+def test_same_input_same_mesh(scene: Scene, mesh: Mesh) -> None:
+    again = build(scene)
+    assert np.array_equal(again.faces, mesh.faces)
+    assert np.array_equal(again.vertices_world, mesh.vertices_world)
+
+
+def test_clusters_of_outliers_leave_no_islands(scene: Scene) -> None:
+    views, depths, cloud = scene
+    rng = np.random.default_rng(2)
+    around = np.array([[0, 0, 2.5], [2.2, 0, 0.5], [0, -2.5, 1.5]], np.float32).repeat(60, 0)
+    points = around + 0.05 * rng.standard_normal(around.shape).astype(np.float32)
+    picked = rng.integers(0, len(cloud.points_world), len(points))
+    spoilt = replace(
+        cloud,
+        points_world=np.concatenate([cloud.points_world, points]),
+        normals_world=np.concatenate([cloud.normals_world, cloud.normals_world[picked]]),
+        colors=np.concatenate([cloud.colors, cloud.colors[picked]]),
+        confidence=np.concatenate([cloud.confidence, cloud.confidence[picked]]),
+        footprint=np.concatenate([cloud.footprint, cloud.footprint[picked]]),
+        view_count=np.concatenate([cloud.view_count, np.full(len(points), 2, np.uint16)]),
+        view_offsets=np.concatenate([cloud.view_offsets, cloud.view_offsets[-1] + 2 * np.arange(1, len(points) + 1)]),
+        view_indices=np.concatenate([cloud.view_indices, np.tile(np.int32([0, 3]), len(points))]),
+    )
+    mesh = build((views, depths, spoilt))
+    assert surface_distance(centres(mesh)).max() < 0.15
+
+
+@pytest.mark.parametrize("count", [0, 50])
+def test_too_few_points_are_an_error_that_says_what_to_do(scene: Scene, count: int) -> None:
+    cloud = replace(
+        empty_cloud(),
+        points_world=scene[2].points_world[:count],
+        normals_world=scene[2].normals_world[:count],
+        footprint=scene[2].footprint[:count],
+    )
+    with pytest.raises(ReconstructionError) as caught:
+        build_mesh(cloud, (), MeshRules(), 1)
+    assert caught.value.code == "too-few-points"
+    assert caught.value.hint
+
+
+def test_points_in_front_of_the_depth_are_seen_through(scene: Scene) -> None:
+    view, depth_map = scene[0][0], scene[1][0]
+    towards = -view.cam_from_world[:, :3].T @ view.cam_from_world[:, 3]
+    towards /= np.linalg.norm(towards)
+    points = np.outer([0.5, 1.01, 1.5, 9.0], towards).astype(np.float32)
+    through, free = seen_through(points, view, depth_map, 0.02)
+    assert through.tolist() == [False, False, True, False]
+    assert free.tolist() == [False, True, True, False]
+
+
+def test_closed_holes_stay_and_open_rims_go() -> None:
+    n = 21
+    grid = np.arange(n * n).reshape(n, n)
+    a, b, c, d = (g.reshape(-1) for g in (grid[:-1, :-1], grid[:-1, 1:], grid[1:, :-1], grid[1:, 1:]))
+    faces = np.concatenate([np.stack([a, b, d], 1), np.stack([a, d, c], 1)]).astype(np.int32)
+    y, x = np.divmod(np.arange(n * n), n)
+    supported = (x >= 3) & ~((abs(x - 12) <= 2) & (abs(y - 10) <= 2))
+    areas = np.full(len(faces), 0.5, np.float32)
+    void = np.zeros(n * n, bool)
+    centre_x = x[faces].mean(1)
+
+    closed = supported_faces(faces, areas, supported, void, np.full(n * n, 40.0))
+    assert closed[centre_x > 3].all()
+    assert not closed[centre_x < 2].any()
+    assert not supported_faces(faces, areas, supported, void, np.full(n * n, 20.0))[supported[faces].any(1) == 0].any()
+    void[(x == 12) & (y == 10)] = True
+    assert not supported_faces(faces, areas, supported, void, np.full(n * n, 40.0))[void[faces].any(1)].any()
+
+
+@pytest.mark.parametrize(("extent", "cell", "depth"), [(10.0, 0.1, 7), (10.0, 1e-9, 13), (1.0, 1.0, 5)])
+def test_octree_depth(extent: float, cell: float, depth: int) -> None:
+    assert octree_depth(extent, cell) == depth

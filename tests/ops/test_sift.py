@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from e2e3d.ops.sift import SiftSettings, find_features
+
+USUAL, FAINT = 0.02 / 3, 0.02 / 18
+BLOB = 6.0
+
+
+def settings(wanted: int = 3000, upsample_below_px: int = 100) -> SiftSettings:
+    return SiftSettings(8192, USUAL, FAINT, wanted, upsample_below_px, "L1_ROOT")
+
+
+def blobs(contrast: float, count: int = 6, size: int = 400, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Gaussian spots of `contrast` grey levels on mid grey, at known centres (first pixel centred at 0.5, 0.5)."""
+    steps = np.linspace(45, size - 45, count) + 0.2
+    centres = np.array([(x, y) for y in steps for x in steps])
+    ys, xs = np.mgrid[0:size, 0:size] + 0.5
+    image = np.full((size, size), 128.0) + np.random.default_rng(0).normal(0, noise, (size, size))
+    for x, y in centres:
+        image += contrast * np.exp(-((xs - x) ** 2 + (ys - y) ** 2) / (2 * BLOB**2))
+    return np.repeat(image.clip(0, 255).round().astype(np.uint8)[..., None], 3, axis=2), centres
+
+
+def misses(found_px: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    if len(found_px) == 0:
+        return np.full(len(centres), np.inf)
+    return np.linalg.norm(found_px[None, :, :2] - centres[:, None], axis=2).min(axis=1)
+
+
+def test_faint_spots_are_found_beside_some_clear_ones() -> None:
+    image, centres = blobs(contrast=4.0)
+    clear, _ = blobs(contrast=60.0)
+    image[:120] = clear[:120]
+    seldom = find_features(image, None, settings(wanted=0))
+    found = find_features(image, None, settings())
+    faint = centres[:, 1] > 130
+    assert misses(seldom.keypoints_px, centres[faint]).min() > 5
+    assert misses(found.keypoints_px, centres[faint]).max() < 0.5
+    assert misses(found.keypoints_px, centres[~faint & (centres[:, 1] < 110)]).max() < 0.2
+
+
+def test_the_grain_of_a_blank_wall_is_not_taken_for_features() -> None:
+    image, _ = blobs(contrast=0.0, noise=2.0)
+    assert len(find_features(image, None, settings(upsample_below_px=1000)).keypoints_px) == 0
+
+
+@pytest.mark.parametrize("upsample_below_px", [100, 1000])
+def test_a_mask_moves_nothing(upsample_below_px: int) -> None:
+    image, centres = blobs(contrast=80.0)
+    mask = np.zeros((400, 400), bool)
+    mask[210:350, 130:300] = True
+    inside = mask[centres[:, 1].astype(int), centres[:, 0].astype(int)]
+    found = find_features(image, mask, settings(upsample_below_px=upsample_below_px))
+    assert inside.sum() >= 4
+    assert misses(found.keypoints_px, centres[inside]).max() < 0.1
+    assert misses(found.keypoints_px, centres[~inside]).min() > 5
+
+
+def test_an_empty_mask_leaves_nothing() -> None:
+    image, _ = blobs(contrast=80.0)
+    assert find_features(image, np.zeros((400, 400), bool), settings()).keypoints_px.shape == (0, 4)

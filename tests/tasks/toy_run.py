@@ -1,0 +1,43 @@
+"""A run of toy units as the command line does it: ``python -m tests.tasks.toy_run STAGE OUT UNITS SECONDS``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from e2e3d.cli import reporting
+from e2e3d.supervise import supervised
+
+
+def work(stage: str, out: Path, units: int, seconds: float) -> int:
+    from e2e3d.jobs.cancel import CancelToken, cancel_on_signals
+    from e2e3d.jobs.workspace import default_store, locked_folder
+    from e2e3d.settings import load_settings
+    from e2e3d.tasks.environment import protect_private_ray
+
+    settings = load_settings()
+    if settings.address is None:
+        protect_private_ray()
+    import numpy as np
+
+    from e2e3d.storage.store import ArtifactStore
+    from e2e3d.tasks.executor import RayExecutor
+    from tests.jobs import toy_stages as toy
+
+    token = CancelToken()
+    inputs = [toy.ToyInputs(index, np.full(1, seconds)) for index in range(units)]
+    with (
+        cancel_on_signals(token),
+        locked_folder(out),
+        RayExecutor(ArtifactStore(default_store(out)), cancel=token, address=settings.address) as executor,
+    ):
+        executor.map(getattr(toy, stage), inputs, toy.ToyConfig(folder=str(out)))
+        if stage == "SLEEP" and seconds == 0:  # the driver itself inside a native call
+            (out / "pid0").touch()
+            np.linalg.svd(np.ones((12_000, 12_000)))
+    return 0
+
+
+if __name__ == "__main__":
+    name, folder, count, duration = sys.argv[1:]
+    sys.exit(supervised(lambda: reporting(lambda: work(name, Path(folder), int(count), float(duration)))))

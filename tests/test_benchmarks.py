@@ -1,0 +1,53 @@
+"""The benchmarks say what they miss, and print what they measured."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from e2e3d.jobs.devices import gpu_count
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+def run(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(FOLDER / script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.mark.parametrize("script", ["bench.py", "presets.py"])
+def test_missing_photographs_are_named(script: str, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("not touched when nothing can be measured")
+    done = run(script, tmp_path / "data", tmp_path)
+    assert done.returncode == 1
+    assert "strecha_fountain_p11" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "kept").exists()
+
+
+@pytest.mark.skipif(gpu_count() > 0, reason="a GPU is present")
+def test_the_gpu_benchmark_says_that_there_is_no_gpu(tmp_path: Path) -> None:
+    done = run("gpu.py", tmp_path, tmp_path / "out")
+    assert done.returncode == 5
+    assert "Error [no-gpu]" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_table_of_presets_tells_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    from presets import table
+
+    cost = {"wall_s": 61.2, "cpu_s": 90.0, "peak_pss_bytes": 1.5e9}
+    counts = {"dense_points": 1_230_000, "faces": 50_000}
+    score = {"score": 0.75, "coverage": 0.85, "ncc": 0.88}
+    entries = [
+        {"set": "b", "preset": "low", "exit_code": 5, **cost},
+        {"set": "a", "preset": "preview", "exit_code": 0, **cost, "counts": counts, "rephotography": score},
+    ]
+    lines = table(entries)
+    assert lines[2] == "| preview | a | 61 s | 90 s | 1.5 GB | 1.23 M | 50,000 | 0.750 (0.850 x 0.880) |"
+    assert "failed with exit code 5" in lines[3]
+    assert {line.count("|") for line in lines} == {9}
