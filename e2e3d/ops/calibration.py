@@ -18,6 +18,7 @@ MIN_GAIN = 0.005
 _MAX_PRINCIPAL_SHIFT = 0.1
 _MAX_FOCAL_CHANGE = 0.15
 _MAX_ASPECT = 0.02  # pixels are square to a tenth of that
+_LENS_LIMITS = (0.1, 10.0, 1.0)  # focal length over the longer side: least and most; largest distortion coefficient
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,11 @@ def refine_calibration(
         The adjusted reconstruction, and the cameras whose principal point was set free.
     """
     free: frozenset[int] = frozenset()
+    stiff = pycolmap.Reconstruction(reconstruction)
     cost = adjust_bundle(reconstruction, fixed_cameras, free)
+    if not plausible_lenses(reconstruction):  # too few photographs to free anything
+        adjust_bundle(stiff, frozenset(stiff.cameras), free)
+        return stiff, free
     for step in _STEPS:
         offered = _supported_cameras(reconstruction, step) - fixed_cameras
         if not offered:
@@ -64,6 +69,12 @@ def refine_calibration(
         if candidate_cost < (1 - MIN_GAIN) * cost and _plausible(reconstruction, candidate):
             reconstruction, cost, free = candidate, candidate_cost, candidate_free
     return reconstruction, free
+
+
+def plausible_lenses(reconstruction: pycolmap.Reconstruction) -> bool:
+    """Whether every camera that took a registered photograph could exist; a few weak pairs can bend it beyond that."""
+    used = {reconstruction.image(image_id).camera_id for image_id in reconstruction.reg_image_ids()}
+    return not any(reconstruction.camera(camera_id).has_bogus_params(*_LENS_LIMITS) for camera_id in used)
 
 
 def _supported_cameras(reconstruction: pycolmap.Reconstruction, step: _Step) -> frozenset[int]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from e2e3d.data.features import MatchBlock
 from e2e3d.data.photo import Photo
+from e2e3d.ops.calibration import plausible_lenses
 from e2e3d.ops.match_graph import turned_in_place
 from e2e3d.ops.two_view import colmap_camera
 
@@ -106,8 +107,9 @@ def reconstruct(
 ) -> list[pycolmap.Reconstruction]:
     """All components found, largest first, and none if the camera only turned; deterministic.
 
-    Photographs of an object with little texture share few points with few others, fewer than COLMAP asks for. Where the
-    matches connect more photographs than were registered, mapping is repeated with less asked for, and then globally.
+    Photographs of an object with little texture share few points with few others, fewer than COLMAP asks for, and too
+    few to tell a lens's distortion from the shape of the object. Where the matches connect more photographs than were
+    registered, mapping is repeated with less asked for, first with the lens held, and then globally.
 
     Args:
         database: from :func:`build_database`.
@@ -130,8 +132,13 @@ def reconstruct(
 # What is tried in order, and by how much its largest model must exceed the one before to be preferred. The global
 # mapper registers what it can place at all, wrongly at times, so that it must gain more.
 _ATTEMPTS = {
-    "incremental": ((1.0, "incremental"), (1.0, "incremental-weak"), (1.25, "global")),
-    "global": ((1.0, "global"), (1.0, "incremental-weak")),
+    "incremental": (
+        (1.0, "incremental"),
+        (1.0, "incremental-stiff"),
+        (1.0, "incremental-weak"),
+        (1.25, "global"),
+    ),
+    "global": ((1.0, "global"), (1.0, "incremental-stiff"), (1.0, "incremental-weak")),
 }
 _ENOUGH = 0.97
 
@@ -149,10 +156,12 @@ def _run_mapper(
         _run_global(database, fixed_cameras, settings, manager)
     else:
         options = incremental_options(fixed_cameras, settings)
-        if attempt == "incremental-weak":
+        if attempt != "incremental":
             _ask_less(options, settings.min_inliers)
+            options.ba_refine_extra_params = attempt == "incremental-weak"
         pycolmap.IncrementalPipeline(options, database, manager).run()
     components = [manager.get(i) for i in range(manager.size())]
+    components = [component for component in components if plausible_lenses(component)]
     return sorted(components, key=lambda c: (-c.num_reg_images(), -c.num_points3D()))
 
 

@@ -99,16 +99,17 @@ def _inner_rectangle(camera: Camera) -> tuple[float, float, float, float]:
         return left, top, right, bottom
     along = np.linspace(0, 1, _BORDER_SAMPLES)
 
-    def side(x: NDArray[np.float64], y: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    limit = _WIDEST_TANGENT
+
+    def side(x: NDArray[np.float64], y: NDArray[np.float64], axis: int, beyond: float) -> NDArray[np.float64]:
         points = normalised_from_image(camera, np.stack([x + 0 * along, y + 0 * along], 1))
-        return np.asarray(np.nan_to_num(points[:, axis], nan=np.sign(axis) * _WIDEST_TANGENT))
+        return np.asarray(np.nan_to_num(points[:, axis], nan=beyond))
 
     zero = np.zeros(1)
-    left = side(zero, h * along, 0).max()
-    right = side(zero + w, h * along, 0).min()
-    top = side(w * along, zero, 1).max()
-    bottom = side(w * along, zero + h, 1).min()
-    limit = _WIDEST_TANGENT
+    left = side(zero, h * along, 0, -limit).max()
+    right = side(zero + w, h * along, 0, limit).min()
+    top = side(w * along, zero, 1, -limit).max()
+    bottom = side(w * along, zero + h, 1, limit).min()
     return max(left, -limit), max(top, -limit), min(right, limit), min(bottom, limit)
 
 

@@ -127,7 +127,7 @@ def _mapping(
 
 STAGE = Stage(
     name="mapping",
-    version=4,
+    version=5,
     config=MappingConfig,
     output=Mapping,
     run=run,

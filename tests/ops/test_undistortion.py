@@ -55,6 +55,18 @@ def test_the_view_shows_the_photograph_where_the_model_says(camera):
     assert np.abs(result[..., :2].reshape(-1, 2) - expected)[:, :].max() < 1.5
 
 
+@pytest.mark.parametrize("bent", [-2.0, -5.0])
+def test_a_lens_that_cannot_be_inverted_at_the_border_still_gives_a_view(bent):
+    camera = Camera(1, "SIMPLE_RADIAL", 64, 48, (98.9, 32.0, 24.0, bent))
+    image = np.full((48, 64, 3), 100, np.uint8)
+    result, mask = undistort_image(image, None, camera, pinhole_for(camera, 96))
+    assert result.shape[0] > 1
+    assert result.shape[1] > 1
+    assert mask is not None
+    assert mask.any()
+    assert (result[mask] == 100).all()
+
+
 def test_a_mask_is_carried_through():
     mask = np.zeros((480, 640), bool)
     mask[:, 320:] = True
