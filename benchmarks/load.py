@@ -57,6 +57,7 @@ async def burst(port: int, path: str, token: str) -> Load:
 
 
 def from_second_process(port: int, path: str, token: str) -> Load:
+    """Send the load from a process of its own, apart from what is measured."""
     command = [sys.executable, __file__, "--client", str(port), path, token]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return Load(**json.loads(done.stdout))

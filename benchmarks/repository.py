@@ -50,6 +50,7 @@ def fill(database: Database) -> tuple[list[str], list[tuple[str, str]]]:
 
 
 def measure(name: str, database: Database, reading: bool, work: Callable[[Session, int], object]) -> None:
+    """Do `work` ROUNDS times, each in a transaction of its own, and print the median and p99 of its times."""
     walls, cpus = [], []
     for number in range(ROUNDS):
         began, began_cpu = time.perf_counter(), time.process_time()
@@ -84,6 +85,7 @@ def check_plans(database: Database, work: Callable[[Session], object]) -> None:
 
 
 def main(url: str) -> None:
+    """Fill the database at `url`, measure the hot queries, and check their plans."""
     database = Database(url)
     upgrade(database)
     users, made = fill(database)

@@ -211,7 +211,7 @@ def test_s3_is_away_for_30_s(setting: Setting, s3_server: S3Server) -> None:
     s3_server.kill()
     time.sleep(30.0)
     s3_server.start()
-    require_whole(setting, job, attempts=(1, 2))
+    require_whole(setting, job)
 
 
 def test_redis_is_away(setting: Setting, redis_server: RedisServer) -> None:
