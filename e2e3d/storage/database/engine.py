@@ -36,8 +36,7 @@ class Database:
         self.place = parsed.render_as_string(hide_password=True)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.engine = _sqlite(parsed, pool_size) if self.is_sqlite else _postgresql(parsed, pool_size)
-        reading = {"e2e3d_reading": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
-        self._reading_engine = self.engine.execution_options(**reading)
+        self._reading_engine = self.engine.execution_options(e2e3d_reading=True)
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
@@ -128,7 +127,7 @@ def _postgresql(url: URL, pool_size: int) -> Engine:
         "keepalives_count": 3,
         "tcp_user_timeout": 15000,
     }
-    return create_engine(
+    engine = create_engine(
         url,
         connect_args=arguments,
         pool_size=pool_size,
@@ -137,6 +136,24 @@ def _postgresql(url: URL, pool_size: int) -> Engine:
         pool_pre_ping=True,
         pool_recycle=1800,
     )
+    event.listen(engine, "begin", _begin_postgresql)
+    event.listen(engine, "reset", _reset_postgresql)
+    return engine
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if _only_reads(connection):
+        connection.connection.driver_connection.autocommit = True  # type: ignore[union-attr]
+
+
+def _reset_postgresql(connection: Any, _record: Any, _state: Any) -> None:
+    """End autocommit without a word to the server.
+
+    SQLAlchemy's own level AUTOCOMMIT is taken back with a statement, at a place where the failure of a server that has
+    gone meanwhile reaches the caller untranslated and costs the pool a connection for good.
+    """
+    if connection.autocommit:
+        connection.autocommit = False
 
 
 def _sqlite(url: URL, pool_size: int) -> Engine:
@@ -156,5 +173,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reading = connection.get_execution_options().get("e2e3d_reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if _only_reads(connection) else "BEGIN IMMEDIATE")
+
+
+def _only_reads(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("e2e3d_reading", False))

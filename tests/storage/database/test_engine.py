@@ -2,6 +2,7 @@ import concurrent.futures
 import datetime
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,39 @@ def test_a_restart_is_survived(postgres: PostgresServer) -> None:
     assert _count(database) == 1
     database.close()
     postgres.drop_database(url)
+
+
+@pytest.mark.slow
+def test_a_crash_while_readers_hold_answers_costs_the_pool_nothing(postgres: PostgresServer) -> None:
+    """Each reader has its answer when the server dies: its block ends silently, and its connection is replaced."""
+    database = Database(postgres.new_database(), pool_size=1)
+    upgrade(database)
+
+    def read_twice(meanwhile: Callable[[], None] = lambda: None) -> None:
+        with database.reading() as session, database.quick_reading() as connection:
+            assert session.scalar(select(1)) == connection.scalar(select(1)) == 1
+            meanwhile()
+
+    for _ in range(2):  # as many readers together as the pool may have connections
+        read_twice()
+        try:
+            read_twice(postgres.kill)
+        finally:
+            postgres.start()
+    read_twice()
+    database.close()
+    postgres.drop_database(database.engine.url.render_as_string())
+
+
+@pytest.mark.slow
+def test_readers_hold_no_transaction_on_postgresql(postgres: PostgresServer) -> None:
+    database = Database(postgres.new_database(), pool_size=2)
+    state = text("SELECT state FROM pg_stat_activity WHERE pid = :pid")
+    for _ in range(2):  # the second time with connections that were used the other way round
+        with database.session() as writing, database.reading() as session:
+            pids = [each.scalar(text("SELECT pg_backend_pid()")) for each in (session, writing)]
+            with database.quick_reading() as watcher:
+                states = [watcher.scalar(state, {"pid": pid}) for pid in pids]
+        assert states == ["idle", "idle in transaction"]
+    database.close()
+    postgres.drop_database(database.engine.url.render_as_string())
