@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from sqlalchemy import event, insert, text
+from plans import query_plans
+from sqlalchemy import insert, text
 
 from e2e3d.data.service.jobs import JobFilter
 from e2e3d.storage.database import Database, Session, upgrade
@@ -63,25 +64,11 @@ def measure(name: str, database: Database, reading: bool, work: Callable[[Sessio
 
 
 def check_plans(database: Database, work: Callable[[Session], object]) -> None:
-    """Explain every statement of `work`; one that reads the whole table of jobs is an error."""
-    seen: list[tuple[str, object]] = []
-
-    def note(_c: object, _cursor: object, statement: str, parameters: object, _context: object, _many: bool) -> None:
-        if statement.startswith("SELECT") and " jobs" in statement:
-            seen.append((statement, parameters))
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    with database.session() as session:
-        work(session)
-        session.rollback()
-    event.remove(database.engine, "before_cursor_execute", note)
-    explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
-    with database.connection() as connection:
-        for statement, parameters in list(seen):
-            lines = [str(row[-1]) for row in connection.exec_driver_sql(explain + statement, parameters)]
-            scans = [line for line in lines if "Seq Scan on jobs" in line or line == "SCAN jobs"]
-            print("  " + " | ".join(line.strip() for line in lines)[:200])
-            assert not scans, (statement, scans)
+    """Print how the queries of `work` are answered; one that reads the whole table of jobs is an error."""
+    for statement, lines in query_plans(database, work):
+        print("  " + " | ".join(line.strip() for line in lines)[:200])
+        scans = [line for line in lines if "Seq Scan on jobs" in line or line == "SCAN jobs"]
+        assert not scans, (statement, scans)
 
 
 def main(url: str) -> None:

@@ -6,8 +6,9 @@ import datetime
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import insert, text
 
+from benchmarks.plans import query_plans
 from e2e3d.data.service.jobs import JobFilter
 from e2e3d.storage.database import Database, Session
 from e2e3d.storage.database.models import EventRow, JobRow, RefreshTokenRow, UserRow, new_id, now
@@ -46,25 +47,9 @@ def filled(database: Database) -> Database:
 
 def _plans(database: Database, work: Callable[[Session], object]) -> list[str]:
     """Every line of the plans of the queries of `work`."""
-    seen: list[tuple[str, object]] = []
-
-    def note(_c: object, _cursor: object, statement: str, parameters: object, _context: object, _many: bool) -> None:
-        if statement.startswith("SELECT") and "FROM" in statement:
-            seen.append((statement, parameters))
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    with database.session() as session:
-        work(session)
-        session.rollback()
-    event.remove(database.engine, "before_cursor_execute", note)
-    assert seen
-    explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
-    with database.connection() as connection:
-        return [
-            str(row[-1])
-            for statement, parameters in seen
-            for row in connection.exec_driver_sql(explain + statement, parameters)
-        ]
+    plans = query_plans(database, work)
+    assert plans
+    return [line for _, lines in plans for line in lines]
 
 
 def _scans(lines: list[str]) -> list[str]:
