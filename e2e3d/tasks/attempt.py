@@ -16,7 +16,7 @@ from e2e3d.data.service.lifecycle import Happening
 from e2e3d.tasks.processes import end, workers_of
 
 RAY_JOB_FILE = "ray-job"
-"""In the folder of an attempt: the id under which Ray knows its tasks."""
+"""In the folder of an attempt: the id under which Ray knows its tasks, and the address of the cluster."""
 
 _PATIENCE_S = 2.5
 _WORKERS_S = 1.0
@@ -67,7 +67,8 @@ class DriverProcess:
     def clean_up(self) -> None:
         """Wait until what worked for the driver has gone, and remove its files. Ray ends its workers by itself."""
         with contextlib.suppress(OSError):
-            end(workers_of((self._folder / RAY_JOB_FILE).read_text()), _WORKERS_S)
+            job_id, _, gcs_address = (self._folder / RAY_JOB_FILE).read_text().partition(" ")
+            end(workers_of(job_id, gcs_address), _WORKERS_S)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _signal(self, number: signal.Signals) -> None:

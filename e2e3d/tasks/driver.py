@@ -184,9 +184,10 @@ class Attempt:
         )
 
     def _tell_ray_job(self) -> None:
-        """Leave the id of this driver for the runner, which waits for the end of its workers."""
+        """Leave what Ray calls this driver and its cluster for the runner, which waits for the end of its workers."""
         if ray.is_initialized():
-            (self._folder / RAY_JOB_FILE).write_text(ray.get_runtime_context().get_job_id())
+            context = ray.get_runtime_context()
+            (self._folder / RAY_JOB_FILE).write_text(f"{context.get_job_id()} {context.gcs_address}")
 
 
 def _internal_error(error: Exception) -> E2E3DError:

@@ -24,14 +24,21 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def workers_of(ray_job_id: str) -> list[psutil.Process]:
-    """The worker processes on this machine that Ray started for a driver, known by its job id in hexadecimal."""
+def workers_of(ray_job_id: str, gcs_address: str) -> list[psutil.Process]:
+    """The worker processes on this machine that Ray started for a driver.
+
+    Args:
+        ray_job_id: under which Ray knows the driver, in hexadecimal; every cluster counts from one.
+        gcs_address: of the driver's cluster, as its raylets were told it.
+    """
     wanted = f"RAY_JOB_ID={ray_job_id}".encode()
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.name().startswith("ray::") and wanted in _environment(process.pid):
-                found.append(process)
+                raylet = process.parent()
+                if raylet is not None and f"--gcs-address={gcs_address}" in raylet.cmdline():
+                    found.append(process)
     return found
 
 
