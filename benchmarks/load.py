@@ -134,7 +134,7 @@ def main() -> None:
 
     home = tempfile.mkdtemp(prefix="e2e3d-load-")
     given = {"E2E3D_HOME": home, "E2E3D_ADMIN_PASSWORD": secrets.token_urlsafe(12), "E2E3D_ACCESS_TOKEN_S": "7200"}
-    os.environ.update(given | {"RAY_AUTH_MODE": "disabled", "E2E3D_LOG_LEVEL": "warning"})
+    os.environ.update(given | {"RAY_AUTH_MODE": "disabled"})
     if "E2E3D_DATABASE_URL" in os.environ:
         os.environ["E2E3D_SECRET_KEY"] = secrets.token_urlsafe(48)
     token, job_id = prepare()

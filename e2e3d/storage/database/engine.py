@@ -17,6 +17,7 @@ from e2e3d.errors import MachineError, SettingsError
 from e2e3d.storage.database.errors import translated
 
 _Answer = TypeVar("_Answer")
+_BEGIN = "e2e3d_begin"
 _PASSING = ("database-away", "database-busy")
 
 
@@ -36,8 +37,9 @@ class Database:
         self.place = parsed.render_as_string(hide_password=True)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.engine = _sqlite(parsed, pool_size) if self.is_sqlite else _postgresql(parsed, pool_size)
-        reading = {"e2e3d_reading": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
-        self._reading_engine = self.engine.execution_options(**reading)
+        autocommit = {"isolation_level": "AUTOCOMMIT"}
+        self._reading_engine = self.engine.execution_options(**{_BEGIN: "BEGIN"} if self.is_sqlite else autocommit)
+        self._quick_engine = self.engine.execution_options(**{_BEGIN: ""}) if self.is_sqlite else self._reading_engine
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
@@ -63,8 +65,11 @@ class Database:
 
     @contextlib.contextmanager
     def quick_reading(self) -> Iterator[Connection]:
-        """As :meth:`reading` for one prepared query, without the cost of a session: for what every request asks."""
-        with translated(self.place), self._reading_engine.connect() as connection:
+        """As :meth:`reading` for prepared queries, without the cost of a session and of a transaction on SQLite.
+
+        Each query sees the newest state: for what every request asks.
+        """
+        with translated(self.place), self._quick_engine.connect() as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -156,5 +161,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reading = connection.get_execution_options().get("e2e3d_reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    statement = connection.get_execution_options().get(_BEGIN, "BEGIN IMMEDIATE")
+    if statement:
+        connection.exec_driver_sql(statement)
