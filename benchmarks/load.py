@@ -2,7 +2,8 @@
 
 The service runs with authentication and its database: SQLite in a temporary folder, or E2E3D_DATABASE_URL (empty). A
 second process sends requests over connections that stay open, to the bare endpoint and to the service in turn, so that
-whatever else the machine does slows both. Prints requests a second and latencies for 1 and 2 replicas, and the ratio.
+whatever else the machine does slows both. Prints requests a second and latencies for 1 and 2 replicas, the ratio, and
+the CPU time that a request takes in the replicas and in Serve's proxy, which a busy machine changes little.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import psutil
 
 CONNECTIONS, SECONDS, ROUNDS = 16, 5.0, 3
 
@@ -32,6 +34,8 @@ class Load:
     a_second: float
     p50_ms: float
     p99_ms: float
+    replica_cpu_ms: float = 0.0
+    proxy_cpu_ms: float = 0.0
 
 
 async def one_connection(port: int, request: bytes, until_s: float, times_s: list[float]) -> None:
@@ -56,11 +60,21 @@ async def burst(port: int, path: str, token: str) -> Load:
     return Load(len(times_s) / SECONDS, float(p50), float(p99))
 
 
-def from_second_process(port: int, path: str, token: str) -> Load:
+def from_second_process(port: int, path: str, token: str, application: str) -> Load:
     """Send the load from a process of its own, apart from what is measured."""
     command = [sys.executable, __file__, "--client", str(port), path, token]
+    before = cpu_ms(f"ServeReplica:{application}"), cpu_ms("ProxyActor")
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return Load(**json.loads(done.stdout))
+    load = Load(**json.loads(done.stdout))
+    requests = load.a_second * SECONDS
+    replicas, proxy = cpu_ms(f"ServeReplica:{application}") - before[0], cpu_ms("ProxyActor") - before[1]
+    return replace(load, replica_cpu_ms=replicas / requests, proxy_cpu_ms=proxy / requests)
+
+
+def cpu_ms(title: str) -> float:
+    """CPU time so far of the processes below this one whose title contains `title`."""
+    below = psutil.Process().children(recursive=True)
+    return 1e3 * sum(sum(process.cpu_times()[:2]) for process in below if title in " ".join(process.cmdline()))
 
 
 def prepare() -> tuple[str, str]:
@@ -120,7 +134,7 @@ def main() -> None:
 
     home = tempfile.mkdtemp(prefix="e2e3d-load-")
     given = {"E2E3D_HOME": home, "E2E3D_ADMIN_PASSWORD": secrets.token_urlsafe(12), "E2E3D_ACCESS_TOKEN_S": "7200"}
-    os.environ.update(given | {"RAY_AUTH_MODE": "disabled", "E2E3D_LOG_LEVEL": "warning"})
+    os.environ.update(given | {"RAY_AUTH_MODE": "disabled"})
     if "E2E3D_DATABASE_URL" in os.environ:
         os.environ["E2E3D_SECRET_KEY"] = secrets.token_urlsafe(48)
     token, job_id = prepare()
@@ -140,19 +154,22 @@ def main() -> None:
 
 def report(replicas: int, port: int, token: str, job_id: str) -> None:
     """Bare and real in turn; the medians of all rounds."""
-    paths = {"bare": "/bare/", "status": f"/v1/jobs/{job_id}"}
+    paths = {"bare": ("bare", "/bare/"), "status": ("api", f"/v1/jobs/{job_id}")}
     found: dict[str, list[Load]] = {name: [] for name in paths}
     for number in range(ROUNDS + 1):
-        for name, path in paths.items():
-            load = from_second_process(port, path, token)
+        for name, (application, path) in paths.items():
+            load = from_second_process(port, path, token, application)
             if number > 0:  # the first one warms up
                 found[name].append(load)
     middle = {
         name: [float(np.median([asdict(x)[k] for x in loads])) for k in asdict(loads[0])]
         for name, loads in found.items()
     }
-    for name, (a_second, p50, p99) in middle.items():
-        print(f"{replicas} replicas, {name:<6} {a_second:7.1f} requests/s   p50 {p50:6.1f} ms   p99 {p99:6.1f} ms")
+    for name, (a_second, p50, p99, replica, proxy) in middle.items():
+        print(
+            f"{replicas} replicas, {name:<6} {a_second:7.1f} requests/s   p50 {p50:6.1f} ms   p99 {p99:6.1f} ms   "
+            f"CPU of a request: replica {replica:5.2f} ms, proxy {proxy:5.2f} ms"
+        )
     print(f"{replicas} replicas: {middle['status'][0] / middle['bare'][0]:.2f} of the bare endpoint", flush=True)
 
 

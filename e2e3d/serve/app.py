@@ -30,6 +30,7 @@ from e2e3d.serve.routes import (
     webhooks,
 )
 from e2e3d.serve.services import Services
+from e2e3d.serve.threads import keep_threads
 
 ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,  # asked most often, and routes are looked through in order
@@ -61,6 +62,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
         redirect_slashes=False,
+        lifespan=keep_threads,
     )
     app.state.services = services
     app.state.metrics = RequestMetrics()

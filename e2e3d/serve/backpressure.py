@@ -4,6 +4,10 @@ Serve's proxy reads a request as fast as the client sends it, and the replica fe
 Both keep what is not consumed yet in queues without an end (Ray 2.60, `ray/serve/_private/http_util.py`), and so does
 the way back. A gigabyte that is uploaded, or downloaded by a slow client, would lie in memory. Here these queues are
 bounded: their writers wait, and TCP makes the client wait.
+
+A replica fetches nothing before the application asks for it: most requests have no body, and the call into the proxy
+that waits for one, or for the client to go away, costs as much as the answer. When the client goes away, the proxy ends
+the request anyway.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ def bound_queues() -> None:
 
     if hasattr(MessageQueue, _MARK):
         return
-    put, make = MessageQueue.__call__, ASGIReceiveProxy.__init__
+    put, make, receive = MessageQueue.__call__, ASGIReceiveProxy.__init__, ASGIReceiveProxy.__call__
 
     async def put_when_there_is_room(queue: Any, message: Any) -> None:
         while not queue._closed and _waiting_bytes(queue) > _QUEUED_BYTES:
@@ -38,15 +42,23 @@ def bound_queues() -> None:
         await put(queue, message)
 
     def make_patient(proxy: Any, scope: Any, request_metadata: Any, fetch: Callable[[Any], Awaitable[bytes]]) -> None:
+        proxy._e2e3d_wanted = asyncio.Event()
+
         async def fetch_when_there_is_room(metadata: Any) -> bytes:
+            await proxy._e2e3d_wanted.wait()
             while proxy.queue.qsize() > _QUEUED_MESSAGES:
                 await asyncio.sleep(_LOOK_S)
             return await fetch(metadata)
 
         make(proxy, scope, request_metadata, fetch_when_there_is_room)
 
+    async def receive_at_last(proxy: Any) -> Any:
+        proxy._e2e3d_wanted.set()
+        return await receive(proxy)
+
     MessageQueue.__call__ = put_when_there_is_room
     ASGIReceiveProxy.__init__ = make_patient
+    ASGIReceiveProxy.__call__ = receive_at_last
     setattr(MessageQueue, _MARK, True)
 
 

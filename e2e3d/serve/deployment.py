@@ -14,6 +14,7 @@ from e2e3d.storage.database import Database
 
 API, RUNNER = "api", "runner"
 _REQUESTS_A_REPLICA = 2000  # event streams stay open for hours, and each counts as a request
+_NO_ACCESS_LOG = {"enable_access_log": False}  # the application has its own, with more in it
 _SHUTDOWN_S = 9.0
 
 
@@ -47,6 +48,7 @@ def api_application(settings: ServiceSettings) -> Any:
         health_check_timeout_s=20,
         graceful_shutdown_timeout_s=3,
         graceful_shutdown_wait_loop_s=0.5,
+        logging_config=_NO_ACCESS_LOG,
     )
     return deployment(serve.ingress(build_app)()).bind()
 
@@ -113,6 +115,7 @@ def deploy(settings: ServiceSettings) -> None:
     serve.start(
         proxy_location="HeadOnly" if settings.address is None else "EveryNode",
         http_options={"host": settings.host, "port": settings.port},
+        logging_config=_NO_ACCESS_LOG,
     )
     targets = (
         serve.RunTarget(api_application(settings), name=API, route_prefix="/"),

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import jwt
 
-from e2e3d.data.service.accounts import Actor, User
+from e2e3d.data.service.accounts import Actor
 from e2e3d.serve.auth.caller import Caller
-from e2e3d.serve.auth.tokens import KEY_PREFIX, hash_of
+from e2e3d.serve.auth.tokens import KEY_PREFIX, AccessClaims, TokenSigner, hash_of
 from e2e3d.serve.problems import ProblemError
-from e2e3d.serve.services import Services
+from e2e3d.storage.database import Connection, Database
 from e2e3d.storage.database.models import now
 from e2e3d.storage.database.repository import tokens
 
 _MAX_LENGTH = 2048
 
 
-def caller_of(services: Services, token: str | None, address: str | None, request_id: str | None) -> Caller:
-    """The user of an access token or an API key.
+@dataclass(frozen=True)
+class KeyHash:
+    """The hash of an API key that somebody sent."""
+
+    value: str
+
+
+def read_token(signer: TokenSigner, token: str | None) -> AccessClaims | KeyHash:
+    """What a token says by itself; whether that still holds, the database says.
 
     Raises:
         ProblemError: ``login-required``, ``token-expired`` or ``token-invalid`` (401).
@@ -26,37 +35,49 @@ def caller_of(services: Services, token: str | None, address: str | None, reques
     if len(token) > _MAX_LENGTH:
         raise _invalid()
     if token.startswith(KEY_PREFIX):
-        return _caller_of_key(services, token, address, request_id)
+        return KeyHash(hash_of(token))
     try:
-        claims = services.tokens.read(token)
+        return signer.read(token)
     except jwt.ExpiredSignatureError as error:
         raise unauthorised(
             "token-expired", "The access token has expired.", "Get a new one from /v1/auth/refresh."
         ) from error
     except (jwt.InvalidTokenError, ValueError) as error:
         raise _invalid() from error
-    with services.database.quick_reading() as connection:
-        user = tokens.user_of_login(connection, claims.user_id, claims.login)
+
+
+def caller_of(
+    database: Database,
+    connection: Connection,
+    token: AccessClaims | KeyHash,
+    address: str | None,
+    request_id: str | None,
+) -> Caller:
+    """The user of an access token or an API key, read through `connection`.
+
+    Raises:
+        ProblemError: ``token-invalid`` (401), also for a disabled user and a login that has ended.
+    """
+    if isinstance(token, KeyHash):
+        return _caller_of_key(database, connection, token, address, request_id)
+    user = tokens.user_of_login(connection, token.user_id, token.login)
     if user is None:
         raise _invalid()
-    return Caller(user, user.scopes, _actor(user, address, request_id), claims.login)
+    return Caller(user, user.scopes, Actor(user.id, address, request_id), token.login)
 
 
-def _caller_of_key(services: Services, key: str, address: str | None, request_id: str | None) -> Caller:
+def _caller_of_key(
+    database: Database, connection: Connection, key: KeyHash, address: str | None, request_id: str | None
+) -> Caller:
     at = now()
-    with services.database.quick_reading() as connection:
-        found = tokens.user_of_api_key(connection, hash_of(key), at)
+    found = tokens.user_of_api_key(connection, key.value, at)
     if found is None:
         raise _invalid()
     user, record = found
     if tokens.use_is_stale(record, at):
-        with services.database.session() as session:
+        with database.session() as session:
             tokens.note_use(session, record, at)
-    return Caller(user, user.scopes & frozenset(record.scopes), _actor(user, address, request_id))
-
-
-def _actor(user: User, address: str | None, request_id: str | None) -> Actor:
-    return Actor(user.id, address, request_id)
+    return Caller(user, user.scopes & frozenset(record.scopes), Actor(user.id, address, request_id))
 
 
 def _invalid() -> ProblemError:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Query
 from fastapi.requests import HTTPConnection, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.base import SecurityBase
 
 from e2e3d.data.service.accounts import ADMIN, READ, WRITE
-from e2e3d.serve.auth.authenticate import caller_of
+from e2e3d.serve.auth.authenticate import KeyHash, caller_of, read_token
 from e2e3d.serve.auth.caller import Caller
+from e2e3d.serve.auth.tokens import AccessClaims
 from e2e3d.serve.problems import ProblemError
 from e2e3d.serve.services import Services
+from e2e3d.storage.database import Connection
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -44,24 +48,55 @@ def require(scope: str) -> Callable[..., Caller]:
     return dependency
 
 
-async def deferred_reader(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Callable[[], Caller]:
-    """As ``Reader``, but asked for inside the route: one thread does both, which the busiest route is worth."""
-    token = credentials.credentials if credentials else None
-    return lambda: _checked(_caller(request, token), READ)
+@dataclass(frozen=True)
+class DeferredCaller:
+    """Who calls, asked for inside the route: one thread and one connection do both, which the busiest route is worth.
+
+    Attributes:
+        services: of the application.
+    """
+
+    services: Services
+    _request: Request
+    _token: AccessClaims | KeyHash
+
+    def reader(self, connection: Connection) -> Caller:
+        """The caller, as ``Reader`` gives it."""
+        return _checked(_known(self._request, self._token, connection), READ)
+
+
+class _Deferred(SecurityBase):
+    """Reads the token; a security scheme by itself, since every dependency of a dependency costs time."""
+
+    model = _bearer.model
+    scheme_name = _bearer.scheme_name
+
+    async def __call__(self, request: Request) -> DeferredCaller:
+        services = services_of(request)
+        return DeferredCaller(services, request, read_token(services.tokens, _token_of_header(request)))
 
 
 def stream_reader(connection: HTTPConnection, access_token: _AccessToken = None) -> Caller:
     """The caller of an event stream or a WebSocket; the token may stand in the address: browsers send no header."""
+    return _checked(_caller(connection, _token_of_header(connection) or access_token), READ)
+
+
+def _token_of_header(connection: HTTPConnection) -> str | None:
     scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
-    token = credentials.strip() if scheme.lower() == "bearer" and credentials else access_token
-    return _checked(_caller(connection, token), READ)
+    return credentials.strip() if scheme.lower() == "bearer" and credentials else None
 
 
 def _caller(connection: HTTPConnection, token: str | None) -> Caller:
+    services = services_of(connection)
+    read = read_token(services.tokens, token)
+    with services.database.quick_reading() as database_connection:
+        return _known(connection, read, database_connection)
+
+
+def _known(connection: HTTPConnection, token: AccessClaims | KeyHash, database_connection: Connection) -> Caller:
     state = connection.scope.get("state", {})
-    caller = caller_of(services_of(connection), token, state.get("address"), state.get("request_id"))
+    database = services_of(connection).database
+    caller = caller_of(database, database_connection, token, state.get("address"), state.get("request_id"))
     state["user_id"] = caller.id
     return caller
 
@@ -77,7 +112,7 @@ def _checked(caller: Caller, scope: str) -> Caller:
 
 
 Reader = Annotated[Caller, Depends(require(READ))]
-DeferredReader = Annotated[Callable[[], Caller], Depends(deferred_reader)]
+DeferredReader = Annotated[DeferredCaller, Depends(_Deferred())]
 Writer = Annotated[Caller, Depends(require(WRITE))]
 Admin = Annotated[Caller, Depends(require(ADMIN))]
 StreamReader = Annotated[Caller, Depends(stream_reader)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import hmac
 import secrets
+import time
 from dataclasses import dataclass
 
 import jwt
@@ -14,6 +16,7 @@ KEY_PREFIX = "e2e_"
 _REFRESH_PREFIX = "e2r_"
 _ISSUER = "e2e3d"
 _SHOWN = 12
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class TokenSigner:
 
     def __init__(self, secret_key: str, good_for_s: int) -> None:
         self._key = hmac.digest(secret_key.encode(), b"e2e3d access token", "sha256")
+        self._verified = functools.lru_cache(_REMEMBERED)(self._verify)
         self.good_for_s = good_for_s
 
     def sign(self, user_id: str, login: str, now: datetime.datetime) -> str:
@@ -52,18 +56,24 @@ class TokenSigner:
         return jwt.encode(claims, self._key, algorithm="HS256")
 
     def read(self, token: str) -> AccessClaims:
-        """What a token says.
+        """What a token says. What was verified once is remembered; whether its login still holds is not asked here.
 
         Raises:
             jwt.ExpiredSignatureError: it is too old.
             jwt.InvalidTokenError: it is not ours, or was changed.
         """
+        claims, expires_s = self._verified(token)
+        if expires_s <= time.time():
+            raise jwt.ExpiredSignatureError("the token has expired")
+        return claims
+
+    def _verify(self, token: str) -> tuple[AccessClaims, float]:
         options = {"require": ["exp", "iat", "sub", "sid", "iss"]}
         claims = jwt.decode(token, self._key, algorithms=["HS256"], issuer=_ISSUER, options=options)  # type: ignore[arg-type]
         user_id, login = claims["sub"], claims["sid"]
         if not isinstance(login, str) or len(login) > 64 or "\0" in login + user_id:
             raise jwt.InvalidTokenError("the session is not valid")
-        return AccessClaims(user_id, login)
+        return AccessClaims(user_id, login), float(claims["exp"])
 
 
 def new_refresh_token() -> Secret:

@@ -92,11 +92,10 @@ def list_jobs(
 
 
 @router.get("/jobs/{job_id}", summary="Look at a job", response_model=JobDetail, responses=problem_responses(404))
-def get_job(job_id: str, caller: DeferredReader, services: ServicesOf) -> Response:
+def get_job(job_id: str, caller: DeferredReader) -> Response:
     """State, stage, units, progress, remaining time, place in the queue, and what the stages took."""
-    user_id = caller().id
-    with services.database.quick_reading() as connection:
-        job = jobs.find(connection, user_id, job_id)
+    with caller.services.database.quick_reading() as connection:
+        job = jobs.find(connection, caller.reader(connection).id, job_id)
         if job is None:
             raise missing("job")
         detail = job_detail(job, jobs.place_in_queue(connection, job), jobs.stages(connection, job.id))

@@ -17,6 +17,7 @@ from e2e3d.errors import MachineError, SettingsError
 from e2e3d.storage.database.errors import translated
 
 _Answer = TypeVar("_Answer")
+_READING = "e2e3d_reading"  # option of connections that only read: how SQLite begins, empty = not at all
 _PASSING = ("database-away", "database-busy")
 
 
@@ -36,7 +37,8 @@ class Database:
         self.place = parsed.render_as_string(hide_password=True)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.engine = _sqlite(parsed, pool_size) if self.is_sqlite else _postgresql(parsed, pool_size)
-        self._reading_engine = self.engine.execution_options(e2e3d_reading=True)
+        self._reading_engine = self.engine.execution_options(**{_READING: "BEGIN"})
+        self._quick_engine = self.engine.execution_options(**{_READING: ""})
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
@@ -62,8 +64,11 @@ class Database:
 
     @contextlib.contextmanager
     def quick_reading(self) -> Iterator[Connection]:
-        """As :meth:`reading` for one prepared query, without the cost of a session: for what every request asks."""
-        with translated(self.place), self._reading_engine.connect() as connection:
+        """As :meth:`reading` for prepared queries, without the cost of a session and of a transaction on SQLite.
+
+        Each query sees the newest state: for what every request asks.
+        """
+        with translated(self.place), self._quick_engine.connect() as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -142,7 +147,7 @@ def _postgresql(url: URL, pool_size: int) -> Engine:
 
 
 def _begin_postgresql(connection: Connection) -> None:
-    if _only_reads(connection):
+    if _READING in connection.get_execution_options():
         connection.connection.driver_connection.autocommit = True  # type: ignore[union-attr]
 
 
@@ -173,8 +178,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN" if _only_reads(connection) else "BEGIN IMMEDIATE")
-
-
-def _only_reads(connection: Connection) -> bool:
-    return bool(connection.get_execution_options().get("e2e3d_reading", False))
+    statement = connection.get_execution_options().get(_READING, "BEGIN IMMEDIATE")
+    if statement:
+        connection.exec_driver_sql(statement)

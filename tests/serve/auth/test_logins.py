@@ -3,10 +3,12 @@ import datetime
 import time
 from pathlib import Path
 
+import jwt
 import pytest
 
 from e2e3d.serve.auth.accounts import create_first_admin
 from e2e3d.serve.auth.throttle import ACCOUNT_LIMIT, ADDRESS_LIMIT
+from e2e3d.serve.auth.tokens import AccessClaims, TokenSigner
 from e2e3d.storage.database.models import now
 from tests.serve.api import PASSWORD, Api, bearer, open_api
 from tests.servers import RedisServer
@@ -78,6 +80,7 @@ def test_logging_out_ends_access_at_once(api: Api) -> None:
     api.user("ada@example.org")
     tokens = api.log_in("ada@example.org").json()
     body = {"refresh_token": tokens["refresh_token"]}
+    assert api.client.get("/v1/me", headers=bearer(tokens["access_token"])).status_code == 200
     assert api.client.post("/v1/auth/logout", json=body).status_code == 204
     assert api.client.get("/v1/me", headers=bearer(tokens["access_token"])).status_code == 401
     assert api.client.post("/v1/auth/refresh", json=body).status_code == 401
@@ -89,6 +92,16 @@ def test_tokens_expire(api: Api) -> None:
     hour = datetime.timedelta(hours=1)
     old = api.services.tokens.sign(user_id, "login", now() - hour)
     assert api.client.get("/v1/me", headers=bearer(old)).json()["code"] == "token-expired"
+
+
+def test_a_token_that_was_verified_before_expires_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    signer = TokenSigner("k" * 40, good_for_s=60)
+    token = signer.sign("ada", "login", now())
+    assert signer.read(token) == signer.read(token) == AccessClaims("ada", "login")
+    later_s = time.time() + 61
+    monkeypatch.setattr(time, "time", lambda: later_s)
+    with pytest.raises(jwt.ExpiredSignatureError):
+        signer.read(token)
 
 
 def test_a_new_password_ends_other_logins(api: Api) -> None:
