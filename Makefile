@@ -1,8 +1,9 @@
 # Everything sets itself up on first use: system libraries, a virtual environment in .venv, the package.
 .PHONY: help setup setup-dev demo serve test test-quick check bench clean
 DATA ?= ../shared/data
-# Many tests wait for servers and processes: two run side by side, each with servers of its own.
-SIDE_BY_SIDE = --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Tests wait for servers and processes half of their time: three files run side by side on two cores.
+TEST_PROCESSES ?= 3
+SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 .DEFAULT_GOAL := help
 
 help:  ## list the targets

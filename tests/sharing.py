@@ -1,4 +1,4 @@
-"""What the processes of one test run make once and share: `make test` runs two side by side."""
+"""What the processes of one test run make once and share: `make test` runs several side by side."""
 
 from __future__ import annotations
 
