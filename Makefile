@@ -1,6 +1,9 @@
 # Everything sets itself up on first use: system libraries, a virtual environment in .venv, the package.
 .PHONY: help setup setup-dev demo serve test test-quick check bench clean
 DATA ?= ../shared/data
+# Tests wait for servers and processes half of their time: three files run side by side on two cores.
+TEST_PROCESSES ?= 3
+SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -19,10 +22,10 @@ serve: setup  ## run the service on this machine; what it keeps lies in e2e3d-da
 	@E2E3D_HOME="$${E2E3D_HOME:-$(CURDIR)/e2e3d-data}" .venv/bin/e2e3d serve
 
 test: setup-dev  ## run every test
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest $(SIDE_BY_SIDE)
 
 test-quick: setup-dev  ## run the tests that take seconds
-	@.venv/bin/python -m pytest -m "not slow"
+	@.venv/bin/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
 
 check: setup-dev  ## ruff, mypy and the import contract
 	@.venv/bin/ruff format --check .

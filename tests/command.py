@@ -53,10 +53,11 @@ def run_arguments(photos: Path, out: Path, *more: object) -> tuple[object, ...]:
 
 
 def wait_for(condition: Callable[[], object], timeout_s: float = 120.0) -> None:
+    """Look ten times a second, since a look may cost as much as what is waited for gets done meanwhile."""
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline_s, "it did not come to this"
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def process_tree(process: subprocess.Popen[str]) -> list[psutil.Process]:

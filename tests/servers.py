@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -30,12 +31,16 @@ from e2e3d.storage.objects import S3Options
 
 KEY, SECRET, BUCKET = "e2e3d", "a-secret-of-tests", "artifacts"
 _START_S = 60.0
+_CHANCE = random.SystemRandom()  # processes that run side by side must not choose the same
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port for a server that starts later: none of those that the system gives to whoever asks for any."""
+    while True:
+        port = _CHANCE.randrange(20_000, 30_000)
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def program(name: str, *folders: Path) -> str:

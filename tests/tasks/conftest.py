@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ import psutil
 import pytest
 
 from tests.command import environment, process_tree
+from tests.servers import free_port
 
 
 @pytest.fixture
@@ -45,9 +45,3 @@ def cluster() -> Iterator[str]:
                 process.kill()
         head.communicate()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
