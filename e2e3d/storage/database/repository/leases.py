@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Connection, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,7 @@ from e2e3d.storage.database.models import JobArtifactRow, JobRow, JobStageRow, R
 from e2e3d.storage.database.repository import events, jobs, usage
 
 _ARTIFACTS_A_STATEMENT = 500
+_QUEUED = select(JobRow.id).where(JobRow.state == State.QUEUED).limit(1)
 
 
 def claim(session: Session, owner: str, now: datetime.datetime, lease_s: float) -> JobRecord | None:
@@ -40,9 +41,9 @@ def claim(session: Session, owner: str, now: datetime.datetime, lease_s: float) 
         excluded.append(row.user_id)
 
 
-def any_queued(session: Session) -> bool:
+def any_queued(connection: Connection) -> bool:
     """Whether a claim is worth a transaction."""
-    return session.scalar(select(JobRow.id).where(JobRow.state == State.QUEUED).limit(1)) is not None
+    return connection.scalar(_QUEUED) is not None
 
 
 def cancelled(session: Session, fences: Sequence[Fence]) -> frozenset[str]:
