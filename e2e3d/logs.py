@@ -7,6 +7,8 @@ import contextvars
 import datetime
 import json
 import logging
+import os
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,18 +29,22 @@ _NOISY = (
 )
 
 
+LOG_SOCKET = "E2E3D_LOG_SOCKET"
+"""Names a Unix socket that takes the lines of processes whose own standard error nobody sees."""
+
 request_id_of_log: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id_of_log", default=None)
 
 
 def service_logging(level: str, as_json: bool, **members: str) -> None:
-    """Log the package to standard error, from now on, in a process of the service.
+    """Log the package to standard error, or to the socket that `LOG_SOCKET` names, from now on, in a service's process.
 
     Args:
         level: lowest level that is kept.
         as_json: one JSON object a line; otherwise text for people.
         members: stand in every line, such as ``process="replica"``.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    path = os.environ.get(LOG_SOCKET)
+    handler = logging.StreamHandler(sys.stderr) if path is None else _Datagrams(path)
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(JsonLines(members=members) if as_json else text)
     for name in _NOISY:
@@ -49,6 +55,24 @@ def service_logging(level: str, as_json: bool, **members: str) -> None:
     logger.addHandler(handler)
     logger.setLevel(level.upper())
     logger.propagate = False
+
+
+class _Datagrams(logging.Handler):
+    """Sends each line to a socket, whole and without waiting; to standard error where nobody takes it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See :class:`logging.Handler`."""
+        line = f"{self.format(record)}\n"
+        try:
+            self._socket.sendto(line.encode("utf-8", "backslashreplace"), self._path)
+        except OSError:
+            sys.stderr.write(line)
 
 
 @contextlib.contextmanager

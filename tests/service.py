@@ -22,7 +22,7 @@ EMAIL, PASSWORD = "admin@localhost", "a-password-of-tests"
 SETTINGS = {name: int(value) for name, value in (text.split("=") for text in SMALL)}
 
 ENDED = ("succeeded", "failed", "cancelled")
-RUNNER, REPLICA, WORKER, DRIVER = "ray::ServeReplica:runner", "ray::ServeReplica:api", "ray::_unit_task", "tasks.driver"
+RUNNER, REPLICA, WORKER, DRIVER = "e2e3d.serve.runner", "ray::ServeReplica:api", "ray::_unit_task", "tasks.driver"
 
 
 def patience_s(limit_s: float) -> float:

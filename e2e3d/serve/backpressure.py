@@ -24,8 +24,17 @@ _MARK = "_e2e3d_bounded"
 
 def proxy_callback() -> list[Any]:
     """What RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH names: called in every proxy when it starts."""
+    import uvicorn
+
     bound_queues()
+    uvicorn.Server.main_loop = _once_a_second  # type: ignore[method-assign, assignment]
     return []
+
+
+async def _once_a_second(server: Any) -> None:
+    """Uvicorn's loop wakes an idle proxy ten times a second, to see whether it should end and what the date is."""
+    while not await server.on_tick(0):
+        await asyncio.sleep(1.0)
 
 
 def bound_queues() -> None:

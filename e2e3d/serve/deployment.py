@@ -1,16 +1,14 @@
-"""The service on Ray Serve: the application `api` answers HTTP, the application `runner` computes jobs."""
+"""The service on Ray Serve: the application `api` answers HTTP, `runner` computes jobs where the cluster is shared."""
 
 from __future__ import annotations
 
 import os
-import threading
 from typing import Any
 
 import ray
 from ray import serve
 
 from e2e3d.settings import ServiceSettings, load_service_settings
-from e2e3d.storage.database import Database
 
 API, RUNNER = "api", "runner"
 _REQUESTS_A_REPLICA = 2000  # event streams stay open for hours, and each counts as a request
@@ -57,31 +55,18 @@ class RunnerReplica:
     """Computes jobs. Serve restarts it when it dies; its drivers die with it, and its jobs are taken up again."""
 
     def __init__(self) -> None:
-        from e2e3d.serve.log_level import start_log
-        from e2e3d.tasks.chores import Chores
-        from e2e3d.tasks.runner import Runner
+        from e2e3d.serve.runner import RunnerThreads
 
-        settings = load_service_settings()
-        address = ray.get_runtime_context().gcs_address
-        database = Database(settings.database, pool_size=4)
-        start_log(settings, database, "runner")
-        self._chores = Chores(settings, database)
-        self._runner = Runner(settings, database, address)
-        self._thread = threading.Thread(target=self._runner.run, name="runner")
-        self._thread.start()
-        self._chores.start()
+        self._threads = RunnerThreads(ray.get_runtime_context().gcs_address)
 
     def check_health(self) -> None:
         """Raise when the loop has ended, so that Serve starts another runner."""
-        if not self._thread.is_alive():
+        if not self._threads.alive:
             raise RuntimeError("the runner's loop has ended")
 
     def stop(self) -> bool:
         """Give the running jobs back to the queue; returns whether everything has ended in time."""
-        self._chores.stop()
-        self._runner.stop()
-        self._thread.join(_SHUTDOWN_S - 1.0)
-        return not self._thread.is_alive()
+        return self._threads.stop()
 
     def __del__(self) -> None:
         """Serve calls this when it takes the replica down."""
@@ -111,16 +96,18 @@ def runner_application(settings: ServiceSettings) -> Any:
 
 
 def deploy(settings: ServiceSettings) -> None:
-    """Start both applications on the connected cluster, or update them where they run already."""
+    """Start the applications on the connected cluster, or update them where they run already.
+
+    On a private Ray the runner is a process of its own, see ``serve/runner.py``.
+    """
     serve.start(
         proxy_location="HeadOnly" if settings.address is None else "EveryNode",
         http_options={"host": settings.host, "port": settings.port},
         logging_config=_NO_ACCESS_LOG,
     )
-    targets = (
-        serve.RunTarget(api_application(settings), name=API, route_prefix="/"),
-        serve.RunTarget(runner_application(settings), name=RUNNER, route_prefix=None),
-    )
+    targets = [serve.RunTarget(api_application(settings), name=API, route_prefix="/")]
+    if settings.address is not None:
+        targets.append(serve.RunTarget(runner_application(settings), name=RUNNER, route_prefix=None))
     serve.run_many(targets)
 
 

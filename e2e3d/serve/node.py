@@ -14,11 +14,14 @@ import sys
 import threading
 
 import psutil
+import ray
 from ray import serve
 
 from e2e3d.errors import E2E3DError
 from e2e3d.serve.deployment import deploy, stop_runner
-from e2e3d.settings import load_service_settings
+from e2e3d.serve.log_collector import collected_logs
+from e2e3d.serve.runner import RunnerProcess
+from e2e3d.settings import ServiceSettings, load_service_settings
 from e2e3d.tasks.processes import die_with
 from e2e3d.tasks.session import RaySession
 
@@ -39,6 +42,11 @@ def main() -> int:
 
     threading.Thread(target=wait_for_the_command, name="command", daemon=True).start()
     settings = load_service_settings()
+    with collected_logs() if settings.address is None else contextlib.nullcontext():
+        return _run(settings, stopping)
+
+
+def _run(settings: ServiceSettings, stopping: threading.Event) -> int:
     try:
         session = RaySession(settings.address)
     except E2E3DError as error:
@@ -46,15 +54,20 @@ def main() -> int:
         return error.exit_code
     core = _core_processes()
     deploy(settings)
-    private = session.cluster.started_here
-    while not stopping.wait(_WATCH_S):
-        if private and not all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in core):
-            return RAY_DIED
-    with contextlib.suppress(Exception):
-        stop_runner()
-    if private:
+    if not session.cluster.started_here:
+        stopping.wait()
         with contextlib.suppress(Exception):
-            serve.shutdown()
+            stop_runner()
+        session.close()
+        return 0
+    runner = RunnerProcess(ray.get_runtime_context().gcs_address)
+    while not stopping.wait(_WATCH_S):
+        if not all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in core):
+            return RAY_DIED
+        runner.watch()
+    runner.stop()
+    with contextlib.suppress(Exception):
+        serve.shutdown()
     session.close()
     return 0
 

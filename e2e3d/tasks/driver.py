@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import ray
@@ -36,7 +36,7 @@ from e2e3d.settings import ServiceSettings, load_service_settings
 from e2e3d.storage.bell import Bell
 from e2e3d.storage.database import Database
 from e2e3d.storage.database.models import now
-from e2e3d.storage.database.repository import forecasts, jobs, leases, state
+from e2e3d.storage.database.repository import audit, forecasts, jobs, leases, state
 from e2e3d.storage.files import open_files
 from e2e3d.storage.store import ArtifactStore
 from e2e3d.tasks.attempt import RAY_JOB_FILE
@@ -83,7 +83,8 @@ class Attempt:
                 bell = Bell(self._settings.redis_url)
                 journal = Journal(self._database, self._fence, self._cancel.cancel, lambda: bell.ring(job.user_id))
                 level = self._database.retry(state.log_level) or self._settings.log_level
-                with _logging_to(journal, level, job.id):
+                with _logging_to(journal, level, self._members(job)):
+                    log.info("attempt %d begins", self._fence.attempt)
                     happening, error = self._work(job, journal)
                 keep = datetime.timedelta(days=self._settings.retention_days_results)
                 self._database.retry(
@@ -97,6 +98,11 @@ class Attempt:
         except ray.exceptions.RayError:
             log.exception("Ray failed")
             return CRASHED
+
+    def _members(self, job: JobRecord) -> dict[str, str]:
+        """What stands in every line: the job, and the request that submitted it."""
+        asked = self._database.retry(lambda session: audit.request_of(session, "job.submit", job.id, job.created_at))
+        return {"process": "driver", "job": job.id} | ({} if asked is None else {"request": asked})
 
     def _work(self, job: JobRecord, journal: Journal) -> tuple[Happening, E2E3DError | None]:
         try:
@@ -199,11 +205,11 @@ def _internal_error(error: Exception) -> E2E3DError:
 
 
 @contextlib.contextmanager
-def _logging_to(journal: Journal, level: str, job_id: str) -> Iterator[None]:
+def _logging_to(journal: Journal, level: str, members: Mapping[str, str]) -> Iterator[None]:
     """Log the package into the job's log, and as JSON lines to standard error."""
     logger = logging.getLogger("e2e3d")
     lines = logging.StreamHandler(sys.stderr)
-    lines.setFormatter(JsonLines(members={"process": "driver", "job": job_id}))
+    lines.setFormatter(JsonLines(members=members))
     handlers = (lines, JournalHandler(journal))
     logger.setLevel(level.upper())
     for handler in handlers:

@@ -6,13 +6,26 @@ import os
 import secrets
 import sys
 
-# Inherited by everything a private Ray starts: no telemetry and no metrics that nobody reads on one machine, and few
-# malloc arenas, which multiply the memory of processes with many threads.
+# Inherited by everything a private Ray starts: no telemetry and no metrics that nobody reads on one machine, few malloc
+# arenas, which multiply the memory of processes with many threads, and loops that look less often for what only a
+# cluster has: what other nodes load, lost connections, file systems, events for a dashboard.
 LOCAL_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_enable_metrics_collection": "0",
     "RAY_task_events_report_interval_ms": "0",
     "RAY_memory_usage_threshold": "0.95",
+    "RAY_event_stats": "0",
+    "RAY_debug_dump_period_milliseconds": "0",
+    "RAY_io_context_event_loop_lag_collection_interval_ms": "0",
+    "RAY_raylet_check_gc_period_milliseconds": "5000",
+    "RAY_raylet_check_for_unexpected_worker_disconnect_interval_ms": "5000",
+    "RAY_kill_idle_workers_interval_ms": "1000",
+    "RAY_object_manager_timer_freq_ms": "500",
+    "RAY_gcs_pull_resource_loads_period_milliseconds": "10000",
+    "RAY_local_fs_monitor_interval_ms": "2000",
+    "REPORTER_UPDATE_INTERVAL_MS": "60000",
+    "EVENT_AGENT_REPORT_INTERVAL_SECONDS": "60",
+    "RAY_DASHBOARD_AGGREGATOR_AGENT_CHECK_MAIN_THREAD_LIVENESS_INTERVAL_SECONDS": "60",
     "MALLOC_ARENA_MAX": "2",
 }
 

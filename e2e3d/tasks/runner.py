@@ -71,7 +71,7 @@ class Runner:
                     log.warning("the runner waits: %s", error.message)
                 self._cut_off_at_s = time.monotonic()
                 time.sleep(_LOOK_S)
-            self._stopping.wait(_TICK_S if self._drivers or self._ended else _IDLE_S / 2)
+            self._stopping.wait(_TICK_S if self._drivers or self._ended else _IDLE_S)
             if self._stopping.is_set():
                 time.sleep(_TICK_S / 5)
 
@@ -109,8 +109,8 @@ class Runner:
             self._due[name] = time.monotonic() + period_s
 
     def _claim(self) -> None:
-        with self._database.reading() as session:
-            if not leases.any_queued(session):
+        with self._database.quick_reading() as connection:
+            if not leases.any_queued(connection):
                 return
         owner = f"{self._name}:{self._claims}"
         self._claims += 1
@@ -119,7 +119,7 @@ class Runner:
         if job is None:
             return
         fence = Fence(job.id, owner, job.attempt)
-        log.info("job %s begins, attempt %d", job.id, job.attempt)
+        log.info("job %s begins, attempt %d", job.id, job.attempt, extra={"members": {"job": job.id}})
         try:
             self._drivers.append(DriverProcess(fence, self._work / f"{job.id}-{job.attempt}", self._address))
         except OSError as error:
@@ -170,7 +170,7 @@ class Runner:
         with self._database.session() as session:
             job = leases.finish(session, fence, happening, now(), self._keep)
         if job is not None:
-            log.info("job %s is %s", job.id, job.state)
+            log.info("job %s is %s", job.id, job.state, extra={"members": {"job": job.id}})
             self._bell.ring(job.user_id)
 
     def _log(self, job_id: str, level: str, message: str) -> None:

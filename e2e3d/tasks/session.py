@@ -87,7 +87,7 @@ class RaySession:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start(self) -> None:
-        self._folder = _new_folder()
+        self._folder = new_folder()
         environment = LOCAL_ENVIRONMENT | {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "disabled")}
         memory = psutil.virtual_memory().available // 4
         try:
@@ -154,10 +154,10 @@ def _describe_cluster(started_here: bool) -> Cluster:
     )
 
 
-def _new_folder() -> Path:
-    """A folder for the session of this process; those of processes that were killed are removed.
+def new_folder() -> Path:
+    """A folder for sockets and logs of this process; those of processes that were killed are removed.
 
-    It lies in the system's temporary folder because Ray's socket paths must stay short.
+    It lies in the system's temporary folder because the paths of sockets must stay short.
     """
     root = Path(tempfile.gettempdir()) / f"e2e3d-ray-{os.getuid()}"
     root.mkdir(mode=0o700, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -32,7 +33,10 @@ def service(tmp_path: Path) -> Iterator[RunningService]:
 def test_an_embedded_service_is_small_and_its_jobs_survive_a_stop(service: RunningService, sample_set: Path) -> None:
     service.start()
     wait_for(lambda: f"E2E3D is ready: {service.url}" in service.log(), 30)
-    assert sum(process.memory_full_info().pss for process in service.processes()) < 1.6e9
+    memory_bytes = sum(process.memory_full_info().pss for process in service.processes())
+    print(f"ready after {service.ready_after_s:.1f} s, {memory_bytes / 1e9:.2f} GB")
+    assert service.ready_after_s < patience_s(30.0)
+    assert memory_bytes < 1.6e9
     require_private(service)
     with service.client() as client:
         job = client.submit(client.upload(sample_set / "images"))
@@ -47,6 +51,18 @@ def test_an_embedded_service_is_small_and_its_jobs_survive_a_stop(service: Runni
         assert any(stage["reused_units"] for stage in end["stages"])
         assert "model.glb" in client.download(job)
     service.stop()
+    require_log(service, job)
+
+
+def require_log(service: RunningService, job: str) -> None:
+    """Whatever process they come from, log lines are JSON objects on the standard error of the command."""
+    lines = [line for line in (service.folder / "serve.log").read_text().splitlines() if line.startswith("{")]
+    found = [json.loads(line) for line in lines]
+    assert {line["process"] for line in found} >= {"replica", "runner", "driver"}
+    submitted = next(line for line in found if line.get("route") == "/v1/jobs" and line["status"] == 201)
+    of_job = [line for line in found if line.get("job") == job]
+    assert {line["process"] for line in of_job} == {"runner", "driver"}
+    assert {line["request"] for line in of_job if line["process"] == "driver"} == {submitted["request"]}
 
 
 def test_processes_that_answer_http_do_not_carry_what_the_stages_compute_with() -> None:

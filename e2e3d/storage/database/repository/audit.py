@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -9,6 +10,8 @@ from sqlalchemy.orm import Session
 
 from e2e3d.data.service.accounts import Actor, AuditEntry
 from e2e3d.storage.database.models import AuditRow
+
+_ABOUT = datetime.timedelta(minutes=1)
 
 
 def record(
@@ -31,6 +34,13 @@ def record(
             detail=detail,
         )
     )
+
+
+def request_of(session: Session, action: str, resource_id: str, at: datetime.datetime) -> str | None:
+    """The id of the request that did `action` to a resource at about that time; None when it is not known."""
+    about = AuditRow.at.between(at - _ABOUT, at + _ABOUT)
+    query = select(AuditRow.request_id).where(about, AuditRow.action == action, AuditRow.resource_id == resource_id)
+    return session.scalar(query.limit(1))
 
 
 def newest_first(

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,26 @@ from e2e3d.storage.database.models import JobArtifactRow, JobRow, JobStageRow, R
 from e2e3d.storage.database.repository import events, jobs, usage
 
 _ARTIFACTS_A_STATEMENT = 500
+# A claim runs these, so they are built once.
+_QUEUED = select(JobRow.id).where(JobRow.state == State.QUEUED).limit(1)
+_NEXT = (
+    select(JobRow)
+    .where(JobRow.state == State.QUEUED)
+    .order_by(JobRow.priority.desc(), JobRow.queued_at, JobRow.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_QUOTA = (  # locked; events may refer to the row meanwhile
+    select(UserRow.quota_jobs).where(UserRow.id == bindparam("user_id")).with_for_update(key_share=True)
+)
+_RUNNING = select(func.count()).where(JobRow.user_id == bindparam("user_id"), JobRow.state == State.RUNNING)
+_USERS_AT_THEIR_QUOTA = (
+    select(JobRow.user_id)
+    .join(UserRow, UserRow.id == JobRow.user_id)
+    .where(JobRow.state == State.RUNNING)
+    .group_by(JobRow.user_id, UserRow.quota_jobs)
+    .having(func.count() >= UserRow.quota_jobs)
+)
 
 
 def claim(session: Session, owner: str, now: datetime.datetime, lease_s: float) -> JobRecord | None:
@@ -27,22 +47,21 @@ def claim(session: Session, owner: str, now: datetime.datetime, lease_s: float) 
     may write is the only one. A user's row is locked while the user's running jobs are counted, so that two runners
     together do not exceed the quota.
     """
-    excluded = _users_at_their_quota(session)
+    excluded = list(session.scalars(_USERS_AT_THEIR_QUOTA))
     while True:
         row = _next_queued(session, excluded)
         if row is None:
             return None
-        owner_row = select(UserRow.quota_jobs).where(UserRow.id == row.user_id)
-        quota = session.scalar(owner_row.with_for_update(key_share=True)) or 0  # events refer to the row meanwhile
-        running = select(func.count()).where(JobRow.user_id == row.user_id, JobRow.state == State.RUNNING)
-        if (session.scalar(running) or 0) < quota:
+        user = {"user_id": row.user_id}
+        quota = session.scalar(_QUOTA, user) or 0
+        if (session.scalar(_RUNNING, user) or 0) < quota:
             return _begin(session, row, owner, now, lease_s)
         excluded.append(row.user_id)
 
 
-def any_queued(session: Session) -> bool:
+def any_queued(connection: Connection) -> bool:
     """Whether a claim is worth a transaction."""
-    return session.scalar(select(JobRow.id).where(JobRow.state == State.QUEUED).limit(1)) is not None
+    return connection.scalar(_QUEUED) is not None
 
 
 def cancelled(session: Session, fences: Sequence[Fence]) -> frozenset[str]:
@@ -52,23 +71,9 @@ def cancelled(session: Session, fences: Sequence[Fence]) -> frozenset[str]:
     return frozenset(session.scalars(query))
 
 
-def _users_at_their_quota(session: Session) -> list[str]:
-    query = (
-        select(JobRow.user_id)
-        .join(UserRow, UserRow.id == JobRow.user_id)
-        .where(JobRow.state == State.RUNNING)
-        .group_by(JobRow.user_id, UserRow.quota_jobs)
-        .having(func.count() >= UserRow.quota_jobs)
-    )
-    return list(session.scalars(query))
-
-
 def _next_queued(session: Session, excluded: Sequence[str]) -> JobRow | None:
-    query = select(JobRow).where(JobRow.state == State.QUEUED)
-    if excluded:
-        query = query.where(JobRow.user_id.not_in(excluded))
-    order = (JobRow.priority.desc(), JobRow.queued_at, JobRow.id)
-    return session.scalars(query.order_by(*order).limit(1).with_for_update(skip_locked=True)).one_or_none()
+    query = _NEXT.where(JobRow.user_id.not_in(excluded)) if excluded else _NEXT
+    return session.scalars(query).one_or_none()
 
 
 def _begin(session: Session, row: JobRow, owner: str, now: datetime.datetime, lease_s: float) -> JobRecord:
