@@ -20,7 +20,7 @@ _FLAT = 10  # grey levels within 3 x 3 pixels
 _EDGE = 40  # grey levels within 3 x 3 pixels
 _EMPTY = 1 / 14  # smallest width of the empty space, in heights or widths of the image, whichever is less
 _BLUR = 2  # width of an edge in an image, pixels
-_SURE = 0.3  # confidence from which a depth counts against points in front of it
+_SURE = 0.5  # confidence from which a depth counts against points in front of it
 _PAST = 3.0  # pixels' widths that a point must lie in front of it
 _REFUTED = 0.15  # share of a rim's points that must be
 

@@ -13,7 +13,7 @@ Faces = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
 _ENCLOSED = 0.8  # of the rim of a patch that closes a hole
-_SURE = 0.3  # confidence from which a depth counts as having seen through a point
+_SURE = 0.5  # confidence from which a depth counts as having seen through a point
 
 
 def seen_through(vertices: Floats, view: View, depth_map: DepthMap, margin: float) -> tuple[Mask, Mask]:

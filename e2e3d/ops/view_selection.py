@@ -18,6 +18,7 @@ _WIDE_SIGMA_DEG = 12.0
 _GRID = 8
 _RANGE_PERCENTILES = (1.0, 99.0)
 _RANGE_MARGIN = 0.35
+_NEAREST_SHARE = 0.5
 
 
 def camera_centres(scene: Scene) -> NDArray[np.float64]:
@@ -68,8 +69,9 @@ def select_sources(scene: Scene, image_index: int, limit: int) -> tuple[tuple[in
 def depth_range(scene: Scene, image_index: int) -> tuple[float, float]:
     """Nearest and farthest depth worth searching: robust percentiles of the view's sparse points, with a margin.
 
-    The margin is a share of the range of inverse depth, plus the same share of the depth itself. (0, 0) when the view
-    sees no point of the sparse model.
+    The margin is a share of the range of inverse depth, plus the same share of the depth itself. To the front it is at
+    least half the depth of the nearest points: seen from above, sparse points lie on the ground, and trees rise far
+    above them. (0, 0) when the view sees no point of the sparse model.
     """
     seen = scene.observation_point[scene.observation_image == image_index]
     depths = depths_in(scene, image_index, scene.points_world[seen])
@@ -79,7 +81,7 @@ def depth_range(scene: Scene, image_index: int) -> tuple[float, float]:
     near, far = np.percentile(depths, _RANGE_PERCENTILES)
     near, far = max(near, float(depths.min()) * 0.999), min(far, float(depths.max()) * 1.001)
     margin = _RANGE_MARGIN * (1 / near - 1 / far)
-    nearest = 1 / (1 / near + margin) / (1 + _RANGE_MARGIN / 2)
+    nearest = min(1 / (1 / near + margin) / (1 + _RANGE_MARGIN / 2), _NEAREST_SHARE * near)
     farthest = 1 / max(1 / far - margin, 0.4 / far) * (1 + _RANGE_MARGIN / 2)
     return float(nearest), float(farthest)
 

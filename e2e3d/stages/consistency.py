@@ -23,7 +23,8 @@ class ConsistencyConfig(StereoConfig):
         min_views: sources that must agree with a depth for it to stay.
         max_error_px: forward-backward reprojection error up to which a source agrees.
         max_depth_ratio: relative difference of depth up to which a source agrees.
-        max_cost: largest 1 - NCC, averaged over the agreeing sources, with which a depth stays.
+        max_cost: largest 1 - NCC, averaged over the agreeing sources, with which a depth stays; 1 is no likeness.
+        min_confidence: least probability, from agreement and colours, with which a depth stays.
         seed: of the random hypotheses.
     """
 
@@ -33,7 +34,8 @@ class ConsistencyConfig(StereoConfig):
     min_views: int = 1
     max_error_px: float = 1.5
     max_depth_ratio: float = 0.01
-    max_cost: float = 0.7
+    max_cost: float = 0.9
+    min_confidence: float = 0.3
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -41,6 +43,10 @@ class ConsistencyConfig(StereoConfig):
         if self.sweeps < 1 or self.min_views < 1:
             raise SettingsError("bad-setting", "consistency.sweeps and consistency.min_views must be at least 1.", "")
         numbers = (self.color_scale, self.noise_sigma, self.max_error_px, self.max_depth_ratio, self.max_cost)
+        if not 0 <= self.min_confidence < 1:
+            raise SettingsError(
+                "bad-setting", f"consistency.min_confidence={self.min_confidence} is no probability.", "Use 0 to 0.99."
+            )
         if min(numbers) <= 0 or self.geometric_weight < 0 or self.geometric_weight * self.geometric_limit_px > 1.9:
             raise SettingsError(
                 "bad-setting",
@@ -74,14 +80,16 @@ def run(inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunContex
         [ref.load() for ref in inputs.source_depths[: config.sources]],
         config.match_settings(config.geometric_weight, config.geometric_limit_px),
         SearchSettings(64, config.views, (1, 1, config.sweeps), config.seed),
-        AgreementSettings(config.min_views, config.max_error_px, config.max_depth_ratio, config.max_cost),
+        AgreementSettings(
+            config.min_views, config.max_error_px, config.max_depth_ratio, config.max_cost, config.min_confidence
+        ),
         launcher_for(context.device, context.threads),
     )
 
 
 STAGE = Stage(
     name="consistency",
-    version=5,
+    version=6,
     config=ConsistencyConfig,
     output=DepthMap,
     run=run,

@@ -90,7 +90,7 @@ def _sparse_points(
 
 STAGE = Stage(
     name="undistort",
-    version=1,
+    version=2,
     config=UndistortConfig,
     output=View,
     run=run,

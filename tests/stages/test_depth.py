@@ -20,7 +20,9 @@ def test_impossible_depth_settings_are_refused(settings):
         depth.DepthConfig(**settings)
 
 
-@pytest.mark.parametrize("settings", [{"views": 0}, {"min_views": 0}, {"max_cost": 0.0}, {"geometric_weight": 1.0}])
+@pytest.mark.parametrize(
+    "settings", [{"views": 0}, {"min_views": 0}, {"max_cost": 0.0}, {"min_confidence": 1.0}, {"geometric_weight": 1.0}]
+)
 def test_impossible_consistency_settings_are_refused(settings):
     with pytest.raises(SettingsError):
         consistency.ConsistencyConfig(**settings)

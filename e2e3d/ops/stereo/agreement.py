@@ -16,6 +16,9 @@ _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
 _COST_RATE = np.float32(1.0 / (2.0 * 0.45**2))
+# Log-odds that a depth is within two footprints of the surface: a constant, and by the count of agreeing sources,
+# their support, the cost, and cost x count. Fitted on renderings of a plaster figure, whose surface is known.
+_LOG_ODDS = (-0.14, -0.58, 1.49, -2.18, 0.43)
 
 
 def measure_agreement(
@@ -93,9 +96,14 @@ def photometric_confidence(cost: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.where(np.isfinite(cost), confidence, 0), np.float32)
 
 
-def combined_confidence(cost: NDArray[np.float32], support: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32 [H, W] in [0, 1]: likelihood of the colours times the chance that not every agreeing source errs.
+def combined_confidence(
+    count: NDArray[np.uint8], support: NDArray[np.float32], cost: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """float32 [H, W] in [0, 1]: probability that a depth lies within two pixels' footprints of the surface.
 
-    Each unit of `support` halves the doubt.
+    The arguments are those of :func:`measure_agreement`. Agreement says most of it; colours decide where few views
+    agree. Where there is little texture, noise makes the cost high even of a perfect match, and only agreement tells.
     """
-    return np.asarray(photometric_confidence(cost) * (1 - 0.5**support), np.float32)
+    constant, of_count, of_support, of_cost, of_both = _LOG_ODDS
+    log_odds = constant + of_count * count + of_support * support + (of_cost + of_both * count) * cost
+    return np.asarray(np.where(count > 0, 1 / (1 + np.exp(-log_odds)), 0), np.float32)

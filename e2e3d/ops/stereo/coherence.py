@@ -1,7 +1,8 @@
 """Which depths belong to a surface that is larger than the window they were matched with.
 
 A surface that nothing else bounds is seen by many windows that share no pixel. A patch smaller than one window rests on
-a single coincidence, however well it looks alike, and two views may well agree on one; so it is dropped. This is the
+a single coincidence, however well it looks alike, and two views may well agree on one; so it is dropped. The more views
+agree, the smaller a patch may be: leaves in a forest are small, but coincide in many views. This is the
 speckle filter of stereo, but over slanted planes: neighbours are of one surface when a plane continues to the other.
 """
 
@@ -15,23 +16,35 @@ _CONTINUES_PX = np.float32(1.0)
 
 
 def coherent(
-    planes: NDArray[np.float32], keep: NDArray[np.bool_], inverse_shift: float, least_area_px: int
+    planes: NDArray[np.float32],
+    keep: NDArray[np.bool_],
+    count: NDArray[np.uint8],
+    inverse_shift: float,
+    least_area_px: int,
 ) -> NDArray[np.bool_]:
     """The pixels of `keep`, bool [H, W], on connected surfaces of at least `least_area_px`.
 
     Args:
         planes: float32 [H, W, 3], see :mod:`e2e3d.ops.stereo.planes`.
         keep: which pixels have one.
+        count: uint8 [H, W], how many other views agree with it.
         inverse_shift: change of inverse depth that moves a source position by about one pixel.
-        least_area_px: pixels of the smallest surface.
+        least_area_px: pixels of the smallest surface on which one other view agrees; it is in proportion smaller where
+            more do.
     """
     result = np.array(keep)
-    _drop_small(planes, result, np.float32(_CONTINUES_PX * inverse_shift), least_area_px)
+    _drop_small(planes, result, count, np.float32(_CONTINUES_PX * inverse_shift), least_area_px)
     return result
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _drop_small(planes: NDArray[np.float32], keep: NDArray[np.bool_], tolerance: np.float32, least: int) -> None:
+def _drop_small(
+    planes: NDArray[np.float32],
+    keep: NDArray[np.bool_],
+    count: NDArray[np.uint8],
+    tolerance: np.float32,
+    least: int,
+) -> None:
     """Flood every surface; `region` holds its pixels, first those that were looked around from, then those to come."""
     height, width = keep.shape
     seen = ~keep
@@ -41,10 +54,11 @@ def _drop_small(planes: NDArray[np.float32], keep: NDArray[np.bool_], tolerance:
             continue
         seen[first // width, first % width] = True
         region[0] = first
-        size, done = 1, 0
+        size, done, votes = 1, 0, 0
         while done < size:
             y, x = region[done] // width, region[done] % width
             done += 1
+            votes += count[y, x]
             for k in range(4):
                 dx, dy = (k == 0) - (k == 1), (k == 2) - (k == 3)
                 column, row = x + dx, y + dy
@@ -58,6 +72,6 @@ def _drop_small(planes: NDArray[np.float32], keep: NDArray[np.bool_], tolerance:
                     seen[row, column] = True
                     region[size] = row * width + column
                     size += 1
-        if size < least:
+        if votes < least:
             for k in range(size):
                 keep[region[k] // width, region[k] % width] = False

@@ -50,6 +50,7 @@ class AgreementSettings:
     max_error_px: float
     max_depth_ratio: float
     max_cost: float
+    min_confidence: float
 
 
 @dataclass(frozen=True)
@@ -149,9 +150,9 @@ def consistent_depth(
         problem, state, agreement.max_error_px, agreement.max_depth_ratio, launcher.threads
     )
     needed = min(agreement.min_views, len(sources))
-    keep = (count >= needed) & (cost <= agreement.max_cost)
+    confidence = combined_confidence(count, support, cost)
+    keep = (count >= needed) & (cost <= agreement.max_cost) & (confidence >= agreement.min_confidence)
     keep = supported(problem.grey, keep, settings.window_radius_px)
-    keep = coherent(state.plane, keep, float(problem.search[2]), (2 * settings.window_radius_px + 1) ** 2)
+    keep = coherent(state.plane, keep, count, float(problem.search[2]), (2 * settings.window_radius_px + 1) ** 2)
     new_depth, normal = maps_from_planes(state.plane, keep, problem.camera)
-    confidence = np.where(keep, combined_confidence(cost, support), 0).astype(np.float32)
-    return DepthMap(new_depth, normal, confidence)
+    return DepthMap(new_depth, normal, np.where(keep, confidence, np.float32(0)))

@@ -8,6 +8,7 @@ from e2e3d.ops.stereo.coherence import coherent
 
 SHIFT = 0.01
 LEAST = 121
+ONE = np.ones((60, 80), np.uint8)
 
 
 def slanted(gx: float, gy: float) -> np.ndarray:
@@ -18,23 +19,33 @@ def slanted(gx: float, gy: float) -> np.ndarray:
 
 def test_a_steep_surface_is_one_surface() -> None:
     keep = np.ones((60, 80), bool)
-    assert coherent(slanted(0.05, -0.03), keep, SHIFT, LEAST).all()
+    assert coherent(slanted(0.05, -0.03), keep, ONE, SHIFT, LEAST).all()
     facing = slanted(0.05, -0.03) * np.float32([1, 0, 0])
-    assert not coherent(facing, keep, SHIFT, LEAST).any()
+    assert not coherent(facing, keep, ONE, SHIFT, LEAST).any()
 
 
 def test_small_patches_go_and_large_ones_stay() -> None:
     keep = np.zeros((60, 80), bool)
     keep[5:15, 5:15] = keep[30:42, 30:42] = keep[50, 0:60] = True
-    result = coherent(slanted(0, 0), keep, SHIFT, LEAST)
+    result = coherent(slanted(0, 0), keep, ONE, SHIFT, LEAST)
     assert result[30:42, 30:42].all()
     assert result.sum() == 144
+
+
+def test_a_patch_may_be_smaller_the_more_views_agree() -> None:
+    keep = np.zeros((60, 80), bool)
+    keep[5:11, 5:15] = keep[30:36, 30:40] = True
+    count = np.array(ONE)
+    count[30:36, 30:40] = 3
+    result = coherent(slanted(0, 0), keep, count, SHIFT, LEAST)
+    assert result[30:36, 30:40].all()
+    assert result.sum() == 60
 
 
 def test_a_patch_before_a_surface_is_no_part_of_it() -> None:
     planes, keep = slanted(0.001, 0), np.ones((60, 80), bool)
     planes[20:28, 20:28, 0] += 3 * SHIFT
-    result = coherent(planes, keep, SHIFT, LEAST)
+    result = coherent(planes, keep, ONE, SHIFT, LEAST)
     assert not result[20:28, 20:28].any()
     assert result.sum() == 60 * 80 - 64
     assert keep.all()

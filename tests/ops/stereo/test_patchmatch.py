@@ -18,8 +18,8 @@ from tests.ops.stereo.scenes import HEIGHT, PLANE, WIDTH, plane_depth, plane_vie
 
 MATCH = MatchSettings(5, 8.0, 1.5, 0.15, 3.0, 4.0)
 SEARCH = SearchSettings(64, 2, (6, 3, 1), 0)
-AGREE = AgreementSettings(1, 1.5, 0.01, 0.7)
-ALL_AGREE = AgreementSettings(2, 1.5, 0.01, 0.7)  # of the two sources in a scene of three views
+AGREE = AgreementSettings(1, 1.5, 0.01, 0.9, 0.3)
+ALL_AGREE = AgreementSettings(2, 1.5, 0.01, 0.9, 0.3)  # of the two sources in a scene of three views
 
 
 def photometric(views, index, threads=1):
@@ -108,17 +108,17 @@ def test_upsampling_and_maps_are_exact_on_planes():
 
 @pytest.fixture(scope="module")
 def sample_depth():
-    """Filtered depth and exact depth, [160, 240] each, of the middle view of five."""
+    """Filtered depth, exact depth and confidence, [160, 240] each, of the middle view of five."""
     _, views, truth = sample_views(5, 240, 160)
     maps = [photometric(views, i) for i in range(5)]
     chosen = views[2].sources
     sources, depths = [views[s] for s in chosen], [maps[s] for s in chosen]
     result = consistent_depth(views[2], sources, maps[2], depths, MATCH, SEARCH, AGREE, CpuLauncher())
-    return result.depth, truth[2]
+    return result.depth, truth[2], result.confidence
 
 
 def test_the_sample_scene_is_reconstructed(sample_depth):
-    depth, truth = sample_depth
+    depth, truth, _ = sample_depth
     seen = truth > 0
     kept = (depth > 0) & seen
     error = np.abs(depth - truth)[kept] / truth[kept]
@@ -127,8 +127,18 @@ def test_the_sample_scene_is_reconstructed(sample_depth):
     assert (error < 0.01).mean() > 0.93
 
 
+def test_confidence_is_the_share_of_right_depths(sample_depth):
+    depth, truth, confidence = sample_depth
+    kept = (depth > 0) & (truth > 0)
+    right = np.abs(depth - truth)[kept] < 2 * truth[kept] / (0.9 * 240)  # two footprints of a pixel
+    order = np.argsort(confidence[kept])
+    said, found = (np.array([part.mean() for part in np.array_split(x[order], 5)]) for x in (confidence[kept], right))
+    assert np.abs(said - found).mean() < 0.08, (said, found)
+    assert (np.diff(found) > -0.02).all()
+
+
 def test_depth_ends_at_the_outline(sample_depth):
-    depth, truth = sample_depth
+    depth, truth, _ = sample_depth
     distance_px = cv2.distanceTransform((truth == 0).astype(np.uint8), cv2.DIST_L2, 5)
     assert (depth[(distance_px > 2) & (distance_px <= 6)] > 0).mean() < 0.03
     assert (depth[distance_px > 6] > 0).mean() < 0.001
