@@ -13,6 +13,7 @@ MIN_COSINE = 0.12
 OUTLINE_MARGIN_PX = 3
 BEHIND_OUTLINE, BEFORE_OUTLINE = 0.1, 0.25
 GRADIENT_FLOOR = 4.0
+CLIPPED = 254
 
 
 def score_view(
@@ -28,7 +29,8 @@ def score_view(
     The rating is Waechter's gradient magnitude integral (projected area times mean gradient, so it prefers close,
     frontal and sharp views) with a floor for plain surfaces, times the cosine of the viewing angle. It is cut where an
     outline is within a few pixels, because a reconstructed outline is never exact: to a tenth behind an occluder, whose
-    colour may spill over, to a quarter in front of something farther.
+    colour may spill over, to a quarter in front of something farther. Clipped pixels, and the edges around them, show
+    light instead of surface and count as plain.
 
     Args:
         camera: of :func:`~e2e3d.ops.texturing.camera.camera_vector`.
@@ -44,7 +46,8 @@ def score_view(
     height, width = image.shape[:2]
     scale = min(1.0, (MAX_RASTER_PX / (height * width)) ** 0.5)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    gradient = cv2.resize(_gradient(image), size, interpolation=cv2.INTER_AREA)
+    clipped = cv2.dilate((image.max(2) >= CLIPPED).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    gradient = cv2.resize(np.where(clipped, np.float32(0), _gradient(image)), size, interpolation=cv2.INTER_AREA)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     usable = np.ones(size[::-1], np.uint8)
     if mask is not None:
