@@ -82,9 +82,8 @@ def subject(scene: Scene) -> tuple[NDArray[np.float64], float]:
     ahead = poses[scene.observation_image]
     depth = np.einsum("ij,ij->i", ahead[:, :3], scene.points_world[scene.observation_point]) + ahead[:, 3]
     nearest = 0.5 * float(np.median(depth)) if len(depth) else 1.0
-    weight = np.bincount(
-        scene.observation_point, np.maximum(depth, max(nearest, 1e-9)) ** -2.0, minlength=len(scene.points_world)
-    )
+    closeness = np.maximum(depth, max(nearest, 1e-9)) ** -2.0
+    weight = np.bincount(scene.observation_point, closeness, len(scene.points_world)).astype(np.float64)
     center = np.array([_quantile(axis, weight, 0.5) for axis in scene.points_world.T])
     return center, _quantile(np.linalg.norm(scene.points_world - center, axis=1), weight, _SUBJECT_SHARE)
 
