@@ -16,6 +16,7 @@ _FILLED = 0.94
 # The surface counts as one object when nearly all of it lies within so many radii of what the photographs show.
 _OBJECT_RADII = 2.5
 _OBJECT_SHARE = 0.95
+_SUBJECT_SHARE = 0.85
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,28 @@ def up_direction(scene: Scene) -> NDArray[np.float64]:
 
 
 def subject(scene: Scene) -> tuple[NDArray[np.float64], float]:
-    """Centre [3] and radius of what the photographs show: robust over the sparse points, weighted by their views."""
-    weights = np.bincount(scene.observation_point, minlength=len(scene.points_world))
-    points = np.repeat(scene.points_world, weights, axis=0)
-    if len(points) == 0:
+    """Centre [3] and radius of what the photographs show: robust over the sparse points.
+
+    A point counts in every photograph that observes it by the inverse square of its depth, the share of the view that
+    the surface around it takes; so houses behind a statue do not become the subject, however many points they have.
+    """
+    if len(scene.points_world) == 0:
         raise ValueError("a scene without points shows no subject")
-    center = np.median(points, axis=0)
-    return center, float(np.percentile(np.linalg.norm(points - center, axis=1), 85))
+    poses = np.array([image.cam_from_world[2] for image in scene.images], np.float64).reshape(-1, 4)
+    ahead = poses[scene.observation_image]
+    depth = np.einsum("ij,ij->i", ahead[:, :3], scene.points_world[scene.observation_point]) + ahead[:, 3]
+    nearest = 0.5 * float(np.median(depth)) if len(depth) else 1.0
+    closeness = np.maximum(depth, max(nearest, 1e-9)) ** -2.0
+    weight = np.bincount(scene.observation_point, closeness, len(scene.points_world)).astype(np.float64)
+    center = np.array([_quantile(axis, weight, 0.5) for axis in scene.points_world.T])
+    return center, _quantile(np.linalg.norm(scene.points_world - center, axis=1), weight, _SUBJECT_SHARE)
+
+
+def _quantile(values: NDArray[np.floating], weight: NDArray[np.float64], share: float) -> float:
+    """The value below which lies `share` of the weight."""
+    order = np.argsort(values, kind="stable")
+    sums = np.cumsum(weight[order])
+    return float(values[order[min(np.searchsorted(sums, share * sums[-1]), len(order) - 1)]])
 
 
 def look_at(center: NDArray[np.float64], target: NDArray[np.float64], up: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -105,12 +121,12 @@ def _framed(
     """
     axes = look_at(target + direction, target, up)[:, :3]
     local = (points - target) @ axes.T
-    middle = np.percentile(local, (0.1, 99.9), axis=0).mean(0)
+    middle = np.percentile(local, (1, 99), axis=0).mean(0)
     x, y, z = np.abs(local[:, 0] - middle[0]) / ASPECT, np.abs(local[:, 1] - middle[1]), local[:, 2] - middle[2]
     size = np.maximum(x, y) / _FILLED
 
     def distance(field_of_view_deg: float) -> float:
-        return float(np.percentile(size / np.tan(np.radians(field_of_view_deg / 2)) - z, 99.9))
+        return float(np.percentile(size / np.tan(np.radians(field_of_view_deg / 2)) - z, 99))
 
     angle = _FIELD_OF_VIEW_DEG
     while distance(angle) > reach and angle < _WIDEST_DEG:

@@ -108,3 +108,28 @@ def test_up_of_an_arbitrary_frame_is_that_of_the_photographs(results: Results) -
     scene = replace(results.mapping.scene, frame="arbitrary")
     assert up_direction(scene) @ (0, 0, 1) > 0.8
     assert camera_centers(scene).shape == (5, 3)
+
+
+def test_far_houses_with_many_points_are_not_the_subject(results: Results) -> None:
+    scene = results.mapping.scene
+    target, radius = subject(scene)
+    image, centers, count = scene.images[0], camera_centers(scene), len(scene.observation_point)
+    ahead = image.cam_from_world[2, :3]
+    rng = np.random.default_rng(0)
+    houses = target + 15 * np.linalg.norm(target - centers[0]) * ahead + radius * rng.normal(size=(count, 3))
+    first = len(scene.points_world)
+    behind = replace(
+        scene,
+        points_world=np.concatenate([scene.points_world, houses]),
+        observation_image=np.concatenate([scene.observation_image, np.zeros(count, np.int32)]),
+        observation_point=np.concatenate([scene.observation_point, np.arange(first, first + count, dtype=np.int32)]),
+    )
+    center, found = subject(behind)
+    assert np.linalg.norm(center - target) < 0.4 * radius
+    assert found < 1.5 * radius
+    # A piece of them in the model does not push the camera back either.
+    surface = np.concatenate([target + 0.5 * radius * rng.normal(size=(4900, 3)), houses[:100]])
+    for side in four_sides(behind, surface):
+        seen = surface[:4900] @ side.cam_from_world[:, :3].T + side.cam_from_world[:, 3]
+        across = np.abs(seen[:, 1] / seen[:, 2]) / np.tan(np.radians(side.field_of_view_deg / 2))
+        assert np.percentile(across, 99) > 0.4

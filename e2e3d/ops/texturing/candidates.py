@@ -1,4 +1,4 @@
-"""The views that may paint each face, and which of them disagree with the rest."""
+"""The views that may paint each face."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_CANDIDATES = 12
-OUTLIER_FLOOR = 14.0
-OUTLIER_SIGMAS = 4.0
 DISTRUST = 0.02
 
 
@@ -53,53 +51,22 @@ def _offer(views, qualities, colours, view, quality, colour):  # type: ignore[no
             colours[f, worst] = colour[f]
 
 
-def drop_outliers(candidates: Candidates, gain: NDArray[np.float64], neighbours: NDArray[np.int32]) -> Candidates:
-    """Drop the views of a face whose colour, after gains [views, 3], is far from the median of its views.
+def keep_believed(candidates: Candidates, trusted: NDArray[np.bool_], neighbours: NDArray[np.int32]) -> Candidates:
+    """Keep the candidates that are `trusted` [F, K]; rows come out sorted by view.
 
-    Glare, shadows and passers-by show in a minority of the views. Where Waechter runs a mean shift with a fitted
-    Gaussian, a median with a robust deviation does the same for a dozen samples. A face needs three views for a
-    majority. A view dropped for one face is made a last resort for the faces around it (`neighbours` int32 [F, 3]),
-    which an intruder's outline may cross. Rows come out sorted by view.
+    A view dropped for one face is made a last resort for the faces around it (`neighbours` int32 [F, 3]), which an
+    intruder's outline may cross.
     """
-    view, quality, colour = candidates.view.copy(), candidates.quality.copy(), candidates.colour.copy()
-    _drop_outliers(view, quality, colour, gain)
-    suspect = np.where(view < 0, candidates.view, np.int16(-1))
+    view = np.where(trusted, candidates.view, np.int16(-1))
+    quality = np.where(trusted, candidates.quality, np.float32(0))
+    suspect = np.where(trusted, np.int16(-1), candidates.view)
     quality = _distrust(view, quality, suspect, neighbours)
     order = np.argsort(np.where(view >= 0, view, np.int16(32767)), axis=1, kind="stable")
     return Candidates(
         np.take_along_axis(view, order, 1),
         np.take_along_axis(quality, order, 1),
-        np.take_along_axis(colour, order[..., None], 1),
+        np.take_along_axis(candidates.colour, order[..., None], 1),
     )
-
-
-@numba.njit(cache=True, parallel=True)
-def _drop_outliers(views, qualities, colours, gain):  # type: ignore[no-untyped-def]
-    size = views.shape[1]
-    for f in numba.prange(len(views)):
-        value = np.zeros((size, 3), np.float32)
-        count = 0
-        for k in range(size):
-            if views[f, k] >= 0:
-                for c in range(3):
-                    value[count, c] = colours[f, k, c] * gain[views[f, k], c]
-                count += 1
-        if count >= 3:
-            centre = np.zeros(3, np.float32)
-            for c in range(3):
-                centre[c] = np.median(value[:count, c])
-            distance = np.zeros(count, np.float32)
-            for k in range(count):
-                for c in range(3):
-                    distance[k] = max(distance[k], abs(value[k, c] - centre[c]))
-            limit = max(OUTLIER_FLOOR, OUTLIER_SIGMAS * np.median(distance))
-            n = 0
-            for k in range(size):
-                if views[f, k] >= 0:
-                    if distance[n] > limit:
-                        views[f, k] = -1
-                        qualities[f, k] = 0
-                    n += 1
 
 
 @numba.njit(cache=True, parallel=True)

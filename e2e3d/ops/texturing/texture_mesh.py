@@ -14,7 +14,8 @@ from e2e3d.errors import ReconstructionError
 from e2e3d.ops.texturing.adjacency import connected_parts, face_adjacency, opposite_slots
 from e2e3d.ops.texturing.atlas import Atlas, chart_rows, lay_out, paint_rows
 from e2e3d.ops.texturing.camera import project, project_points
-from e2e3d.ops.texturing.candidates import Candidates, drop_outliers, offer_view
+from e2e3d.ops.texturing.candidates import Candidates, keep_believed, offer_view
+from e2e3d.ops.texturing.consensus import believed
 from e2e3d.ops.texturing.exposure import estimate_gains
 from e2e3d.ops.texturing.fill import diffuse_colours, face_colour_means, fill_background, paint_unseen
 from e2e3d.ops.texturing.levelling import add_offsets, chart_nodes, level_seams
@@ -61,8 +62,8 @@ def texture_mesh(
     candidates = collect_candidates(vertices, faces, cameras, load_photo)
     gain = estimate_gains(candidates, len(cameras)) if even_exposure else np.ones((len(cameras), 3))
     neighbours = face_adjacency(faces)
-    candidates = drop_outliers(candidates, gain, neighbours)
     slots = opposite_slots(neighbours, faces)
+    candidates = keep_believed(candidates, believed(candidates, gain, neighbours, slots), neighbours)
     label = select_views(candidates, neighbours, slots)
     chart, chart_count = connected_parts(neighbours, label)
     charts = _Charts(chart, _views_of_charts(chart, label, chart_count))

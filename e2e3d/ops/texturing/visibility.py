@@ -13,6 +13,10 @@ MIN_COSINE = 0.12
 OUTLINE_MARGIN_PX = 3
 BEHIND_OUTLINE, BEFORE_OUTLINE = 0.1, 0.25
 GRADIENT_FLOOR = 4.0
+CLIPPED = 254
+RIM_PX = 14
+RIM_STEP = 4  # the colours on both sides of an outline are compared on a coarser grid
+RIM_CONTRAST, RIM_SHARE = 40.0, 0.5
 
 
 def score_view(
@@ -28,7 +32,9 @@ def score_view(
     The rating is Waechter's gradient magnitude integral (projected area times mean gradient, so it prefers close,
     frontal and sharp views) with a floor for plain surfaces, times the cosine of the viewing angle. It is cut where an
     outline is within a few pixels, because a reconstructed outline is never exact: to a tenth behind an occluder, whose
-    colour may spill over, to a quarter in front of something farther.
+    colour may spill over, to a quarter in front of something farther. Clipped pixels, and the edges around them, show
+    light instead of surface and count as plain. A face beside nothing that has the colour of what lies there, the sky,
+    rather than of the surface around it, is not usable.
 
     Args:
         camera: of :func:`~e2e3d.ops.texturing.camera.camera_vector`.
@@ -44,7 +50,8 @@ def score_view(
     height, width = image.shape[:2]
     scale = min(1.0, (MAX_RASTER_PX / (height * width)) ** 0.5)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    gradient = cv2.resize(_gradient(image), size, interpolation=cv2.INTER_AREA)
+    clipped = cv2.dilate((image.max(2) >= CLIPPED).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    gradient = cv2.resize(np.where(clipped, np.float32(0), _gradient(image)), size, interpolation=cv2.INTER_AREA)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     usable = np.ones(size[::-1], np.uint8)
     if mask is not None:
@@ -57,10 +64,11 @@ def score_view(
     pixel_angle = float(1 / (camera[0] * size[0] / width))
     centre = -camera[12:24].reshape(3, 4)[:, :3].T @ camera[12:24].reshape(3, 4)[:, 3]
     cosine = _cosines(vertices_world, faces, centre)
-    rated: tuple[NDArray[np.float32], NDArray[np.uint8]] = _rate_faces(
+    quality, colour = _rate_faces(
         corners, faces, cosine, depth, owner, nearest, farthest, small, gradient, usable, pixel_angle, scale**-2
     )
-    return rated
+    quality[_spilled(corners, faces, colour, small, owner)] = 0
+    return quality, colour
 
 
 def _gradient(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -68,6 +76,42 @@ def _gradient(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     dx, dy = cv2.spatialGradient(grey)
     return np.asarray(cv2.magnitude(dx.astype(np.float32), dy.astype(np.float32)) / 8, np.float32)
+
+
+def _spilled(
+    corners: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    colour: NDArray[np.uint8],
+    image: NDArray[np.uint8],
+    owner: NDArray[np.int32],
+) -> NDArray[np.bool_]:
+    """Faces bool [F] that reach a little over the outline and show the sky behind it.
+
+    Each face near pixels without surface is compared with the mean colours of both sides of the outline around it.
+    """
+    size = (max(1, owner.shape[1] // RIM_STEP), max(1, owner.shape[0] // RIM_STEP))
+    surface = cv2.resize((owner >= 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    middle = corners[faces].mean(1)
+    x = np.clip(middle[:, 0] * size[0] / owner.shape[1], 0, size[0] - 1).astype(np.int64)
+    y = np.clip(middle[:, 1] * size[1] / owner.shape[0], 0, size[1] - 1).astype(np.int64)
+    beside = cv2.dilate((surface < 1).astype(np.uint8), np.ones((2 * RIM_PX // RIM_STEP + 1,) * 2, np.uint8))
+    rim = np.flatnonzero(beside[y, x])
+    inside, outside = (_local_means(coarse, side)[y[rim], x[rim]] for side in (surface == 1, surface == 0))
+    own = colour[rim].astype(np.float32)
+    contrast, away = (np.abs(side - outside).max(1) for side in (inside, own))
+    spilled = np.zeros(len(faces), bool)
+    spilled[rim] = (contrast > RIM_CONTRAST) & (away < RIM_SHARE * contrast)
+    return spilled
+
+
+def _local_means(image: NDArray[np.float32], chosen: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Mean float32 [H, W, 3] of the chosen pixels around each pixel; NaN where there are none."""
+    window = (2 * (2 * RIM_PX // RIM_STEP) + 1,) * 2
+    weight = chosen.astype(np.float32)
+    total = cv2.boxFilter(image * weight[..., None], -1, window, normalize=False)
+    count = cv2.boxFilter(weight, -1, window, normalize=False)[..., None]
+    return np.where(count > 0.5, total / np.maximum(count, 1), np.float32(np.nan))
 
 
 @numba.njit(cache=True, parallel=True)

@@ -1,0 +1,259 @@
+"""Which photographs tell the truth about a face: their majority, and what continues across the faces around it.
+
+Glare, shadows and passers-by show in a minority of the photographs of a place, but not everywhere: one person may
+stand before a place that only two photographs see. So each face gets a few hypotheses, groups of
+photographs that agree. A hypothesis costs by the votes it lacks, and where a photograph is believed in one face and not
+in the next although it looks the same in both: the outline of a passer-by is an edge in the photographs that show him
+and in no other, so the cheapest labelling cuts him out along it. Waechter et al. (ECCV 2014) reject outliers face by
+face; the smoothness follows Boykov and Jolly (ICCV 2001), and the message passing is Kolmogorov's (TPAMI 2006).
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e3d.ops.texturing.candidates import Candidates
+
+MAX_HYPOTHESES = 4
+LIMIT_FLOOR, LIMIT_SIGMAS, LIMIT_MOST = 14.0, 4.0, 40.0
+PAIR_LIMIT = 30.0  # two photographs alone cannot tell noise from a contradiction
+CONTRAST_SHARE = 0.7  # of the local contrast, which blur and errors of the surface turn into differences
+VOTE = 3.0
+GLARE = 1.5  # highlights only ever add light
+EDGE_LEVELS = 16.0
+SWEEPS = 10
+
+
+def believed(
+    candidates: Candidates, gain: NDArray[np.float64], neighbours: NDArray[np.int32], slots: NDArray[np.int8]
+) -> NDArray[np.bool_]:
+    """Which candidates show the face itself: bool [F, K], False in empty places.
+
+    Args:
+        candidates: in any order.
+        gain: float64 [views, 3], which evens out the photographs.
+        neighbours: int32 [F, 3] of :func:`~e2e3d.ops.texturing.adjacency.face_adjacency`.
+        slots: int8 [F, 3] of :func:`~e2e3d.ops.texturing.adjacency.opposite_slots`.
+    """
+    factor = gain.astype(np.float32)
+    colour = np.where((candidates.view >= 0)[..., None], candidates.colour * factor[candidates.view], np.float32(-1))
+    centre, limit = _centres(colour, neighbours)
+    members, cost, count = _hypotheses(colour, centre, limit)
+    message = np.zeros((len(count), 3, MAX_HYPOTHESES), np.float32)
+    choice = _message_passing(candidates.view, colour, centre, members, cost, count, message, neighbours, slots)
+    chosen = members[np.arange(len(count)), choice]
+    return np.asarray(chosen[:, None] >> np.arange(candidates.view.shape[1], dtype=np.uint16) & 1, bool)
+
+
+@numba.njit(cache=True, parallel=True)
+def _centres(
+    colour: NDArray[np.float32], neighbours: NDArray[np.int32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Median colour float32 [F, 3] of each face (-1 = none), and how far from it float32 [F] a photograph may be."""
+    centre = np.full((len(colour), 3), -1, np.float32)
+    limit = np.zeros(len(colour), np.float32)
+    for f in numba.prange(len(colour)):
+        value, _ = _present(colour[f])
+        if len(value) == 0:
+            continue
+        distance = np.empty(len(value), np.float32)
+        for c in range(3):
+            centre[f, c] = np.median(value[:, c])
+        for i in range(len(value)):
+            distance[i] = _distance(value[i], centre[f])
+        usual = LIMIT_SIGMAS * float(np.median(distance))
+        limit[f] = PAIR_LIMIT if len(value) == 2 else max(LIMIT_FLOOR, usual)
+    for f in numba.prange(len(colour)):
+        contrast = np.float32(0)
+        for k in range(3):
+            g = neighbours[f, k]
+            if g >= 0 and centre[g, 0] >= 0:
+                contrast = max(contrast, _distance(centre[f], centre[g]))
+        limit[f] = min(max(limit[f], CONTRAST_SHARE * contrast), LIMIT_MOST)
+    return centre, limit
+
+
+@numba.njit(cache=True)
+def _present(colour):  # type: ignore[no-untyped-def]
+    """The values [N, 3] of a face that are there, and their slots [N]."""
+    value, slot = np.empty_like(colour), np.empty(len(colour), np.int64)
+    n = 0
+    for k in range(len(colour)):
+        if colour[k, 0] >= 0:
+            value[n], slot[n] = colour[k], k
+            n += 1
+    return value[:n], slot[:n]
+
+
+@numba.njit(cache=True, parallel=True)
+def _hypotheses(colour, centre, limit):  # type: ignore[no-untyped-def]
+    """Groups of candidates that agree: bit sets uint16 [F, H], what each costs float32 [F, H], how many int8 [F]."""
+    members = np.zeros((len(colour), MAX_HYPOTHESES), np.uint16)
+    cost = np.zeros((len(colour), MAX_HYPOTHESES), np.float32)
+    count = np.ones(len(colour), np.int8)
+    for f in numba.prange(len(colour)):
+        value, slot = _present(colour[f])
+        if len(value) == 0:
+            continue
+        # Of two photographs neither is the middle one.
+        middle = value[0] if len(value) == 2 else centre[f]
+        members[f, 0], _ = _group(value, slot, middle, limit[f])
+        left = np.uint16(0)
+        for i in range(len(value)):
+            if not members[f, 0] >> slot[i] & 1:
+                left |= np.uint16(1 << slot[i])
+        while left and count[f] < MAX_HYPOTHESES:
+            most, best = 0, np.uint16(0)
+            for i in range(len(value)):
+                if left >> slot[i] & 1:
+                    group, votes = _group(value, slot, value[i], limit[f])
+                    if votes > most:
+                        most, best = votes, group
+            members[f, count[f]] = best
+            left &= ~best
+            count[f] += 1
+        if count[f] > 1:
+            _price(value, slot, members[f], cost[f], count[f])
+    return members, cost, count
+
+
+@numba.njit(cache=True)
+def _distance(a, b):  # type: ignore[no-untyped-def]
+    return max(abs(a[0] - b[0]), abs(a[1] - b[1]), abs(a[2] - b[2]))
+
+
+@numba.njit(cache=True)
+def _group(value, slot, centre, limit):  # type: ignore[no-untyped-def]
+    """The values [N, 3] near the centre, as a bit set of their slots, and how many."""
+    group, votes = np.uint16(0), 0
+    for i in range(len(value)):
+        if _distance(value[i], centre) <= limit:
+            group |= np.uint16(1 << slot[i])
+            votes += 1
+    return group, votes
+
+
+@numba.njit(cache=True)
+def _price(value, slot, members, cost, count):  # type: ignore[no-untyped-def]
+    """What each hypothesis of a face costs, in place: the votes it lacks, and being the brighter one."""
+    mean, votes = np.zeros((count, 3), np.float32), np.zeros(count, np.float32)
+    for h in range(count):
+        for i in range(len(value)):
+            if members[h] >> slot[i] & 1:
+                votes[h] += 1
+                mean[h] += value[i]
+        mean[h] /= max(votes[h], np.float32(1))
+    for h in range(count):
+        cost[h] = VOTE * np.log((votes.max() + 0.5) / (votes[h] + 0.5))
+        for other in range(count):
+            if (mean[h] - mean[other]).min() > LIMIT_FLOOR:
+                cost[h] += GLARE
+                break
+
+
+@numba.njit(cache=True)
+def _message_passing(views, colour, centre, members, cost, count, message, neighbours, slots):  # type: ignore[no-untyped-def]  # noqa: C901
+    """Index int64 [F] of the chosen hypothesis; ``message[f, k]`` is what neighbour k tells f about f's hypotheses."""
+    faces = len(count)
+    choice = np.zeros(faces, np.int64)
+    belief = np.zeros(MAX_HYPOTHESES, np.float32)
+    link = np.zeros((2, views.shape[1]), np.int64)
+    weight = np.zeros(views.shape[1], np.float32)
+    for f in range(faces):
+        for k in range(3):
+            g = neighbours[f, k]
+            if g >= 0 and slots[f, k] >= 0 and count[f] == 1 and count[g] > 1:
+                shared = _links(views, colour, centre, f, g, link, weight)
+                _send(members, message, belief, np.float32(1), f, k, g, slots[f, k], count, shared, link, weight)
+    for sweep in range(2 * SWEEPS):
+        forward = sweep % 2 == 0
+        for step in range(faces):
+            f = step if forward else faces - 1 - step
+            if count[f] == 1:
+                continue
+            before, after = 0, 0
+            for k in range(3):
+                g = neighbours[f, k]
+                if g >= 0 and slots[f, k] >= 0 and count[g] > 1:
+                    before += g < f
+                    after += g > f
+            for i in range(count[f]):
+                belief[i] = cost[f, i] + message[f, 0, i] + message[f, 1, i] + message[f, 2, i]
+            share = np.float32(1.0 / max(before, after, 1))
+            for k in range(3):
+                g = neighbours[f, k]
+                if g < 0 or slots[f, k] < 0 or count[g] == 1 or (g > f) != forward:
+                    continue
+                shared = _links(views, colour, centre, f, g, link, weight)
+                _send(members, message, belief, share, f, k, g, slots[f, k], count, shared, link, weight)
+    for f in range(faces):
+        if count[f] == 1:
+            continue
+        for i in range(count[f]):
+            belief[i] = cost[f, i]
+        for k in range(3):
+            g = neighbours[f, k]
+            if g < 0 or slots[f, k] < 0:
+                continue
+            if g > f or count[g] == 1:
+                for i in range(count[f]):
+                    belief[i] += message[f, k, i]
+            else:
+                shared = _links(views, colour, centre, f, g, link, weight)
+                for i in range(count[f]):
+                    belief[i] += _breaks(members[f, i], members[g, choice[g]], shared, link, weight)
+        for i in range(count[f]):
+            if belief[i] < belief[choice[f]]:
+                choice[f] = i
+    return choice
+
+
+@numba.njit(cache=True)
+def _links(views, colour, centre, f, g, link, weight):  # type: ignore[no-untyped-def]
+    """The photographs of both faces: their places in either row, and how well they continue across the edge.
+
+    One continues where it does not change, or changes as the surface does.
+    """
+    shared = 0
+    for i in range(views.shape[1]):
+        if views[f, i] < 0:
+            continue
+        for j in range(views.shape[1]):
+            if views[g, j] == views[f, i]:
+                step, odd = np.float32(0), np.float32(0)
+                for c in range(3):
+                    change = colour[f, i, c] - colour[g, j, c]
+                    step = max(step, abs(change))
+                    odd = max(odd, abs(change - (centre[f, c] - centre[g, c])))
+                link[0, shared], link[1, shared] = i, j
+                weight[shared] = np.exp(-((min(step, odd) / np.float32(EDGE_LEVELS)) ** 2))
+                shared += 1
+                break
+    return shared
+
+
+@numba.njit(cache=True)
+def _breaks(own, other, shared, link, weight):  # type: ignore[no-untyped-def]
+    """Cost of the photographs that are believed on one side only."""
+    cost = np.float32(0)
+    for s in range(shared):
+        if (own >> link[0, s] & 1) != (other >> link[1, s] & 1):
+            cost += weight[s]
+    return cost
+
+
+@numba.njit(cache=True)
+def _send(members, message, belief, share, f, k, g, slot, count, shared, link, weight):  # type: ignore[no-untyped-def]
+    """Face f's message to g; a face of one hypothesis sends what disagreement with it costs."""
+    least = np.float32(1e30)
+    for j in range(count[g]):
+        value = np.float32(1e30)
+        for i in range(count[f]):
+            own = share * belief[i] - message[f, k, i] if count[f] > 1 else np.float32(0)
+            value = min(value, own + _breaks(members[f, i], members[g, j], shared, link, weight))
+        message[g, slot, j] = value
+        least = min(least, value)
+    for j in range(count[g]):
+        message[g, slot, j] -= least
