@@ -45,7 +45,7 @@ class MeshRules:
             surface: it grows with the square of the distance.
         void_views: how many views must see through a vertex to make it void.
         photo_steps: steps of photometric refinement; 0 = none.
-        photo_smoothness: weight of its thin-plate term; less brings out finer relief, and more noise.
+        photo_smoothness: weight of the bending of its displacements; less brings out finer relief, and more noise.
     """
 
     max_faces: int = 1_000_000
@@ -59,7 +59,7 @@ class MeshRules:
     island_near: float = 0.2
     void_views: int = 2
     photo_steps: int = 0
-    photo_smoothness: float = 1.0
+    photo_smoothness: float = 30.0
 
 
 def build_mesh(
