@@ -1,9 +1,11 @@
 """Photometric refinement of a mesh: the surface moves until the views agree on what it shows.
 
 After Vu, Labatut, Pons and Keriven, "High Accuracy and Visibility-Consistent Dense Multiview Stereo" (TPAMI 2012):
-windowed correlation between pairs of views through the surface, with a thin-plate term. Where they go from coarse to
-fine images, this starts at the scale of the depth maps, within a pixel or two of the surface. See
-:mod:`e2e3d.ops.photo_residuals` for what else differs. Vertices move along their normals; the topology stays.
+windowed correlation between pairs of views through the surface, with a thin-plate term. Theirs smooths the surface;
+here it smooths the displacement from where the surface began, so that relief is not worn down, and plain surface, about
+which the views say little, stays plain. Where they go from coarse to fine images, this starts at the scale of the depth
+maps, within a pixel or two of the surface. See :mod:`e2e3d.ops.photo_residuals` for what else differs. Vertices move
+along their normals; the topology stays.
 """
 
 from __future__ import annotations
@@ -34,12 +36,15 @@ class RefineRules:
     """How a mesh is refined.
 
     Attributes:
-        smoothness: weight of the thin-plate term, in pixels and whatever the mesh's density, against squared residuals.
+        smoothness: weight of the bending of the displacements, in pixels and whatever the mesh's density, against
+            squared residuals.
+        reluctance: weight of the squared displacements in pixels: what the views say little about stays in place.
         steps: how many Gauss-Newton steps.
         partners: views that each view is compared with.
     """
 
-    smoothness: float = 1.0
+    smoothness: float = 30.0
+    reluctance: float = 0.1
     steps: int = 2
     partners: int = 3
 
@@ -57,9 +62,12 @@ def refine_vertices(
     """
     laplacian, border = _umbrella(len(vertices), faces)
     pairs = _pairs(load_views, rules.partners)
+    moved = np.zeros(len(vertices))
     for _ in range(rules.steps):
         sums = _equations(vertices, faces, load_views, pairs)
-        vertices = _step(vertices, vertex_normals(vertices, faces), sums, laplacian, border, rules.smoothness)
+        move = _step(vertices, moved, sums, laplacian, border, rules)
+        vertices = np.asarray(vertices + move[:, None] * vertex_normals(vertices, faces), np.float32)
+        moved += move
     return vertices
 
 
@@ -96,40 +104,40 @@ def _equations(
 
 def _step(
     vertices: Floats,
-    normals: Floats,
+    moved: NDArray[np.float64],
     sums: Equations,
     laplacian: csr_array,
     border: NDArray[np.bool_],
-    smoothness: float,
-) -> Floats:
-    """One Gauss-Newton step with the thin-plate term, solved by conjugate gradients."""
+    rules: RefineRules,
+) -> NDArray[np.float64]:
+    """How far [V] to move along the normals: one Gauss-Newton step, solved by conjugate gradients.
+
+    `moved` [V] is how far the vertices have come from where they began: that is what is kept small and smooth.
+    """
     seen = sums.weight > 0
     if not seen.any():
-        return vertices
+        return np.zeros(len(vertices))
     pixel = np.where(seen, sums.pixel_size / np.maximum(sums.weight, 1e-9), 0)
     pixel[~seen] = np.median(pixel[seen])
     spread = np.maximum(_spread(vertices, laplacian), 1e-3 * pixel)
-    stiffness = np.where(border, 0, smoothness * (pixel / spread) ** 2)
+    stiffness = np.where(border, 0, np.sqrt(rules.smoothness) * pixel / spread)
     # In pixels: the displacement is `pixel` times the unknown.
     curvature = sums.curvature * pixel**2
-    bending = laplacian @ vertices
-    force = sums.gradient * pixel + pixel * np.einsum(
-        "vc,vc->v", laplacian.T @ (bending * (stiffness / pixel**2)[:, None]), normals
-    )
-    plate = diags_array(np.sqrt(stiffness) / pixel) @ laplacian @ diags_array(pixel)
-    diagonal = curvature + np.asarray(plate.multiply(plate).sum(0)).ravel() + 1e-6
+    plate = diags_array(stiffness / pixel) @ laplacian @ diags_array(pixel)
+    diagonal = curvature + np.asarray(plate.multiply(plate).sum(0)).ravel() + rules.reluctance
     free = ~border
 
     def apply(x: NDArray[np.float64]) -> NDArray[np.float64]:
         inner = np.where(free, x, 0)
-        return np.where(free, curvature * inner + plate.T @ (plate @ inner) + 1e-6 * inner, x)
+        return np.where(free, curvature * inner + plate.T @ (plate @ inner) + rules.reluctance * inner, x)
 
     count = len(vertices)
+    before = moved / pixel
+    force = np.where(free, sums.gradient * pixel + plate.T @ (plate @ before) + rules.reluctance * before, 0)
     operator = LinearOperator((count, count), matvec=apply, dtype=np.float64)
     inverse = LinearOperator((count, count), matvec=lambda x: x / np.where(free, diagonal, 1), dtype=np.float64)
-    move, _ = cg(operator, np.where(free, -force, 0), rtol=1e-3, maxiter=_SOLVER_STEPS, M=inverse)
-    move = np.clip(move, -_MAX_STEP_PX, _MAX_STEP_PX) * pixel
-    return np.asarray(vertices + move[:, None] * normals, np.float32)
+    move, _ = cg(operator, -force, rtol=1e-3, maxiter=_SOLVER_STEPS, M=inverse)
+    return np.asarray(np.clip(move, -_MAX_STEP_PX, _MAX_STEP_PX) * pixel)
 
 
 def _spread(vertices: Floats, laplacian: csr_array) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.ops.mesh_topology import edge_pairs, face_components, face_edges
@@ -14,6 +15,7 @@ Mask = NDArray[np.bool_]
 
 _ENCLOSED = 0.8  # of the rim of a patch that closes a hole
 _SURE = 0.5  # confidence from which a depth counts as having seen through a point
+_SAMPLES = 2000  # vertices of a part that distances between parts are measured with
 
 
 def seen_through(vertices: Floats, view: View, depth_map: DepthMap, margin: float) -> tuple[Mask, Mask]:
@@ -94,6 +96,30 @@ def large_components(faces: Faces, sizes: Floats, least: float, share: float) ->
     parts, labels = face_components(faces)
     size = np.bincount(labels, sizes, parts)
     return np.asarray((size >= max(least, share * size.sum()))[labels])
+
+
+def near_components(vertices: Floats, faces: Faces, sizes: Floats, share: float, near: float) -> Mask:
+    """Which faces [F] belong to connected parts that are worth the space that they stretch the model over.
+
+    From the largest part on, each is compared with the larger ones that were kept. Within `near` times their diagonal
+    it stays; farther off it needs a `share` of all `sizes` [F] that grows with the square of the distance.
+    """
+    parts, labels = face_components(faces)
+    size = np.bincount(labels, sizes, parts)
+    keep = np.zeros(parts, np.bool_)
+    kept = np.empty((0, 3), np.float32)
+    by_part = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels, minlength=parts))[:-1])
+    for part in np.argsort(-size, kind="stable"):
+        corners = vertices[np.unique(faces[by_part[part]])]
+        sample = corners[:: -(-len(corners) // _SAMPLES)]
+        if len(kept):
+            diagonal = float(np.linalg.norm(np.ptp(kept, axis=0)))
+            gap = float(cKDTree(kept).query(sample)[0].min())
+            if gap > near * diagonal and size[part] < share * size.sum() * (gap / (near * diagonal)) ** 2:
+                continue
+        keep[part] = True
+        kept = np.concatenate([kept, sample])
+    return np.asarray(keep[labels])
 
 
 def border_edges(faces: Faces) -> int:

@@ -17,7 +17,7 @@ from e2e3d.ops.mesh_photometric import RefineRules, refine_vertices
 from e2e3d.ops.mesh_points import crowded, take_points, triangulation_angles, well_placed
 from e2e3d.ops.mesh_refine import colors_from_points, project_to_points
 from e2e3d.ops.mesh_topology import drop_unused, face_areas, make_manifold, subdivide, vertex_normals
-from e2e3d.ops.mesh_trim import faces_view, large_components, seen_through, supported_faces
+from e2e3d.ops.mesh_trim import faces_view, large_components, near_components, seen_through, supported_faces
 from e2e3d.ops.poisson import MIN_POINTS, poisson_surface
 
 Floats = NDArray[np.float32]
@@ -41,9 +41,11 @@ class MeshRules:
         hole: widest hole that is closed; three times as wide where views look at the closing surface.
         island: connected parts with less supported surface than a square of this side are dropped.
         island_share: connected parts with less than this share of all supported surface, in pixels, are dropped.
+        island_near: islands farther from larger parts than this share of their diagonal need a larger share of the
+            surface: it grows with the square of the distance.
         void_views: how many views must see through a vertex to make it void.
         photo_steps: steps of photometric refinement; 0 = none.
-        photo_smoothness: weight of its thin-plate term; less brings out finer relief, and more noise.
+        photo_smoothness: weight of the bending of its displacements; less brings out finer relief, and more noise.
     """
 
     max_faces: int = 1_000_000
@@ -54,9 +56,10 @@ class MeshRules:
     hole: float = 60.0
     island: float = 40.0
     island_share: float = 0.003
+    island_near: float = 0.2
     void_views: int = 2
     photo_steps: int = 0
-    photo_smoothness: float = 1.0
+    photo_smoothness: float = 30.0
 
 
 def build_mesh(
@@ -147,5 +150,7 @@ def _trim(
     keep = supported_faces(faces, face_areas(vertices, faces), supported, void, hole**2)
     faces = faces[keep]
     pixels = face_areas(vertices, faces) / footprint[faces].mean(1) ** 2 * supported[faces].all(1)
-    faces = faces[large_components(faces, pixels, rules.island**2, rules.island_share)]
+    large = large_components(faces, pixels, rules.island**2, rules.island_share)
+    faces, pixels = faces[large], pixels[large]
+    faces = faces[near_components(vertices, faces, pixels, rules.island_share, rules.island_near)]
     return drop_unused(vertices, faces)

@@ -1,7 +1,8 @@
 """How well two views agree on a surface, and which way to move it: the normal equations of one pair of views.
 
 The surface carries the pixels of one view into the other. Both are normalised by their mean and deviation in a window,
-so that half the squared difference, summed over the window, is one minus their correlation. The derivative is that of
+so that exposure does not matter, and half the squared difference, summed over it, is one minus their correlation.
+Windows that correlate badly have residuals of a larger variance, and count less. The derivative is that of
 Vu et al. (TPAMI 2012): a surface that moves along its normal slides along the viewing ray of the first view. Where they
 descend the gradient, each pixel here gives one row of Gauss-Newton equations for the three vertices of its face, with
 the matrix lumped to its diagonal, which is never smaller than the full one, so a step never overshoots.
@@ -23,6 +24,8 @@ Faces = NDArray[np.int32]
 
 WINDOW_PX = 7
 NOISE_VARIANCE = 6.0  # grey levels squared: windows with less contrast count less
+MIN_CORRELATION = 0.5  # of two windows: below it they show different things
+SURE_CORRELATION = 0.9  # at which a window counts half of one that agrees wholly
 MAX_RESIDUAL = 1.0  # deviations of the window; larger differences are occlusions and reflections
 SAME_DEPTH = 0.005  # relative: a point no farther behind a surface than this is on it
 MIN_COSINE = 0.2  # between a surface and the rays to it
@@ -103,26 +106,40 @@ def add_pair(sums: Equations, first: Frame, second: Frame, vertices: Floats, fac
     valid = np.isfinite(slope)
     if not valid.any():
         return
-    own, other = _normalised(first.texels[..., 0], warped, valid)
+    own, other, trust = _compared(first.texels[..., 0], warped, valid)
     _accumulate(
         sums.gradient, sums.curvature, sums.pixel_size, sums.weight,
-        own, other, slope, first.owner, first.depth, first.corners, faces, first.intrinsics_px[0],
+        own, other, trust, slope, first.owner, first.depth, first.corners, faces, first.intrinsics_px[0],
     )  # fmt: skip
 
 
-def _normalised(first: Floats, second: Floats, valid: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Difference from the window's mean and one over its deviation for both: float32 [H, W, 2] each."""
-    size = (WINDOW_PX, WINDOW_PX)
+def _compared(first: Floats, second: Floats, valid: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
+    """Both images in units of their windows, and how far the windows can be trusted.
+
+    Returns:
+        Two float32 [H, W, 2]: difference from the window's mean, and one over its deviation; and float32 [H, W] in
+        [0, 1]: one over the variance of residuals between windows of such a correlation, 1 where they agree wholly,
+        and less where only a share of the window is on the surface.
+    """
     inside = valid.astype(np.float32)
+    size = (WINDOW_PX, WINDOW_PX)
     count = np.maximum(cv2.blur(inside, size), np.float32(1e-3))
-    result = []
-    for image in (first, second):
-        used = np.where(valid, image, np.float32(0))
-        mean = cv2.blur(used, size) / count
-        variance = np.maximum(cv2.blur(used * used, size) / count - mean * mean, 0)
-        share = variance / (variance + np.float32(NOISE_VARIANCE))
-        result.append(np.dstack([used - mean, np.sqrt(share / (variance + np.float32(NOISE_VARIANCE)))]))
-    return result[0].astype(np.float32), result[1].astype(np.float32)
+    a, b = np.where(valid, first, np.float32(0)), np.where(valid, second, np.float32(0))
+    mean_a, mean_b = cv2.blur(a, size) / count, cv2.blur(b, size) / count
+    scale_a, scale_b = (
+        _one_over_deviation(np.maximum(cv2.blur(image * image, size) / count - mean * mean, 0))
+        for image, mean in ((a, mean_a), (b, mean_b))
+    )
+    correlation = (cv2.blur(a * b, size) / count - mean_a * mean_b) * scale_a * scale_b
+    doubt = np.float32(1 - SURE_CORRELATION)
+    trust = np.where(correlation > MIN_CORRELATION, doubt / (doubt + 1 - np.minimum(correlation, 1)), np.float32(0))
+    return np.dstack([a - mean_a, scale_a]), np.dstack([b - mean_b, scale_b]), (trust * count).astype(np.float32)
+
+
+def _one_over_deviation(variance: Floats) -> Floats:
+    """One over the deviation of a window, and less where its contrast is not above the noise."""
+    share = variance / (variance + np.float32(NOISE_VARIANCE))
+    return np.asarray(np.sqrt(share / (variance + np.float32(NOISE_VARIANCE))), np.float32)
 
 
 @numba.njit(cache=True)
@@ -222,13 +239,15 @@ def _in_sight(depth, left, top, z):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _accumulate(gradient, curvature, pixel_size, weight, own, other, slope, owner, depth, corners, faces, focal):  # type: ignore[no-untyped-def]
+def _accumulate(  # type: ignore[no-untyped-def]
+    gradient, curvature, pixel_size, weight, own, other, agreement, slope, owner, depth, corners, faces, focal
+):  # fmt: skip
     """Add residuals and their derivatives to the vertices of each pixel's face, by barycentric weights, in place."""
     height, width = owner.shape
     share = np.zeros(3, np.float32)
     for y in range(height):
         for x in range(width):
-            if np.isnan(slope[y, x]):
+            if np.isnan(slope[y, x]) or agreement[y, x] == 0:
                 continue
             f = owner[y, x]
             i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -243,7 +262,7 @@ def _accumulate(gradient, curvature, pixel_size, weight, own, other, slope, owne
             share[0] = max(np.float32(1) - share[1] - share[2], np.float32(0))
             residual = other[y, x, 0] * other[y, x, 1] - own[y, x, 0] * own[y, x, 1]
             row = slope[y, x] * other[y, x, 1]
-            trust = np.float32(MAX_RESIDUAL) / max(abs(residual), np.float32(MAX_RESIDUAL))
+            trust = agreement[y, x] * np.float32(MAX_RESIDUAL) / max(abs(residual), np.float32(MAX_RESIDUAL))
             for c in range(3):
                 v = faces[f, c]
                 gradient[v] += share[c] * trust * row * residual

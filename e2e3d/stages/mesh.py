@@ -21,7 +21,7 @@ class MeshConfig(MeshRules):
     def __post_init__(self) -> None:
         if self.max_faces < 100:
             raise SettingsError("bad-setting", f"mesh.max_faces must be at least 100, not {self.max_faces}.")
-        for name in ("max_error_ratio", "cell", "smoothing", "support", "photo_smoothness"):
+        for name in ("max_error_ratio", "cell", "smoothing", "support", "island_near", "photo_smoothness"):
             if not getattr(self, name) > 0:
                 raise SettingsError("bad-setting", f"mesh.{name} must be positive, not {getattr(self, name)}.")
         for name in ("hole", "island", "island_share", "photo_steps"):
@@ -69,7 +69,7 @@ def run(inputs: MeshInputs, config: MeshConfig, context: RunContext) -> Mesh:
 
 STAGE = Stage(
     name="mesh",
-    version=5,
+    version=6,
     config=MeshConfig,
     output=Mesh,
     run=run,

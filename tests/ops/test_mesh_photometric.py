@@ -67,6 +67,29 @@ def test_the_exact_surface_stays(views: list[View]) -> None:
     assert seen_error(refined) < 0.12 * pixel
 
 
+def test_exposure_does_not_matter(views: list[View]) -> None:
+    darker = [replace(view, image=(0.6 * view.image + 30 * (i % 2)).astype(np.uint8)) for i, view in enumerate(views)]
+    vertices, faces = bent_sphere()
+    refined = refine_vertices(vertices, faces, [lambda view=view: view for view in darker], RefineRules(steps=4))
+    assert seen_error(refined) < 0.4 * seen_error(vertices)
+
+
+def test_noise_does_not_move_a_plain_surface(views: list[View]) -> None:
+    random = np.random.default_rng(3)
+    plain = [replace(view, image=random.normal(128, 6, view.image.shape).astype(np.uint8)) for view in views]
+    vertices, faces = bent_sphere()
+    refined = refine_vertices(vertices, faces, [lambda view=view: view for view in plain], RefineRules())
+    pixel = 3.0 / (1.3 * SIZE_PX)
+    assert np.linalg.norm(refined - vertices, axis=1).max() < 0.15 * pixel
+
+
+def test_relief_that_the_photographs_show_little_of_is_not_worn_down(views: list[View]) -> None:
+    plain = [replace(view, image=np.full_like(view.image, 128)) for view in views]
+    vertices, faces = bent_sphere()
+    refined = refine_vertices(vertices, faces, [lambda view=view: view for view in plain], RefineRules(steps=4))
+    assert np.allclose(refined, vertices, atol=1e-6)
+
+
 def test_the_thin_plate_keeps_a_flat_sheet_that_no_view_sees(views: list[View]) -> None:
     steps = np.linspace(5, 6, 12, dtype=np.float32)
     x, y = np.meshgrid(steps, steps)

@@ -12,7 +12,7 @@ from e2e3d.data.mesh import Mesh
 from e2e3d.errors import ReconstructionError
 from e2e3d.ops.fusion import FusionRules, empty_cloud, fuse_view, merge_clouds, prepare_view
 from e2e3d.ops.mesh_topology import face_areas, face_components, face_edges
-from e2e3d.ops.mesh_trim import border_edges, seen_through, supported_faces
+from e2e3d.ops.mesh_trim import border_edges, near_components, seen_through, supported_faces
 from e2e3d.ops.meshing import MeshRules, build_mesh
 from e2e3d.ops.poisson import octree_depth
 from tests.ops.exact_views import FLOOR_RADIUS, FLOOR_Z, orbit, surface_distance
@@ -157,6 +157,23 @@ def test_closed_holes_stay_and_open_rims_go() -> None:
     assert not supported_faces(faces, areas, supported, void, np.full(n * n, 20.0))[supported[faces].any(1) == 0].any()
     void[(x == 12) & (y == 10)] = True
     assert not supported_faces(faces, areas, supported, void, np.full(n * n, 40.0))[void[faces].any(1)].any()
+
+
+def test_islands_must_be_larger_the_farther_they_are() -> None:
+    def square(x: float, y: float, side: float) -> np.ndarray:
+        steps = np.linspace(0, side, 11)
+        return np.stack([*np.meshgrid(x + steps, y + steps), np.zeros((11, 11))], -1).reshape(-1, 3)
+
+    corner = np.add.outer(11 * np.arange(10), np.arange(10)).ravel()
+    patch = np.concatenate([np.stack([corner, corner + d, corner + 12], 1) for d in (1, 11)])
+    large, large_and_off = square(0, 0, 10), square(-28, 0, 8)
+    small_and_near, small_and_off, small_and_far = square(12.7, 0, 1), square(0, 19, 1), square(0, -21, 1)
+    squares = [large, small_and_near, small_and_off, small_and_far, large_and_off]
+    vertices = np.concatenate(squares).astype(np.float32)
+    faces = np.concatenate([patch + 121 * i for i in range(len(squares))]).astype(np.int32)
+    kept = near_components(vertices, faces, face_areas(vertices, faces), share=0.003, near=0.2)
+    assert kept[::200].tolist() == [True, True, True, False, True]
+    assert np.array_equal(kept, np.repeat(kept[::200], 200))
 
 
 @pytest.mark.parametrize(("extent", "cell", "depth"), [(10.0, 0.1, 7), (10.0, 1e-9, 13), (1.0, 1.0, 5)])
