@@ -8,18 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 
-from anyio._backends._asyncio import _root_task
+from anyio._backends import _asyncio as backend
 from fastapi import FastAPI
+
+_LOG = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
 async def keep_threads(_app: FastAPI) -> AsyncIterator[None]:
-    """As the lifespan of an application: threads belong to its task, which lives as long as the application."""
-    before = _root_task.get(None)
-    _root_task.set(asyncio.current_task())
+    """As the lifespan of an application: threads belong to its task, which lives as long as the application.
+
+    AnyIO has no public way to say so; with one that keeps its roots elsewhere requests are slower, and the log says so.
+    """
+    root = getattr(backend, "_root_task", None)
+    if root is None:
+        _LOG.warning("This AnyIO does not let requests share their threads; each of them starts its own.")
+        yield
+        return
+    before = root.get(None)
+    root.set(asyncio.current_task())
     try:
         yield
     finally:
-        _root_task.set(before)
+        root.set(before)
