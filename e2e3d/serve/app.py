@@ -51,8 +51,8 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 
-def create_app(services: Services) -> FastAPI:
-    """The application that answers with these services; making it connects to nothing."""
+def create_app(services: Services, behind_serve: bool = False) -> FastAPI:
+    """The application that answers with these services, perhaps behind Ray Serve's proxy; making it connects to nothing."""
     app = FastAPI(
         title="E2E3D",
         version=version("e2e3d"),
@@ -70,7 +70,12 @@ def create_app(services: Services) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(BodyLimits, large_bytes=services.settings.max_upload_bytes)
-    app.add_middleware(Surroundings, metrics=app.state.metrics, trusted_proxies=services.settings.trusted_proxies)
+    app.add_middleware(
+        Surroundings,
+        metrics=app.state.metrics,
+        trusted_proxies=services.settings.trusted_proxies,
+        names_answers=not behind_serve,
+    )
     describe(app)
     return app
 

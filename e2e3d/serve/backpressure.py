@@ -39,6 +39,7 @@ async def _once_a_second(server: Any) -> None:
 
 def bound_queues() -> None:
     """Bound the queues of bodies in this process; nothing happens when they are."""
+    from ray.exceptions import TaskCancelledError
     from ray.serve._private.http_util import ASGIReceiveProxy, MessageQueue
 
     if hasattr(MessageQueue, _MARK):
@@ -57,7 +58,12 @@ def bound_queues() -> None:
             await proxy._e2e3d_wanted.wait()
             while proxy.queue.qsize() > _QUEUED_MESSAGES:
                 await asyncio.sleep(_LOOK_S)
-            return await fetch(metadata)
+            try:
+                return await fetch(metadata)
+            except (
+                TaskCancelledError
+            ) as error:  # with the request, whose client has gone; Serve takes KeyError for that
+                raise KeyError("the request has ended") from error
 
         make(proxy, scope, request_metadata, fetch_when_there_is_room)
 

@@ -27,7 +27,7 @@ def build_app() -> Any:
     settings = load_service_settings()
     services = build_services(settings, {"ray": _check_ray})
     start_log(settings, services.database, "replica")
-    return create_app(services)
+    return create_app(services, behind_serve=True)
 
 
 def _check_ray() -> None:

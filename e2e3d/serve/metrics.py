@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+import time
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -17,6 +19,7 @@ from e2e3d.errors import MachineError
 from e2e3d.storage.database import Database
 from e2e3d.storage.database.repository import figures
 
+_GOOD_FOR_S = 10.0
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 
 
@@ -25,6 +28,9 @@ class RequestMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._lock = threading.Lock()
+        self._known: figures.Figures | None = None
+        self._known_at_s = 0.0
         self._replica = f"{socket.gethostname()}-{os.getpid()}"
         labels = ("replica", "method", "route")
         self._requests = Counter("e2e3d_requests", "Requests answered.", (*labels, "status"), registry=self.registry)
@@ -38,28 +44,36 @@ class RequestMetrics:
         self._seconds.labels(self._replica, method, route).observe(elapsed_s)
 
     def text(self, database: Database) -> bytes:
-        """All metrics in the text format of Prometheus; what needs the database is missing while it is away."""
+        """All metrics in the text format of Prometheus; what needs the database is missing while it is away.
+
+        What the database counts is up to ten seconds old, since it costs a look at every job.
+        """
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_DatabaseFigures(database))
+        with self._lock:
+            registry.register(_DatabaseFigures(self._figures(database)))
         return bytes(generate_latest(self.registry)) + bytes(generate_latest(registry))
+
+    def _figures(self, database: Database) -> figures.Figures | None:
+        if self._known is None or time.monotonic() - self._known_at_s > _GOOD_FOR_S:
+            try:
+                with database.reading() as session:
+                    self._known = figures.collect(session)
+            except MachineError:
+                self._known = None
+            self._known_at_s = time.monotonic()
+        return self._known
 
 
 class _DatabaseFigures:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, found: figures.Figures | None) -> None:
+        self._found = found
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("e2e3d_database_up", "1 when the database answers.")
-        try:
-            with self._database.reading() as session:
-                found = figures.collect(session)
-        except MachineError:
-            up.add_metric([], 0)
-            yield up
-            return
-        up.add_metric([], 1)
+        up.add_metric([], 0 if self._found is None else 1)
         yield up
-        yield from _families(found)
+        if self._found is not None:
+            yield from _families(self._found)
 
 
 def _families(found: figures.Figures) -> Iterator[Metric]:

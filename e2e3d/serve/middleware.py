@@ -37,10 +37,14 @@ class Surroundings:
         app: what it surrounds.
         metrics: where requests are counted.
         trusted_proxies: addresses whose ``X-Forwarded-For`` is believed; ``*`` = all.
+        names_answers: whether ``X-Request-ID`` is to be added; Ray Serve's proxy adds the one that it sent.
     """
 
-    def __init__(self, app: ASGIApp, metrics: RequestMetrics, trusted_proxies: Sequence[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: RequestMetrics, trusted_proxies: Sequence[str], names_answers: bool = True
+    ) -> None:
         self._app = app
+        self._names_answers = names_answers
         self._metrics = metrics
         self._trusted = frozenset(trusted_proxies)
 
@@ -53,7 +57,8 @@ class Surroundings:
         state = scope["state"] = {**scope.get("state", {})}
         state["request_id"] = _request_id(headers)
         state["address"] = _client_address(scope, headers, self._trusted)
-        answer = _Answer(send, state["request_id"])
+        named = not self._names_answers and state["request_id"].encode() == headers.get(b"x-request-id")
+        answer = _Answer(send, None if named else state["request_id"])
         begun_s = time.perf_counter()
         token = request_id_of_log.set(state["request_id"])
         try:
@@ -87,8 +92,9 @@ class Surroundings:
 class _Answer:
     """Adds headers to the answer and remembers its status; 500 when there is none, 499 for a WebSocket's refusal."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
-        self._send, self._request_id = send, request_id
+    def __init__(self, send: Send, request_id: str | None) -> None:
+        self._send = send
+        self._added = () if request_id is None else ((b"x-request-id", request_id.encode("latin-1")),)
         self.status = 500
         self.started = False
 
@@ -98,7 +104,7 @@ class _Answer:
             self.status = message["status"]
             given = {name for name, _ in message["headers"]}  # in lower case, as ASGI says
             added = [header for header in _UNLESS_GIVEN if header[0] not in given]
-            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id.encode("latin-1")), *added]
+            message["headers"] = [*message["headers"], *self._added, *added]
         elif message["type"] == "websocket.accept":
             self.status = 101
         elif message["type"] == "websocket.close" and self.status == 500:

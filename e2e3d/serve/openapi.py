@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from e2e3d.serve.examples import add_examples
 from e2e3d.serve.problems import Problem, problem_response
 
 _DESCRIPTION = """
@@ -44,6 +45,7 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
         for status, answer in item.get("head", {}).get("responses", {}).items():
             if int(status) < 400:
                 answer.pop("content", None)
+    add_examples(document)
     in_query = {"type": "apiKey", "in": "query", "name": "access_token", "description": "For event streams only."}
     components.setdefault("securitySchemes", {})["access_token"] = in_query
     return document

@@ -89,3 +89,20 @@ def test_a_replica_fetches_no_more_than_the_application_reads() -> None:
         await fetching
 
     asyncio.run(work())
+
+
+def test_a_client_that_went_away_is_no_error() -> None:
+    """When the proxy ends a request, Ray cancels the call that waits for the client too."""
+    from ray.exceptions import TaskCancelledError
+    from ray.serve._private.http_util import ASGIReceiveProxy
+
+    async def fetch(_: Any) -> bytes:
+        raise TaskCancelledError
+
+    async def work() -> None:
+        proxy = ASGIReceiveProxy({"type": "http"}, None, fetch)
+        fetching = asyncio.create_task(proxy.fetch_until_disconnect())
+        assert await proxy() == END
+        await fetching
+
+    asyncio.run(work())

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from e2e3d.errors import InputError, MachineError
 from e2e3d.logs import JsonLines
-from e2e3d.serve import bodies
+from e2e3d.serve import bodies, metrics
 from e2e3d.serve.bodies import SMALL_BODY_BYTES, large_body
 from e2e3d.storage.database.models import JobRow, JobStageRow
 from tests.serve.api import Api
@@ -169,7 +169,7 @@ def _metrics(api: Api) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     }
 
 
-def test_metrics_count_requests_by_route_and_jobs_from_the_database(api: Api) -> None:
+def test_metrics_count_requests_by_route_and_jobs_from_the_database(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     user_id = api.user("ada@example.org")
     headers = api.headers(user_id)
     for number in range(3):
@@ -192,6 +192,12 @@ def test_metrics_count_requests_by_route_and_jobs_from_the_database(api: Api) ->
     assert value("e2e3d_stage_seconds_total", stage="depth") == 2.5
     assert value("e2e3d_stage_units_total", stage="depth", reused="yes") == 3
     assert not any("none0" in str(key) for key in found)
+
+    with api.services.database.session() as session:
+        session.add(JobRow(user_id=user_id, quality="low"))
+    assert _metrics(api)["e2e3d_queue_depth", frozenset()] == 1  # counted once in ten seconds, however often asked
+    monkeypatch.setattr(metrics, "_GOOD_FOR_S", 0.0)
+    assert _metrics(api)["e2e3d_queue_depth", frozenset()] == 2
 
 
 def test_readiness_names_each_part(embedded_api: Api) -> None:

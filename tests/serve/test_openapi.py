@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -80,6 +81,17 @@ def test_references_lead_somewhere(document: dict[str, Any]) -> None:
     wanted = {part.split('"')[0] for part in text.split('"#/components/schemas/')[1:]}
     assert wanted <= set(schemas)
     assert "HTTPValidationError" not in schemas
+
+
+def test_every_json_body_has_an_example_that_is_valid(document: dict[str, Any]) -> None:
+    for method, path, operation in _operations(document):
+        answers = [answer for status, answer in operation["responses"].items() if int(status) < 400]
+        for body in (operation.get("requestBody", {}), *answers):
+            content = body.get("content", {}).get("application/json")
+            if content is not None:
+                schema = content["schema"] | {"components": document["components"]}
+                found = list(jsonschema.Draft202012Validator(schema).iter_errors(content["example"]))
+                assert not found, (method, path, found[0].message)
 
 
 @pytest.fixture(scope="module")

@@ -82,12 +82,22 @@ def texture_mesh(
 def collect_candidates(
     vertices: NDArray[np.float32], faces: NDArray[np.int32], cameras: NDArray[np.float64], load_photo: LoadPhoto
 ) -> Candidates:
-    """Rate every face in every photograph, one photograph after another."""
+    """Rate every face in every photograph, one photograph after another.
+
+    A face that shows the sky in a third of its photographs is no surface there, whatever lies behind it in the others.
+    """
     candidates = Candidates.empty(len(faces), len(cameras))
+    seen, spilled = np.zeros(len(faces), np.int32), np.zeros(len(faces), np.int32)
     for view, camera in enumerate(cameras):
         image, mask = load_photo(view)
         projected = project_points(camera, vertices)
-        offer_view(candidates, view, *score_view(camera, image, mask, vertices, faces, projected))
+        quality, colour = score_view(camera, image, mask, vertices, faces, projected)
+        seen += quality > 0
+        spilled += quality < 0
+        offer_view(candidates, view, quality, colour)
+    beyond = (spilled > 0) & (2 * spilled >= seen)
+    candidates.view[beyond] = -1
+    candidates.quality[beyond] = 0
     return candidates
 
 

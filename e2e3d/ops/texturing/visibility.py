@@ -45,7 +45,7 @@ def score_view(
         projected: float32 [V, 3] of :func:`~e2e3d.ops.texturing.camera.project_points`.
 
     Returns:
-        quality float32 [F], 0 = not fully visible, and the mean colour uint8 [F, 3].
+        quality float32 [F], 0 = not fully visible, -1 = shows the sky, and the mean colour uint8 [F, 3].
     """
     height, width = image.shape[:2]
     scale = min(1.0, (MAX_RASTER_PX / (height * width)) ** 0.5)
@@ -67,7 +67,7 @@ def score_view(
     quality, colour = _rate_faces(
         corners, faces, cosine, depth, owner, nearest, farthest, small, gradient, usable, pixel_angle, scale**-2
     )
-    quality[_spilled(corners, faces, colour, small, owner)] = 0
+    quality[(quality > 0) & _spilled(corners, faces, colour, small, owner)] = -1
     return quality, colour
 
 
