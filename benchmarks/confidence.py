@@ -51,7 +51,7 @@ def table(bins: list[dict[str, float]]) -> list[str]:
     lines = ["| confidence | within 1 pixel | 2 | 4 |", "|---|---|---|---|"]
     for one in bins:
         shares = " | ".join(f"{one[f'precision_{t}']:.3f}" for t in (1, 2, 4))
-        lines.append(f"| {one['from']:.2f} to {one['to']:.2f} | {shares} |")
+        lines.append(f"| {one['from']:.3f} to {one['to']:.3f} | {shares} |")
     return lines
 
 

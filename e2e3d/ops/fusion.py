@@ -31,9 +31,9 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 MAX_NEIGHBOURS = 63  # the agreeing neighbours of a pixel are bits of one int64
 _ROWS_PER_TASK = 32
-# Log-odds that a point is within two pixels' footprints of the surface: a constant, and a unit of evidence. Fitted on
-# renderings of a plaster figure with known surface.
-_LOG_ODDS = (-0.28, 0.94)
+# Log-odds that a point is within two pixels' footprints of the surface: a constant, and a unit of evidence. Fitted by
+# benchmarks/calibrate.py on renderings with a known surface.
+_LOG_ODDS = (-0.42, 0.6)
 
 
 @dataclass(frozen=True)

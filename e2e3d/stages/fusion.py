@@ -156,7 +156,7 @@ def run_merge(inputs: MergeInputs, config: MergeConfig, context: RunContext) -> 
 
 STAGE = Stage(
     name="fusion",
-    version=4,
+    version=5,
     config=FusionConfig,
     output=PointCloud,
     run=run,
