@@ -52,7 +52,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 
 def create_app(services: Services, behind_serve: bool = False) -> FastAPI:
-    """The application that answers with these services, perhaps behind Ray Serve's proxy; making it connects to nothing."""
+    """The application that answers with these services, maybe behind Ray Serve; making it connects to nothing."""
     app = FastAPI(
         title="E2E3D",
         version=version("e2e3d"),
