@@ -58,10 +58,9 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 _numbers = iter(range(1000))
 
 
-@pytest.fixture
-def one(opened: Api) -> Iterator[Jobs]:
-    user = opened.user(f"user{next(_numbers)}@example.org")
-    with opened.services.database.session() as session:
+def image_set_of(api: Api, user: str) -> str:
+    """An image set of two photographs that can be used and a file that cannot."""
+    with api.services.database.session() as session:
         image_set = ImageSetRow(user_id=user, name="set", photo_count=3)
         session.add(image_set)
         session.flush()
@@ -69,7 +68,13 @@ def one(opened: Api) -> Iterator[Jobs]:
             values = {"name": name, "sha256": name[0] * 64, "bytes": 9, "width_px": 4000, "height_px": 3000}
             session.add(PhotoRow(image_set_id=image_set.id, state=state, position=position, **values))
             session.merge(BlobRow(sha256=values["sha256"], bytes=9))
-    jobs = Jobs(opened, user, opened.headers(user), image_set.id)
+        return image_set.id
+
+
+@pytest.fixture
+def one(opened: Api) -> Iterator[Jobs]:
+    user = opened.user(f"user{next(_numbers)}@example.org")
+    jobs = Jobs(opened, user, opened.headers(user), image_set_of(opened, user))
     yield jobs
     for job in jobs.call("GET", "/jobs?state=queued&limit=200").json()["items"]:
         jobs.call("POST", f"/jobs/{job['id']}/cancel")

@@ -1,3 +1,5 @@
+"""A Ray cluster of somebody else, started for a test."""
+
 from __future__ import annotations
 
 import contextlib
