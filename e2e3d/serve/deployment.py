@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
@@ -111,6 +112,9 @@ def deploy(settings: ServiceSettings) -> None:
     serve.run_many(targets)
 
 
-def stop_runner() -> None:
-    """Ask the runner to give its jobs back, and wait for it."""
-    serve.get_app_handle(RUNNER).stop.remote().result(timeout_s=_SHUTDOWN_S)
+def leave_cluster() -> None:
+    """Have the runner give its jobs back, then take the service off a cluster that stays with what others run on it."""
+    with contextlib.suppress(Exception):  # a runner that is gone has no jobs
+        serve.get_app_handle(RUNNER).stop.remote().result(timeout_s=_SHUTDOWN_S)
+    for name in (RUNNER, API):
+        serve.delete(name)

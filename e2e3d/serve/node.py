@@ -18,7 +18,7 @@ import ray
 from ray import serve
 
 from e2e3d.errors import E2E3DError
-from e2e3d.serve.deployment import deploy, stop_runner
+from e2e3d.serve.deployment import deploy, leave_cluster
 from e2e3d.serve.log_collector import collected_logs
 from e2e3d.serve.runner import RunnerProcess
 from e2e3d.settings import ServiceSettings, load_service_settings
@@ -57,7 +57,7 @@ def _run(settings: ServiceSettings, stopping: threading.Event) -> int:
     if not session.cluster.started_here:
         stopping.wait()
         with contextlib.suppress(Exception):
-            stop_runner()
+            leave_cluster()
         session.close()
         return 0
     runner = RunnerProcess(ray.get_runtime_context().gcs_address)

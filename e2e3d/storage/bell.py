@@ -50,7 +50,7 @@ class Bell:
                     while True:
                         message = subscription.get_message(timeout=timeout_s)
                         yield None if message is None else str(message["data"])
-            except (RedisError, OSError):
+            except (RedisError, OSError, ValueError):  # the last when its connection is closed while it listens
                 time.sleep(timeout_s)
                 yield None
 

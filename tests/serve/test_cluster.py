@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -20,10 +21,10 @@ pytestmark = [
 
 def replicas_of(cluster: str) -> list[str]:
     """Titles of the Serve replicas that run on the cluster."""
-    found = []
+    found, port = [], cluster.partition(":")[2]  # Ray gives itself the machine's own address
     for process in psutil.process_iter(["cmdline"]):
         raylet = process.parent() if "ServeReplica" in " ".join(process.info["cmdline"] or ()) else None
-        if raylet is not None and f"--gcs-address={cluster}" in raylet.cmdline():
+        if raylet is not None and any(re.fullmatch(rf"--gcs-address=.*:{port}", word) for word in raylet.cmdline()):
             found.append(process.info["cmdline"][0])
     return found
 
@@ -32,7 +33,7 @@ def test_a_job_runs_on_a_cluster_and_leaves_it_as_it_was(cluster: str, sample_se
     service = RunningService(tmp_path, E2E3D_RAY_ADDRESS=cluster)
     try:
         service.start()
-        assert any("runner" in title for title in replicas_of(cluster))
+        wait_for(lambda: any("runner" in title for title in replicas_of(cluster)), 60.0)
         with service.client() as client:
             job = client.submit(client.upload(sample_set / "images"))
             end = client.wait_for_end(job)

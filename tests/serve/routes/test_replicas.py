@@ -13,6 +13,10 @@ from tests.serve.api import open_api
 from tests.serve.routes.test_jobs import Jobs, events_of, image_set_of
 from tests.servers import PostgresServer, RedisServer
 
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning"),
+]
 Pair = tuple[Jobs, Jobs]
 
 
@@ -30,7 +34,6 @@ def pair(
     postgres.drop_database(url)
 
 
-@pytest.mark.slow
 def test_a_stream_that_breaks_goes_on_at_the_other_replica(pair: Pair) -> None:
     one, other = pair
     job = one.submit().json()["id"]
@@ -42,7 +45,6 @@ def test_a_stream_that_breaks_goes_on_at_the_other_replica(pair: Pair) -> None:
         assert events_of(other, f"/jobs/{job}/events", **{"Last-Event-ID": str(last)}) == everything[number + 1 :]
 
 
-@pytest.mark.slow
 def test_a_socket_at_one_replica_hears_what_happens_at_the_other(pair: Pair) -> None:
     one, other = pair
     token = one.headers["Authorization"].partition(" ")[2]
