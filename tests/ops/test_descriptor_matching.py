@@ -29,8 +29,12 @@ def brute_force(a: np.ndarray, b: np.ndarray, max_ratio: float, max_distance: fl
     return found
 
 
+@pytest.mark.parametrize("in_bytes", [True, False])
 @pytest.mark.parametrize(("first", "second"), [(700, 530), (257, 1000), (5, 40), (64, 64)])
-def test_matches_equal_brute_force_whatever_the_sizes(first: int, second: int) -> None:
+def test_matches_equal_brute_force_whatever_the_sizes_and_the_processor(
+    first: int, second: int, in_bytes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(descriptor_matching, "multiplies_bytes", lambda: in_bytes)
     a = descriptors(first, 1)
     b = np.concatenate([perturbed(a[: second // 2], 2), descriptors(second, 3)])[:second]
     found = mutual_matches(DescriptorSet(a, "cpu"), DescriptorSet(b, "cpu"), 0.8, 0.7)
@@ -47,6 +51,17 @@ def test_the_code_for_the_gpu_finds_the_same(monkeypatch: pytest.MonkeyPatch) ->
     for ours, theirs in zip(expected, found, strict=True):
         for x, y in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(x, y)
+
+
+def test_the_largest_products_are_exact_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    a = np.concatenate([np.full((40, 128), 255, np.uint8), np.zeros((40, 128), np.uint8)])
+    a[np.arange(80), np.arange(80)] ^= 1
+    sets = DescriptorSet(a, "cpu"), DescriptorSet(a[::-1].copy(), "cpu")
+    products = a.astype(np.int64) @ a[::-1].T.astype(np.int64)
+    for in_bytes in (True, False):
+        monkeypatch.setattr(descriptor_matching, "multiplies_bytes", lambda chosen=in_bytes: chosen)
+        (best, _, _), _ = descriptor_matching._nearest_two_cpu(*sets)
+        np.testing.assert_array_equal(best, products.max(1))
 
 
 @pytest.mark.gpu
