@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.ops.stereo.agreement import combined_confidence, measure_agreement
 from e2e3d.ops.stereo.coherence import coherent
+from e2e3d.ops.stereo.gaps import FILLED_CONFIDENCE, planes_of_gaps
 from e2e3d.ops.stereo.offers import offered_planes
 from e2e3d.ops.stereo.problem import Launcher, Problem, State, Sweep
 from e2e3d.ops.stereo.pyramid import MatchSettings, build_problem, grey_view, level_sizes
@@ -135,7 +136,10 @@ def consistent_depth(
     agreement: AgreementSettings,
     launcher: Launcher,
 ) -> DepthMap:
-    """Improve a depth map under the reprojection error to its sources' depth maps, then drop what still disagrees."""
+    """Improve a depth map under the reprojection error to its sources' depth maps, and drop what still disagrees.
+
+    Small gaps that this leaves in weak texture are filled, with little confidence (:mod:`e2e3d.ops.stereo.gaps`).
+    """
     height, width = view.image.shape[:2]
     maps = [np.array(source.depth) for source in source_depths]
     greys = [grey_view(source) for source in sources]
@@ -154,5 +158,9 @@ def consistent_depth(
     keep = (count >= needed) & (cost <= agreement.max_cost) & (confidence >= agreement.min_confidence)
     keep = supported(problem.grey, keep, settings.window_radius_px)
     keep = coherent(state.plane, keep, count, float(problem.search[2]), (2 * settings.window_radius_px + 1) ** 2)
-    new_depth, normal = maps_from_planes(state.plane, keep, problem.camera)
-    return DepthMap(new_depth, normal, np.where(keep, confidence, np.float32(0)))
+    confidence = np.where(keep, confidence, np.float32(0))
+    gap = (problem.usable > 0) & ~keep
+    filled, found = planes_of_gaps(state.plane, confidence, gap, problem.grey, float(problem.search[2]))
+    confidence[found] = FILLED_CONFIDENCE
+    new_depth, normal = maps_from_planes(filled, keep | found, problem.camera)
+    return DepthMap(new_depth, normal, confidence)
