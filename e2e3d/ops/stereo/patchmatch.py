@@ -25,6 +25,7 @@ from e2e3d.ops.stereo.support import supported
 
 # After these sweeps a plane drawn from the whole range hardly ever wins.
 _DRAWING_SWEEPS = 3
+_PARABOLA_PX = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class SweepPlan:
     perturbations: int
     step_px: float
     views: int
+    parabola_px: float = 0.0
 
 
 def _plan(search: SearchSettings, place: int) -> SweepPlan:
@@ -71,6 +73,11 @@ def _plan(search: SearchSettings, place: int) -> SweepPlan:
     if place == 0:
         return SweepPlan(search.sweeps[0], True, 2, 3, 2.0, search.views)
     return SweepPlan(search.sweeps[place], place == 1, 0, 3, 0.5, search.views)
+
+
+def _geometric_plan(search: SearchSettings) -> SweepPlan:
+    """Plan of the geometric pass: its planes are all but right, so their depths are refined instead of perturbed."""
+    return SweepPlan(search.sweeps[2], False, 0, 0, 0.0, search.views, _PARABOLA_PX)
 
 
 def improve(problem: Problem, starts: NDArray[np.float32], plan: SweepPlan, seed: int, launcher: Launcher) -> State:
@@ -85,6 +92,7 @@ def improve(problem: Problem, starts: NDArray[np.float32], plan: SweepPlan, seed
             perturbations=np.int32(plan.perturbations),
             step_px=np.float32(plan.step_px * 0.5**iteration),
             views=np.int32(views),
+            parabola_px=np.float32(plan.parabola_px),
         )
         for iteration in range(plan.sweeps)
         for colour in range(2)
@@ -149,7 +157,7 @@ def consistent_depth(
     planes = planes_from_maps(np.array(depth.depth), np.array(depth.normal_cam), problem.camera)
     offers = offered_planes(view, planes, sources, source_depths, float(problem.search[2]))
     starts = np.concatenate([planes[:, :, None], offers], 2)
-    state = improve(problem, starts, _plan(search, 2), search.seed * 16 + 15, launcher)
+    state = improve(problem, starts, _geometric_plan(search), search.seed * 16 + 15, launcher)
     count, support, cost = measure_agreement(
         problem, state, agreement.max_error_px, agreement.max_depth_ratio, launcher.threads
     )

@@ -64,6 +64,7 @@ class Sweep(NamedTuple):
         far: 1 to look at far neighbours too; `draws` how many planes to draw from the whole range.
         perturbations: how many perturbed planes to try; `step_px` their size, as shift in the sources.
         views: how many sources a pixel is matched with.
+        parabola_px: half the width of the parabola that refines the depth, as shift in the sources; 0 = none.
     """
 
     colour: np.int32
@@ -73,6 +74,7 @@ class Sweep(NamedTuple):
     perturbations: np.int32
     step_px: np.float32
     views: np.int32
+    parabola_px: np.float32
 
 
 class Search(NamedTuple):

@@ -1,4 +1,4 @@
-"""One visit of one pixel: propagation from the other colour of the checkerboard, perturbation, and view selection.
+"""One visit of one pixel: propagation from the other colour of the checkerboard, perturbed or refined planes.
 
 After ACMH (Xu and Tao, CVPR 2019): each of eight regions around the pixel hands over its best plane. Everything that a
 visit reads from other pixels belongs to the other colour or is constant, so visits of one colour may run in any order.
@@ -19,6 +19,8 @@ from e2e3d.ops.stereo.randomness import hash32, signed, uniform
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _SAME_PX = np.float32(0.03)
+_LEAST_CURVATURE = np.float32(1e-4)
+_UNBOUNDED = np.float32(np.inf)
 # Steps (along, across) of the near and far region in each of four directions; all reach the other colour.
 _NEAR = np.array([(1, 0), (2, 1), (2, -1), (3, 0), (3, 2), (3, -2)], np.int32)
 _FAR = np.array([(5, 0), (7, 0), (9, 0), (11, 0), (15, 0), (19, 0)], np.int32)
@@ -150,6 +152,64 @@ def start_pixel(
 
 
 @kernel
+def perturbed(
+    stream: np.uint32,
+    draw: int,
+    kind: int,
+    w: np.float32,
+    gx: np.float32,
+    gy: np.float32,
+    step: np.float32,
+    tilt: np.float32,
+) -> tuple[np.float32, np.float32, np.float32]:
+    """The plane (w, gx, gy), moved at random by up to `step` (kind 0), tilted by up to `tilt` (1), or both (2)."""
+    if kind != 1:
+        w += step * signed(stream, draw)
+    if kind != 0:
+        gx += tilt * signed(stream, draw + 1)
+        gy += tilt * signed(stream, draw + 2)
+    return w, gx, gy
+
+
+@kernel
+def refine_depth(
+    problem: Problem,
+    patch: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    chosen: NDArray[np.int32],
+    used: int,
+    px: np.float32,
+    py: np.float32,
+    w: np.float32,
+    gx: np.float32,
+    gy: np.float32,
+    cost: np.float32,
+    step: np.float32,
+) -> tuple[np.float32, np.float32]:
+    """Inverse depth at the vertex of the parabola through the costs a `step` apart, and its cost, if that is less.
+
+    The plane keeps its slope; where a side of it is cheaper, the parabola is laid around that side.
+    """
+    ahead = plane_cost(problem, patch, weights, chosen, used, px, py, w + step, gx, gy, _UNBOUNDED)
+    behind = plane_cost(problem, patch, weights, chosen, used, px, py, w - step, gx, gy, _UNBOUNDED)
+    if behind < ahead:
+        ahead, behind, step = behind, ahead, -step
+    if ahead < cost:
+        w, cost, behind = w + step, ahead, cost
+        ahead = plane_cost(problem, patch, weights, chosen, used, px, py, w + step, gx, gy, _UNBOUNDED)
+    if ahead < cost:
+        return w + step, ahead
+    curvature = ahead + behind - cost - cost
+    if curvature < _LEAST_CURVATURE:
+        return w, cost
+    vertex = w + step * _HALF * (behind - ahead) / curvature
+    vertex_cost = plane_cost(problem, patch, weights, chosen, used, px, py, vertex, gx, gy, cost)
+    if vertex_cost < cost:
+        return vertex, vertex_cost
+    return w, cost
+
+
+@kernel
 def visit_pixel(
     problem: Problem,
     state: State,
@@ -198,20 +258,19 @@ def visit_pixel(
             tx = slope * signed(stream, trial * 3 + 1)
             ty = slope * signed(stream, trial * 3 + 2)
         else:
-            kind = (trial - regions - sweep.draws) % 3
-            step = sweep.step_px * search[2]
-            tw, tx, ty = w, gx, gy
-            if kind != 1:
-                tw += step * signed(stream, trial * 3)
-            if kind != 0:
-                tilt = step / search[7]
-                tx += tilt * signed(stream, trial * 3 + 1)
-                ty += tilt * signed(stream, trial * 3 + 2)
+            kind, step = (trial - regions - sweep.draws) % 3, sweep.step_px * search[2]
+            tw, tx, ty = perturbed(stream, trial * 3, kind, w, gx, gy, step, step / search[7])
         if not is_visible(tw, tx, ty, ray_x, ray_y, fx, fy, search[0], search[1]):
             continue
         cost = plane_cost(problem, patch, weights, chosen, used, px, py, tw, tx, ty, best)
         if cost < best:
             best, w, gx, gy = cost, tw, tx, ty
+            changed = True
+    if sweep.parabola_px > np.float32(0.0):
+        step = sweep.parabola_px * search[2]
+        tw, cost = refine_depth(problem, patch, weights, chosen, used, px, py, w, gx, gy, best, step)
+        if cost < best and is_visible(tw, gx, gy, ray_x, ray_y, fx, fy, search[0], search[1]):
+            best, w = cost, tw
             changed = True
     state.cost[y, x] = best
     if changed:

@@ -30,7 +30,7 @@ def solve(launcher) -> np.ndarray:
     problem = build_problem(views[0], views[1:], None, (16, 12), (2.0, 9.0), settings, fine=True)
     starts = np.zeros((12, 16, 2, 3), np.float32)
     starts[..., 0] = np.random.default_rng(0).uniform(1 / 9, 1 / 2, (12, 16, 2))
-    return improve(problem, starts, SweepPlan(1, True, 1, 2, 1.0, 2), 3, launcher).plane
+    return improve(problem, starts, SweepPlan(1, True, 1, 2, 1.0, 2, 0.5), 3, launcher).plane
 
 
 def test_the_simulated_gpu_finds_the_same_planes(tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2e3d.ops.stereo import cpu
-from e2e3d.ops.stereo.hypothesis import view_cost
+from e2e3d.ops.stereo.hypothesis import plane_cost, view_cost
 from e2e3d.ops.stereo.matching import SAMPLES, correlation_cost, load_patch, window_offsets
 from e2e3d.ops.stereo.planes import is_visible, normal_from_plane, plane_from_normal
 from e2e3d.ops.stereo.problem import COST_SCALE, new_state
 from e2e3d.ops.stereo.pyramid import MatchSettings, build_problem, grey_view, level_sizes, pack_texels
 from e2e3d.ops.stereo.randomness import uniform
-from e2e3d.ops.stereo.visit import _FAR, _NEAR, keep_least, load_reference, start_pixel
+from e2e3d.ops.stereo.visit import _FAR, _NEAR, keep_least, load_reference, refine_depth, start_pixel
 from tests.ops.stereo.scenes import HEIGHT, PLANE, WIDTH, plane_views
 
 F = np.float32
@@ -73,6 +73,26 @@ def test_the_right_plane_costs_nothing_and_a_wrong_one_does():
     assert right < 0.02
     assert wrong > 0.3
     assert right < flat
+
+
+@pytest.mark.parametrize("off_px", [-0.7, -0.4, -0.2, 0.2, 0.4, 0.7])
+def test_a_depth_is_refined_to_a_fraction_of_a_pixel(off_px):
+    views = [grey_view(view) for view in plane_views()]
+    problem = build_problem(views[0], views[1:], None, (WIDTH, HEIGHT), (2.0, 9.0), SETTINGS)
+    patch, weights, chosen = cpu.new_scratch()
+    weights[:2], chosen[:2] = 0.5, (0, 1)
+    fx, fy, cx, cy = problem.camera
+    pixel, gx, gy = F(problem.search[2]), F(PLANE[0] / fx), F(PLANE[1] / fy)
+    errors = []
+    for x, y in itertools.product(range(30, WIDTH - 30, 8), range(20, HEIGHT - 20, 8)):
+        load_reference(problem, patch, x, y)
+        truth = F(PLANE @ ((x + 0.5 - cx) / fx, (y + 0.5 - cy) / fy, 1))
+        common = (problem, patch, weights, chosen, 2, F(x + 0.5), F(y + 0.5), F(truth + off_px * pixel), gx, gy)
+        before = plane_cost(*common, F(9))
+        w, after = refine_depth(*common, before, F(0.5) * pixel)
+        assert after <= before
+        errors.append(abs(w - truth) / pixel)
+    assert np.median(errors) < 0.06
 
 
 @settings(max_examples=60, deadline=None)
