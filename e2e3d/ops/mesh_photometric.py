@@ -20,7 +20,8 @@ from scipy.sparse import coo_array, csr_array, diags_array
 from scipy.sparse.linalg import LinearOperator, cg
 
 from e2e3d.data.dense import View
-from e2e3d.ops.mesh_topology import edge_pairs, face_edges, vertex_normals
+from e2e3d.ops.mesh_guard import without_folds, without_spikes
+from e2e3d.ops.mesh_topology import face_edges, vertex_normals
 from e2e3d.ops.photo_residuals import Equations, Frame, add_pair, draw_frame
 
 Floats = NDArray[np.float32]
@@ -29,6 +30,7 @@ Faces = NDArray[np.int32]
 _HELD_FRAMES = 5
 _SOLVER_STEPS = 30
 _MAX_STEP_PX = 1.0
+_MAX_SPIKE = 0.25  # how far a vertex may leave its neighbours, as a share of their distance
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,18 @@ def refine_vertices(
         load_views: give the views; sources outside of them are left out.
         rules: how to refine.
     """
-    laplacian, border = _umbrella(len(vertices), faces)
+    laplacian, border = _umbrella(vertices, faces)
     pairs = _pairs(load_views, rules.partners)
     moved = np.zeros(len(vertices))
+    start, limits = vertices, _MAX_SPIKE * _spread(vertices, laplacian)
+    normals = vertex_normals(vertices, faces)
+    normals -= (laplacian @ normals).astype(np.float32)  # of their neighbours' mean: those of a rough patch cross less
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
     for _ in range(rules.steps):
         sums = _equations(vertices, faces, load_views, pairs)
-        move = _step(vertices, moved, sums, laplacian, border, rules)
-        vertices = np.asarray(vertices + move[:, None] * vertex_normals(vertices, faces), np.float32)
-        moved += move
+        way = without_spikes(moved + _step(vertices, moved, sums, laplacian, border, rules), limits, laplacian)
+        vertices = without_folds(start, (way[:, None] * normals).astype(np.float32), faces)
+        moved = np.einsum("vc,vc->v", vertices - start, normals).astype(np.float64)
     return vertices
 
 
@@ -148,16 +154,20 @@ def _spread(vertices: Floats, laplacian: csr_array) -> NDArray[np.float64]:
     return np.asarray(np.sqrt(spread))
 
 
-def _umbrella(count: int, faces: Faces) -> tuple[csr_array, NDArray[np.bool_]]:
-    """Vertex minus the mean of its neighbours, as a matrix [V, V], and which vertices [V] lie on an open border."""
-    a, b = edge_pairs(faces)
-    keys = face_edges(faces)
-    border = np.ones(len(keys), np.bool_)
-    border[a] = border[b] = False
+def _umbrella(vertices: Floats, faces: Faces) -> tuple[csr_array, NDArray[np.bool_]]:
+    """Vertex minus the weighted mean of its neighbours, [V, V], and which vertices [V] lie on an open border.
+
+    Near neighbours count more, by one over the square of the distance: vertices of a sliver move together.
+    """
+    count = len(vertices)
+    keys = np.sort(face_edges(faces))
+    first = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+    uses = np.diff(np.r_[first, len(keys)])
+    i, j = keys[first] >> 32, keys[first] & 0xFFFFFFFF
     on_border = np.zeros(count, np.bool_)
-    on_border[keys[border] >> 32] = on_border[keys[border] & 0xFFFFFFFF] = True
-    edges = np.unique(keys)
-    i, j = edges >> 32, edges & 0xFFFFFFFF
-    links = coo_array((np.ones(2 * len(i)), (np.r_[i, j], np.r_[j, i])), (count, count)).tocsr()
-    degree = np.maximum(links.sum(1), 1)
-    return csr_array(diags_array(np.ones(count)) - diags_array(1 / degree) @ links), on_border
+    on_border[i[uses != 2]] = on_border[j[uses != 2]] = True
+    squares = np.einsum("ec,ec->e", vertices[i] - vertices[j], vertices[i] - vertices[j])
+    weight = 1 / np.maximum(squares, 1e-4 * np.median(squares))
+    links = coo_array((np.r_[weight, weight], (np.r_[i, j], np.r_[j, i])), (count, count)).tocsr()
+    total = links.sum(1)
+    return csr_array(diags_array(np.ones(count)) - diags_array(1 / np.where(total > 0, total, 1)) @ links), on_border
