@@ -34,13 +34,13 @@ PRESETS: dict[str, PipelineConfig] = {
     ),
     "high": _preset(
         depth={"max_size": 1600},
-        mesh={"max_faces": 600_000},
+        mesh={"max_faces": 600_000, "photo_steps": 2},
         texture={"atlas_size_px": 8192},
     ),
     "ultra": _preset(
         features={"max_features": 16384},
         depth={"max_size": 3200},
-        mesh={"max_faces": 2_000_000},
+        mesh={"max_faces": 2_000_000, "photo_steps": 2},
         texture={"atlas_size_px": 8192, "max_pages": 4},
     ),
 }

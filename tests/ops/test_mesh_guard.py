@@ -1,10 +1,12 @@
-"""Moves that would fold a flat sheet are undone, and moves that fold nothing are made exactly."""
+"""Moves that would fold a flat sheet are undone, spikes are clamped, and moves that do neither are made exactly."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import csr_array, eye_array
 
-from e2e3d.ops.mesh_guard import MAX_TURN_DEG, without_folds
+from e2e3d.ops.mesh_guard import MAX_TURN_DEG, without_folds, without_spikes
+from e2e3d.ops.mesh_topology import face_edges
 
 
 def sheet(size: int = 20) -> tuple[np.ndarray, np.ndarray]:
@@ -34,3 +36,18 @@ def test_moves_that_fold_nothing_are_made_exactly() -> None:
     moves = np.zeros_like(vertices)
     moves[:, 2] = 0.3 * np.sin(vertices[:, 0])
     assert np.array_equal(without_folds(vertices, moves, faces), vertices + moves)
+
+
+def test_a_spike_is_clamped_to_its_limit_and_a_smooth_move_stays() -> None:
+    vertices, faces = sheet()
+    count = len(vertices)
+    edges = np.unique(face_edges(faces))
+    links = csr_array((np.ones(len(edges)), (edges >> 32, edges & 0xFFFFFFFF)), (count, count))
+    links = csr_array(links + links.T)
+    laplacian = csr_array(eye_array(count) - links / links.sum(1)[:, None])
+    smooth = 0.05 * np.sin(vertices[:, 0].astype(np.float64) / 3)
+    limits = np.full(count, 0.1)
+    assert np.array_equal(without_spikes(smooth, limits, laplacian), smooth)
+    middle = count // 2 + 10
+    spiked = smooth + np.where(np.arange(count) == middle, 2.0, 0)
+    assert without_spikes(spiked, limits, laplacian)[middle] < 0.5
