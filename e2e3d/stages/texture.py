@@ -80,4 +80,4 @@ def run(inputs: TextureInputs, config: TextureConfig, context: RunContext) -> Te
     )
 
 
-STAGE = Stage("texture", 2, TextureConfig, TexturedMesh, run, Resources(cpus=0))
+STAGE = Stage("texture", 3, TextureConfig, TexturedMesh, run, Resources(cpus=0))

@@ -14,6 +14,10 @@ OUTLINE_MARGIN_PX = 3
 BEHIND_OUTLINE, BEFORE_OUTLINE = 0.1, 0.25
 GRADIENT_FLOOR = 4.0
 CLIPPED = 254
+BLUR_STEP, BLUR_WINDOW = 8, 5
+BLUR_SIGMA_PX = 1.0
+CLIPPED_FLOOR = 0.01  # decides only where nothing but light is seen
+BLUR_FLOOR, PLAIN = 0.5, 0.2  # energy of gradients, grey levels squared, and what plain surface is taken for
 RIM_PX = 14
 RIM_STEP = 4  # the colours on both sides of an outline are compared on a coarser grid
 RIM_CONTRAST, RIM_SHARE = 40.0, 0.5
@@ -30,7 +34,8 @@ def score_view(
     """Rate every face in one photograph.
 
     The rating is Waechter's gradient magnitude integral (projected area times mean gradient, so it prefers close,
-    frontal and sharp views) with a floor for plain surfaces, times the cosine of the viewing angle. It is cut where an
+    frontal and sharp views) with a floor for plain surfaces, times the cosine of the viewing angle and the fineness of
+    detail around the face, which tells a blurred view from one of a plain surface. It is cut where an
     outline is within a few pixels, because a reconstructed outline is never exact: to a tenth behind an occluder, whose
     colour may spill over, to a quarter in front of something farther. Clipped pixels, and the edges around them, show
     light instead of surface and count as plain. A face beside nothing that has the colour of what lies there, the sky,
@@ -52,6 +57,7 @@ def score_view(
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     clipped = cv2.dilate((image.max(2) >= CLIPPED).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     gradient = cv2.resize(np.where(clipped, np.float32(0), _gradient(image)), size, interpolation=cv2.INTER_AREA)
+    gradient = (gradient + np.float32(GRADIENT_FLOOR)) * _bandwidth(image, clipped, size)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     usable = np.ones(size[::-1], np.uint8)
     if mask is not None:
@@ -76,6 +82,30 @@ def _gradient(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     dx, dy = cv2.spatialGradient(grey)
     return np.asarray(cv2.magnitude(dx.astype(np.float32), dy.astype(np.float32)) / 8, np.float32)
+
+
+def _bandwidth(image: NDArray[np.uint8], clipped: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.float32]:
+    """How fine the detail around each pixel is, squared frequency, float32 [h, w] for `size` (w, h).
+
+    The energy of the second derivatives over that of the first is the mean squared frequency of the edges: blur of b
+    pixels divides it by about 1 + b². Times the projected area it says how many details of its own a face has in this
+    photograph, whatever the distance. The smoothing before keeps noise from passing for detail; where there is hardly
+    any, all photographs count the same. Clipped pixels do not count, and a place of nothing else has no detail.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = cv2.GaussianBlur(grey, (0, 0), BLUR_SIGMA_PX)
+    dx, dy = cv2.Sobel(grey, -1, 1, 0, ksize=1), cv2.Sobel(grey, -1, 0, 1, ksize=1)
+    slope, bend = (dx * dx + dy * dy) / 4, cv2.Laplacian(grey, -1) ** 2
+    clipped = cv2.dilate(clipped.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0  # as far as the smoothing spreads
+    slope[clipped], bend[clipped] = 0, 0
+    coarse = (max(1, size[0] // BLUR_STEP), max(1, size[1] // BLUR_STEP))
+    slope, bend, surface = (
+        cv2.blur(cv2.resize(e, coarse, interpolation=cv2.INTER_AREA), (BLUR_WINDOW,) * 2)
+        for e in (slope, bend, (~clipped).astype(np.float32))
+    )
+    floor = BLUR_FLOOR * surface + CLIPPED_FLOOR
+    found = 0.001 + (bend + BLUR_FLOOR * PLAIN * surface) / (slope + floor)
+    return np.asarray(cv2.resize(found, size, interpolation=cv2.INTER_LINEAR))
 
 
 def _spilled(
@@ -231,7 +261,7 @@ def _rate_faces(
             red, green, blue = float(image[yc, xc, 0]), float(image[yc, xc, 1]), float(image[yc, xc, 2])
         if seen == 0 or seen < VISIBLE_SHARE * total:
             continue
-        rating = (sharp / seen + GRADIENT_FLOOR) * abs(area) * 0.5 * area_factor * cosine[f]
+        rating = sharp / seen * abs(area) * 0.5 * area_factor * cosine[f]
         jump = slope + 8 * OUTLINE_MARGIN_PX * zm * pixel_angle
         if zm - nearest[yc, xc] > jump:
             rating *= BEHIND_OUTLINE
