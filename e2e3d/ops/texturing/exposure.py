@@ -1,4 +1,4 @@
-"""One gain per photograph and channel that evens out exposure and white balance, from what several photographs see."""
+"""What evens out photographs, from places that several of them see: a gain for each, the falloff of each lens."""
 
 from __future__ import annotations
 
@@ -7,75 +7,121 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.ops.texturing.candidates import Candidates
+from e2e3d.ops.texturing.falloff import TERMS, loss
 
+SAMPLES = 50_000
 DARKEST, BRIGHTEST = 8, 247
-ITERATIONS = 4
+ITERATIONS = 6
 CAUCHY_SCALE = 0.08
 MAX_LOG_GAIN = 1.5
 PRIOR = 0.1  # weight of gain 1 over that of a photograph's neighbours
+FREE = 1e-3  # the same while the falloff is sought, which would make up for gains held back
+FALLOFF_PRIOR = 5e-5  # for no falloff, a pair of colours: what speaks where all see a place at the same radius
+LEAST_LOSS, MOST_LOSS = 0.03, 1.0  # in a corner, logarithms
 
 
-def estimate_gains(candidates: Candidates, view_count: int) -> NDArray[np.float64]:
-    """Gains float64 [views, 3] that make the colours of each face agree; their geometric mean over the views is 1.
+def sampled_faces(face_count: int) -> NDArray[np.int64]:
+    """The faces int64 [M], evenly spread, from which the exposure is estimated."""
+    return np.arange(0, face_count, max(1, face_count // SAMPLES))
 
-    Robust least squares on log colours: each face has one unknown colour, which is eliminated, and each view one gain
-    a channel. Clipped colours do not count; Cauchy weights discount glare and errors of the surface. A prior for a gain
-    of 1, as in Brown and Lowe (IJCV 2007), keeps small errors from adding up along a chain of photographs: neighbours
-    still agree, far ones are left to the levelling of seams.
+
+def estimate_exposure(
+    candidates: Candidates, chosen: NDArray[np.int64], squared_radius: NDArray[np.float32], lens: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Gains float64 [N, 3] and falloffs float64 [N, 3] that make the colours of each face agree.
+
+    Robust least squares on log colours: each face has one unknown colour, which is eliminated, each view one gain a
+    channel, each lens a falloff for all channels. Clipped colours do not count; Cauchy weights discount glare and
+    errors of the surface. A prior for a gain of 1, as in Brown and Lowe (IJCV 2007), keeps small errors from adding up
+    along a chain of photographs: neighbours still agree, far ones are left to the levelling of seams. A falloff too
+    small to be seen is none. The geometric mean of the gains is 1.
+
+    Args:
+        candidates: in any order.
+        chosen: int64 [M] of :func:`sampled_faces`.
+        squared_radius: float32 [M, K] of :func:`~e2e3d.ops.texturing.falloff.squared_radii`.
+        lens: int64 [N] of :func:`~e2e3d.ops.texturing.falloff.lenses`.
     """
-    log_gain = np.zeros((view_count, 3))
+    views = len(lens)
+    log_gain, falloff = np.zeros((views, 3)), np.zeros((max(0, int(lens.max(initial=-1))) + 1, TERMS))
     for _ in range(ITERATIONS):
-        normal, right = _normal_equations(candidates.view, candidates.colour, log_gain)
-        for c in range(3):
-            damping = PRIOR * max(1.0, float(np.trace(normal[c])) / view_count)
-            log_gain[:, c] = np.linalg.solve(normal[c] + damping * np.eye(view_count), right[c])
+        normal, right, pairs = _normal_equations(
+            candidates.view, candidates.colour, chosen, squared_radius, lens, log_gain, falloff
+        )
+        gains, cross = normal[:views, :views], normal[:views, views:]
+        prior = max(1.0, float(np.trace(gains)) / views) * np.eye(views)
+        free = np.linalg.solve(gains + FREE * prior, np.concatenate([cross, right[:views]], 1))
+        schur = 3 * (normal[views:, views:] - cross.T @ free[:, :-3])
+        falloff = _solve_falloff(schur, (right[views:] - cross.T @ free[:, -3:]).sum(1), 3 * FALLOFF_PRIOR * pairs)
+        log_gain = np.linalg.solve(gains + PRIOR * prior, right[:views] - (cross @ falloff.ravel())[:, None])
         log_gain = np.clip(log_gain - log_gain.mean(0), -MAX_LOG_GAIN, MAX_LOG_GAIN)
-    return np.exp(log_gain)
+    return np.exp(log_gain), np.where((lens >= 0)[:, None], falloff[lens], 0.0)
+
+
+def _solve_falloff(normal: NDArray[np.float64], right: NDArray[np.float64], damping: float) -> NDArray[np.float64]:
+    """Coefficients [L, 3] that are not negative and lose a sensible share."""
+    from scipy.optimize import nnls
+
+    if damping == 0:
+        return np.zeros((len(right) // TERMS, TERMS))
+    lower = np.linalg.cholesky(normal + damping * np.eye(len(normal)))
+    falloff = nnls(lower.T, np.linalg.solve(lower, right))[0].reshape(-1, TERMS)
+    total = falloff.sum(1, keepdims=True)
+    return np.where(total < LEAST_LOSS, 0.0, falloff * np.minimum(1, MOST_LOSS / np.maximum(total, LEAST_LOSS)))
 
 
 @numba.njit(cache=True)
-def _normal_equations(views, colours, log_gain):  # type: ignore[no-untyped-def]  # noqa: C901
-    """Normal equations [3, n, n] and [3, n] of the gains, with every face's colour eliminated."""
+def _normal_equations(views, colours, chosen, squared_radius, lens, log_gain, falloff):  # type: ignore[no-untyped-def]  # noqa: C901
+    """Normal equations [U, U] and [U, 3] of the gains and then the falloffs, colours eliminated; and their weight."""
     count, size = len(log_gain), views.shape[1]
-    normal = np.zeros((3, count, count))
-    right = np.zeros((3, count))
-    members = np.zeros(size, np.int64)
-    value = np.zeros((size, 3))
-    weight = np.zeros(size)
+    unknowns = count + TERMS * len(falloff)
+    normal, right = np.zeros((unknowns, unknowns)), np.zeros((unknowns, 3))
+    place, term = np.zeros((size, 1 + TERMS), np.int64), np.zeros((size, 1 + TERMS))
+    value, evened, weight = np.zeros((size, 3)), np.zeros(size), np.zeros(size)
     table = np.log(np.maximum(np.arange(256), 1.0) / 255)
-    step = max(1, len(views) // 100000)
-    for f in range(0, len(views), step):
+    everything = 0.0
+    for m in range(len(chosen)):
         n = 0
         for k in range(size):
-            low = min(colours[f, k, 0], colours[f, k, 1], colours[f, k, 2])
-            high = max(colours[f, k, 0], colours[f, k, 1], colours[f, k, 2])
-            if views[f, k] >= 0 and low >= DARKEST and high <= BRIGHTEST:
-                members[n] = views[f, k]
-                for c in range(3):
-                    value[n, c] = table[colours[f, k, c]]
-                n += 1
+            colour, i = colours[chosen[m], k], views[chosen[m], k]
+            low, high = min(colour[0], colour[1], colour[2]), max(colour[0], colour[1], colour[2])
+            if i < 0 or low < DARKEST or high > BRIGHTEST:
+                continue
+            place[n, 0], term[n, 0] = i, 1.0
+            power = 1.0 if lens[i] >= 0 else 0.0
+            for t in range(TERMS):
+                power *= squared_radius[m, k]
+                place[n, 1 + t], term[n, 1 + t] = count + TERMS * max(lens[i], 0) + t, power
+            for c in range(3):
+                value[n, c] = table[colour[c]]
+            n += 1
         if n < 2:
             continue
         weight[:n] = 0
         for c in range(3):
-            evened = np.empty(n)
             for k in range(n):
-                evened[k] = value[k, c] + log_gain[members[k], c]
-            centre = np.median(evened)
+                evened[k] = value[k, c] + log_gain[place[k, 0], c]
+                if lens[place[k, 0]] >= 0:
+                    evened[k] += loss(falloff[lens[place[k, 0]]], term[k, 1])
+            centre = np.median(evened[:n])
             for k in range(n):
                 weight[k] += (evened[k] - centre) ** 2
         total = 0.0
         for k in range(n):
             weight[k] = 1 / (1 + weight[k] / (3 * CAUCHY_SCALE**2))
             total += weight[k]
+        everything += total
         for c in range(3):
             mean = 0.0
             for k in range(n):
                 mean += weight[k] * value[k, c] / total
             for k in range(n):
-                i = members[k]
-                right[c, i] -= weight[k] * (value[k, c] - mean)
-                normal[c, i, i] += weight[k]
-                for j in range(n):
-                    normal[c, i, members[j]] -= weight[k] * weight[j] / total
-    return normal, right
+                for a in range(1 + TERMS):
+                    right[place[k, a], c] -= weight[k] * term[k, a] * (value[k, c] - mean)
+        for k in range(n):
+            for j in range(n):
+                both = weight[k] * (int(j == k) - weight[j] / total)
+                for a in range(1 + TERMS):
+                    for b in range(1 + TERMS):
+                        normal[place[k, a], place[j, b]] += both * term[k, a] * term[j, b]
+    return normal, right, everything

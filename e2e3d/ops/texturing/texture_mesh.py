@@ -16,7 +16,8 @@ from e2e3d.ops.texturing.atlas import Atlas, chart_rows, lay_out, paint_rows
 from e2e3d.ops.texturing.camera import project, project_points
 from e2e3d.ops.texturing.candidates import Candidates, keep_believed, offer_view
 from e2e3d.ops.texturing.consensus import believed
-from e2e3d.ops.texturing.exposure import estimate_gains
+from e2e3d.ops.texturing.exposure import estimate_exposure, sampled_faces
+from e2e3d.ops.texturing.falloff import brighten, lenses, squared_radii, without_falloff
 from e2e3d.ops.texturing.fill import diffuse_colours, face_colour_means, fill_background, paint_unseen
 from e2e3d.ops.texturing.levelling import add_offsets, chart_nodes, level_seams
 from e2e3d.ops.texturing.packing import pack_charts
@@ -51,7 +52,7 @@ def texture_mesh(
         load_photo: gives image uint8 [H, W, 3] and mask bool [H, W] or None of photograph i; called twice for each.
         atlas_size_px: side of the largest page.
         max_pages: how many pages may be used.
-        even_exposure: whether to estimate a gain for each photograph.
+        even_exposure: whether to estimate a gain for each photograph and the falloff of each lens.
 
     Raises:
         ReconstructionError: if the mesh has no faces.
@@ -59,8 +60,10 @@ def texture_mesh(
     if len(mesh.faces) == 0:
         raise ReconstructionError("empty-mesh", "The mesh to texture has no faces.", "Check the dense cloud and mesh.")
     vertices, faces = np.array(mesh.vertices_world, np.float32), np.array(mesh.faces, np.int32)
-    candidates = collect_candidates(vertices, faces, cameras, load_photo)
-    gain = estimate_gains(candidates, len(cameras)) if even_exposure else np.ones((len(cameras), 3))
+    candidates, sizes_px = collect_candidates(vertices, faces, cameras, load_photo)
+    gain = np.ones((len(cameras), 3))
+    if even_exposure:
+        gain, load_photo = _even_out(candidates, vertices, faces, cameras, sizes_px, load_photo)
     neighbours = face_adjacency(faces)
     slots = opposite_slots(neighbours, faces)
     candidates = keep_believed(candidates, believed(candidates, gain, neighbours, slots), neighbours)
@@ -81,15 +84,17 @@ def texture_mesh(
 
 def collect_candidates(
     vertices: NDArray[np.float32], faces: NDArray[np.int32], cameras: NDArray[np.float64], load_photo: LoadPhoto
-) -> Candidates:
-    """Rate every face in every photograph, one photograph after another.
+) -> tuple[Candidates, NDArray[np.int64]]:
+    """Rate every face in every photograph, one photograph after another; also their widths and heights int64 [N, 2].
 
     A face that shows the sky in a third of its photographs is no surface there, whatever lies behind it in the others.
     """
     candidates = Candidates.empty(len(faces), len(cameras))
     seen, spilled = np.zeros(len(faces), np.int32), np.zeros(len(faces), np.int32)
+    sizes_px = np.zeros((len(cameras), 2), np.int64)
     for view, camera in enumerate(cameras):
         image, mask = load_photo(view)
+        sizes_px[view] = image.shape[1::-1]
         projected = project_points(camera, vertices)
         quality, colour = score_view(camera, image, mask, vertices, faces, projected)
         seen += quality > 0
@@ -98,7 +103,33 @@ def collect_candidates(
     beyond = (spilled > 0) & (2 * spilled >= seen)
     candidates.view[beyond] = -1
     candidates.quality[beyond] = 0
-    return candidates
+    return candidates, sizes_px
+
+
+def _even_out(
+    candidates: Candidates,
+    vertices: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    cameras: NDArray[np.float64],
+    sizes_px: NDArray[np.int64],
+    load_photo: LoadPhoto,
+) -> tuple[NDArray[np.float64], LoadPhoto]:
+    """Gains [N, 3], and how to load photographs without the falloff of their lens, which the candidates lose here."""
+    chosen = sampled_faces(len(faces))
+    lens = lenses(cameras, sizes_px)
+    radius = squared_radii(vertices, faces, chosen, cameras, sizes_px, candidates.view)
+    gain, falloff = estimate_exposure(candidates, chosen, radius, lens)
+    if not falloff.any():
+        return gain, load_photo
+    brighten(
+        candidates, squared_radii(vertices, faces, np.arange(len(faces)), cameras, sizes_px, candidates.view), falloff
+    )
+
+    def load_even(view: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+        image, mask = load_photo(view)
+        return (without_falloff(image, cameras[view, 2:4], falloff[view]) if falloff[view].any() else image), mask
+
+    return gain, load_even
 
 
 def _views_of_charts(chart: NDArray[np.int32], label: NDArray[np.int32], count: int) -> NDArray[np.int32]:
