@@ -89,7 +89,7 @@ def run(inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunContex
 
 STAGE = Stage(
     name="consistency",
-    version=9,
+    version=10,
     config=ConsistencyConfig,
     output=DepthMap,
     run=run,

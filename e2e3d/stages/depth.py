@@ -73,7 +73,7 @@ def run(inputs: DepthInputs, config: DepthConfig, context: RunContext) -> DepthM
 
 STAGE = Stage(
     name="depth",
-    version=3,
+    version=4,
     config=DepthConfig,
     output=DepthMap,
     run=run,

@@ -18,6 +18,10 @@ _MIN_DEPTH_RATIO = np.float32(1e-3)
 # exp(-cost² / (2 * 0.3²)): how likely a source with this cost sees the pixel.
 _VISIBILITY_RATE = np.float32(1.0 / (2.0 * 0.3**2))
 _LEAST_VISIBILITY = np.float32(1e-4)
+# Stored for a source outside of whose image a plane falls: above every cost, and the largest that can be stored.
+ABSENT = np.float32(4.0)
+# 1 - NCC that speaks neither for a plane nor against it: right ones cost less on the whole, wrong ones more.
+_NEUTRAL_COST = np.float32(0.8)
 
 
 @kernel
@@ -63,6 +67,25 @@ def reprojection_error(
 
 
 @kernel
+def worst_cost(problem: Problem) -> np.float32:
+    """Cost of a plane that nothing speaks for."""
+    return np.float32(MAX_COST + problem.search[5] * problem.search[6])
+
+
+@kernel
+def combined_cost(problem: Problem, total: np.float32, seen: np.float32) -> np.float32:
+    """Cost of a plane from the weighted sum `total` over the sources that contain it, whose weights sum to `seen` <= 1.
+
+    What the others would have said counts as neutral. Were they held against the plane, a near surface that only one
+    source contains would lose to a wrong one behind it that falls into more images: borders of flights over trees.
+    """
+    if seen <= _ZERO:
+        return np.float32(worst_cost(problem))
+    neutral = _NEUTRAL_COST + problem.search[5] * problem.search[6]
+    return np.float32(total + neutral * max(_ONE - seen, _ZERO))
+
+
+@kernel
 def view_cost(
     problem: Problem,
     patch: NDArray[np.float32],
@@ -73,13 +96,14 @@ def view_cost(
     gx: np.float32,
     gy: np.float32,
 ) -> np.float32:
-    """Cost of the plane (w, gx, gy) at pixel centre (x, y) in one source: 1 - NCC, plus the geometric term."""
+    """Cost of the plane (w, gx, gy) at pixel centre (x, y) in one source: 1 - NCC, plus the geometric term.
+
+    ABSENT where the source does not contain the point, which is no evidence against the plane; a masked place is.
+    """
     m = problem.forward[source]
     z = m[6] * x + m[7] * y + m[8] + m[11] * w
-    limit = problem.search[6]
-    worst = MAX_COST + problem.search[5] * limit
     if z < _MIN_DEPTH_RATIO:
-        return np.float32(worst)
+        return ABSENT
     u = m[0] * x + m[1] * y + m[2] + m[9] * w
     v = m[3] * x + m[4] * y + m[5] + m[10] * w
     inverse_z = _ONE / z
@@ -88,10 +112,10 @@ def view_cost(
     width = problem.layout[source, 1]
     height = problem.layout[source, 2]
     if source_u < _ZERO or source_v < _ZERO or source_u >= np.float32(width) or source_v >= np.float32(height):
-        return np.float32(worst)
+        return ABSENT
     start = problem.layout[source, 0]
     if len(problem.source_usable) > 1 and problem.source_usable[start + int(source_v) * width + int(source_u)] == 0:
-        return np.float32(worst)
+        return np.float32(worst_cost(problem))
     cost = correlation_cost(
         patch,
         problem.texels,
@@ -110,7 +134,7 @@ def view_cost(
         problem.search[4],
     )
     if problem.search[5] > _ZERO:
-        cost += problem.search[5] * reprojection_error(problem, source, x, y, source_u, source_v, limit)
+        cost += problem.search[5] * reprojection_error(problem, source, x, y, source_u, source_v, problem.search[6])
     return np.float32(cost)
 
 
@@ -171,8 +195,13 @@ def plane_cost(
 ) -> np.float32:
     """Weighted cost of a plane over the chosen sources; stops once it cannot be below `bound` any more."""
     total = _ZERO
+    seen = _ZERO
     for k in range(used):
-        total += weights[k] * view_cost(problem, patch, chosen[k], x, y, w, gx, gy)
+        cost = view_cost(problem, patch, chosen[k], x, y, w, gx, gy)
+        if cost >= ABSENT:
+            continue
+        total += weights[k] * cost
+        seen += weights[k]
         if total >= bound:
-            break
-    return np.float32(total)
+            return np.float32(total)
+    return np.float32(combined_cost(problem, total, seen))

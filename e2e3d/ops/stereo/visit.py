@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.ops.stereo.hypothesis import choose_sources, plane_cost, view_cost
+from e2e3d.ops.stereo.hypothesis import ABSENT, choose_sources, combined_cost, plane_cost, view_cost
 from e2e3d.ops.stereo.jit import kernel
 from e2e3d.ops.stereo.matching import load_patch
 from e2e3d.ops.stereo.planes import is_visible
@@ -82,13 +82,23 @@ def store(
 
 @kernel
 def stored_cost(
-    state: State, weights: NDArray[np.float32], chosen: NDArray[np.int32], used: int, x: int, y: int
+    problem: Problem,
+    state: State,
+    weights: NDArray[np.float32],
+    chosen: NDArray[np.int32],
+    used: int,
+    x: int,
+    y: int,
 ) -> np.float32:
     """Cost of the pixel's present plane over the chosen sources, from what is stored."""
     total = np.float32(0.0)
+    seen = np.float32(0.0)
     for k in range(used):
-        total += weights[k] * np.float32(state.view_cost[y, x, chosen[k]])
-    return np.float32(total / COST_SCALE)
+        cost = np.float32(state.view_cost[y, x, chosen[k]]) / COST_SCALE
+        if cost < ABSENT:
+            total += weights[k] * cost
+            seen += weights[k]
+    return np.float32(combined_cost(problem, total, seen))
 
 
 @kernel
@@ -117,7 +127,7 @@ def start_pixel(
     x: int,
     y: int,
 ) -> None:
-    """Choose the best of the planes that a pixel may start from; a plane's cost is the mean over its best sources."""
+    """Choose the best of the planes that a pixel may start from; a plane's cost is that over its best sources."""
     if problem.usable[y, x] == 0:
         state.cost[y, x] = np.float32(np.inf)
         return
@@ -137,11 +147,12 @@ def start_pixel(
             cost = view_cost(problem, patch, s, px, py, w, gx, gy)
             if k == 0:
                 state.view_cost[y, x, s] = np.uint16(cost * COST_SCALE + _HALF)
-            kept = keep_least(weights, views, cost, kept)
+            if cost < ABSENT:
+                kept = keep_least(weights, views, cost, kept)
         total = np.float32(0.0)
         for slot in range(kept):
             total += weights[slot]
-        total /= np.float32(kept)
+        total = combined_cost(problem, total / np.float32(views), np.float32(kept) / np.float32(views))
         if total < best:
             best = total
             if k > 0:
@@ -231,7 +242,7 @@ def visit_pixel(
     ray_x = (px - problem.camera[2]) / fx
     ray_y = (py - problem.camera[3]) / fy
     used = choose_sources(state, weights, chosen, x, y, sweep.views)
-    best = stored_cost(state, weights, chosen, used, x, y)
+    best = stored_cost(problem, state, weights, chosen, used, x, y)
     w, gx, gy = state.plane[y, x, 0], state.plane[y, x, 1], state.plane[y, x, 2]
     load_reference(problem, patch, x, y)
     shift = _ONE / search[2]

@@ -79,6 +79,23 @@ def sphere_views() -> tuple[list[View], NDArray[np.float64]]:
     return [replace(view, depth_range=(2.5, 4.5)) for view in views], depths[0]
 
 
+def plate_views() -> tuple[list[View], NDArray[np.float64], NDArray[np.bool_]]:
+    """A view and four sources of a plate over a ground, the view's exact depth, and the pixels that show the plate.
+
+    Only the first source contains the plate; what lies on its rays behind it falls into the others' images too.
+    """
+    centres = [(0.0, 0.0, 0.0), (-0.4, 0.0, 0.0), (1.2, 0.0, 0.0), (0.0, 1.1, 0.0), (1.1, 1.0, 0.0)]
+    near, ground = 2.6, 4.0
+    left, right = ((column - CAMERA[2]) / CAMERA[0] * near for column in (16, 52))
+    top, bottom = ((row - CAMERA[3]) / CAMERA[1] * near for row in (12, 42))
+    depths = []
+    for centre in centres:
+        x, y, _ = np.moveaxis(rays() * near + np.array(centre), -1, 0)
+        depths.append(np.where((x >= left) & (x < right) & (y >= top) & (y < bottom), near, ground))
+    views = [textured_view(i, c, (1, 2, 3, 4), d) for i, (c, d) in enumerate(zip(centres, depths, strict=True))]
+    return views, depths[0], depths[0] == near
+
+
 def plane_views() -> list[View]:
     return [plane_view(i, c, tuple(j for j in range(3) if j != i)) for i, c in enumerate(CENTRES)]
 

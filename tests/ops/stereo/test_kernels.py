@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2e3d.ops.stereo import cpu
-from e2e3d.ops.stereo.hypothesis import plane_cost, view_cost
+from e2e3d.ops.stereo.hypothesis import ABSENT, plane_cost, view_cost
 from e2e3d.ops.stereo.matching import SAMPLES, correlation_cost, load_patch, window_offsets
 from e2e3d.ops.stereo.planes import is_visible, normal_from_plane, plane_from_normal
 from e2e3d.ops.stereo.problem import COST_SCALE, new_state
 from e2e3d.ops.stereo.pyramid import MatchSettings, build_problem, grey_view, level_sizes, pack_texels
 from e2e3d.ops.stereo.randomness import uniform
 from e2e3d.ops.stereo.visit import _FAR, _NEAR, keep_least, load_reference, refine_depth, start_pixel
-from tests.ops.stereo.scenes import HEIGHT, PLANE, WIDTH, plane_views
+from tests.ops.stereo.scenes import HEIGHT, PLANE, WIDTH, plane_views, pose
 
 F = np.float32
 SETTINGS = MatchSettings(5, 12.0, 1.5, 0.0, 3.0, 4.0)
@@ -172,6 +172,26 @@ def test_a_pixel_starts_from_the_best_of_its_planes():
         start_pixel(problem, state, starts, scratch.patch, scratch.weights, 2, x, y)
         np.testing.assert_allclose(state.plane[y, x], right, rtol=1e-6)
         assert state.cost[y, x] == pytest.approx(state.view_cost[y, x].mean() / COST_SCALE, abs=1e-4)
+
+
+def test_a_source_that_does_not_contain_a_plane_says_nothing_about_it():
+    views = plane_views()
+    greys = [grey_view(v) for v in views]
+    aside = replace(greys[2], cam_from_world=pose((50.0, 0.0, 0.0)))
+    problem = build_problem(greys[0], [greys[1], aside], None, (WIDTH, HEIGHT), (2.0, 9.0), SETTINGS)
+    fx, fy, cx, cy = problem.camera
+    x, y = 60, 50
+    w, gx, gy = map(F, (PLANE @ ((x + 0.5 - cx) / fx, (y + 0.5 - cy) / fy, 1), PLANE[0] / fx, PLANE[1] / fy))
+    patch = np.empty((4, SAMPLES), F)
+    load_reference(problem, patch, x, y)
+    centre = F(x + 0.5), F(y + 0.5)
+    right, absent = (view_cost(problem, patch, s, *centre, w, gx, gy) for s in range(2))
+    assert right < 0.1
+    assert absent == ABSENT
+    weights, both, second = np.array([0.25, 0.75], F), np.array([0, 1], np.int32), np.array([1], np.int32)
+    half_seen = plane_cost(problem, patch, weights, both, 2, *centre, w, gx, gy, F(9))
+    assert half_seen == pytest.approx(0.25 * right + 0.75 * 0.8, abs=1e-5)
+    assert plane_cost(problem, patch, weights, second, 1, *centre, w, gx, gy, F(9)) == 2
 
 
 @given(st.lists(st.floats(0, 2, width=32), min_size=1, max_size=12), st.integers(1, 5))

@@ -14,7 +14,16 @@ from e2e3d.ops.stereo.patchmatch import AgreementSettings, SearchSettings, consi
 from e2e3d.ops.stereo.problem import State
 from e2e3d.ops.stereo.pyramid import MatchSettings, build_problem, grey_view
 from e2e3d.ops.stereo.start_planes import maps_from_planes, planes_from_maps, upsample_planes
-from tests.ops.stereo.scenes import HEIGHT, PLANE, WIDTH, plane_depth, plane_views, sample_views, sphere_views
+from tests.ops.stereo.scenes import (
+    HEIGHT,
+    PLANE,
+    WIDTH,
+    plane_depth,
+    plane_views,
+    plate_views,
+    sample_views,
+    sphere_views,
+)
 
 MATCH = MatchSettings(5, 8.0, 1.5, 0.15, 3.0, 4.0)
 SEARCH = SearchSettings(64, 2, (6, 3, 1), 0)
@@ -73,6 +82,15 @@ def test_a_sphere_is_found_up_to_its_outline():
     assert np.median(error) < 5e-3
     assert (error < 0.01).mean() > 0.92
     assert kept[outside_px > 2].mean() < 0.005
+
+
+def test_a_near_surface_that_one_source_contains_is_found_before_what_three_contain():
+    views, truth, plate = plate_views()
+    search = replace(SEARCH, views=3)
+    depth, _, _ = photometric_depth(views[0], views[1:], MATCH, search, CpuLauncher())
+    right = np.abs(depth / truth - 1) < 0.01
+    inner = cv2.erode(plate.astype(np.uint8), np.ones((7, 7))) > 0
+    assert right[inner].mean() > 0.9
 
 
 def test_the_geometric_pass_keeps_and_improves_what_is_consistent(plane_maps):
