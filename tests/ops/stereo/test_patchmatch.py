@@ -151,7 +151,9 @@ def test_confidence_is_the_share_of_right_depths(sample_depth):
     right = np.abs(depth - truth)[kept] < 2 * truth[kept] / (0.9 * 240)  # two footprints of a pixel
     order = np.argsort(confidence[kept])
     said, found = (np.array([part.mean() for part in np.array_split(x[order], 5)]) for x in (confidence[kept], right))
-    assert np.abs(said - found).mean() < 0.08, (said, found)
+    # Fitted on plaster, so it says too little where texture is strong; it must never say too much.
+    assert (said - found).max() < 0.02, (said, found)
+    assert np.abs(said - found).mean() < 0.09, (said, found)
     assert (np.diff(found) > -0.02).all()
 
 
