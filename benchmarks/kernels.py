@@ -166,22 +166,22 @@ def inner_rate(problem: Any) -> float:
     from e2e3d.ops.stereo.visit import load_reference
 
     @numba.njit(error_model="numpy")
-    def work(problem: Any, patch: Any, rounds: int) -> float:
+    def work(problem: Any, scratch: Any, rounds: int) -> float:
         height, width = problem.grey.shape
         x, y = width // 2, height // 2
-        load_reference(problem, patch, x, y)
+        load_reference(problem, scratch.patch, x, y)
         px, py, flat = np.float32(x + 0.5), np.float32(y + 0.5), np.float32(0)
         total = np.float32(0)
         for i in range(rounds):
             share = np.float32(0.4) + np.float32(0.2) * np.float32(i % 1000) / np.float32(1000)
             w = problem.search[0] + share * (problem.search[1] - problem.search[0])
-            total += view_cost(problem, patch, i % len(problem.layout), px, py, w, flat, flat)
+            total += view_cost(problem, scratch, i % len(problem.layout), px, py, w, flat, flat)
         return total
 
     rounds = 1_000_000
-    work(problem, new_scratch()[0], 10)
+    work(problem, new_scratch(), 10)
     started_s = time.process_time()
-    work(problem, new_scratch()[0], rounds)
+    work(problem, new_scratch(), rounds)
     return SAMPLES * rounds / (time.process_time() - started_s)
 
 

@@ -3,7 +3,7 @@
 Descriptors are bytes of norm 512, so their scalar product gives the angle between them. The products are formed by
 torch's 8-bit matrix multiplication with 32-bit sums on the GPU (tensor cores) and on a CPU that has instructions for it
 (AVX-512 VNNI); on any other CPU torch does that sixteen times slower than in float32, which is exact here too, since no
-sum reaches 2^24. Tiles of rows bound the memory. All ways return the same matches.
+sum reaches 2^24. Tiles bound the memory, and stay in a CPU's cache. All ways return the same matches.
 """
 
 from __future__ import annotations
@@ -17,21 +17,26 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import torch
 
-TILE_ROWS = 256
+TILE_ROWS, TILE_COLUMNS = 256, 1024
 GPU_TILE_ROWS = 8192
 _OFFSET = 128  # unsigned to signed bytes
 _NORM_SQUARED = 512.0**2
 _COLUMN_BLOCK = 64
 _ROW_MULTIPLE = 32  # the GPU's multiplication takes no fewer than 17 rows, and columns in eights
-_NONE = np.iinfo(np.int32).min
+_NONE = -1  # less than any score
 
 
 class DescriptorSet:
-    """Descriptors of one photograph, ready to be multiplied on `device`.
+    """Descriptors of one photograph in the form that its processor multiplies fastest.
 
     Args:
         descriptors: uint8 [N, 128].
         device: ``cpu`` or ``cuda``.
+
+    Attributes:
+        count: N.
+        values: torch int8 [N rounded up, 128], 128 less than the descriptors, or the descriptors themselves in float32.
+        offsets: what a product of two rows of `values` lacks, as a sum of one number for either row; same type as it.
     """
 
     def __init__(self, descriptors: NDArray[np.uint8], device: str) -> None:
@@ -42,8 +47,12 @@ class DescriptorSet:
         self.count = len(descriptors)
         padded = np.zeros((_round_up(self.count), 128), np.uint8)
         padded[: self.count] = descriptors
+        if device == "cpu" and not multiplies_bytes():
+            self.values = torch.from_numpy(padded.astype(np.float32))
+            self.offsets = torch.zeros(len(padded), dtype=torch.float32)
+            return
         signed = (padded.astype(np.int16) - _OFFSET).astype(np.int8)
-        self.signed = torch.from_numpy(signed).to(device)
+        self.values = torch.from_numpy(signed).to(device)
         # (a + 128)·(b + 128) = a·b + 128 Σa + 128 Σb + 128³; half of the constant goes to either side
         sums = _OFFSET * signed.astype(np.int32).sum(axis=1) + _OFFSET**3 // 2
         self.offsets = torch.from_numpy(sums.astype(np.int32)).to(device)
@@ -69,7 +78,7 @@ def mutual_matches(
     """
     if first.count < 2 or second.count < 2:
         return np.zeros((0, 2), np.uint32)
-    on_gpu = first.signed.is_cuda
+    on_gpu = first.values.is_cuda
     rows, columns = (_nearest_two_gpu if on_gpu else _nearest_two_cpu)(first, second)
     row_best, row_next, row_index = rows
     column_best, column_next, column_index = columns
@@ -80,12 +89,13 @@ def mutual_matches(
     return np.stack([i[keep], row_index[keep]], axis=1).astype(np.uint32)
 
 
-NearestTwo = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]
+Scores = NDArray[np.int32] | NDArray[np.float32]
+NearestTwo = tuple[Scores, Scores, NDArray[np.int32]]
 """Best score, next score and index of the best, per descriptor."""
 
 
 def _passes(
-    best: NDArray[np.int32], following: NDArray[np.int32], max_ratio: float, max_distance_rad: float
+    best: Scores, following: Scores, max_ratio: float, max_distance_rad: float
 ) -> NDArray[np.bool_]:
     angle = np.arccos(np.clip(best / _NORM_SQUARED, -1, 1))
     next_angle = np.arccos(np.clip(following / _NORM_SQUARED, -1, 1))
@@ -103,60 +113,65 @@ def multiplies_bytes() -> bool:
 def _nearest_two_cpu(first: DescriptorSet, second: DescriptorSet) -> tuple[NearestTwo, NearestTwo]:
     import torch
 
-    rows = tuple(np.full(first.count, v, t) for v, t in ((_NONE, np.int32), (_NONE, np.int32), (0, np.int64)))
-    columns = tuple(np.full(second.count, v, t) for v, t in ((_NONE, np.int32), (_NONE, np.int32), (0, np.int64)))
+    multiply = torch.mm if first.values.is_floating_point() else torch._int_mm
     row_offsets, column_offsets = first.offsets.numpy(), second.offsets.numpy()
-    in_bytes = multiplies_bytes()
-    left, right = (first.signed, second.signed) if in_bytes else (first.signed.float(), second.signed.float())
-    for start in range(0, first.count, TILE_ROWS):
-        stop = min(start + TILE_ROWS, first.count)
-        tile = left[start : _round_up(stop)]
-        scores = (torch._int_mm(tile, right.T) if in_bytes else (tile @ right.T).int()).numpy()
-        _reduce_tile(scores, row_offsets, column_offsets, start, stop, *rows, *columns)
-    return rows, columns  # type: ignore[return-value]
+    rows, columns = (_nothing_yet(len(offsets), offsets.dtype) for offsets in (row_offsets, column_offsets))
+    for top in range(0, first.count, TILE_ROWS):
+        band = first.values[top : top + TILE_ROWS]
+        height = min(TILE_ROWS, first.count - top)
+        for left in range(0, second.count, TILE_COLUMNS):
+            part = slice(left, min(left + TILE_COLUMNS, second.count))
+            products = multiply(band, second.values[left : left + TILE_COLUMNS].T).numpy()[:height, : part.stop - left]
+            of_rows = tuple(values[top : top + height] for values in rows)
+            of_columns = tuple(values[part] for values in columns)
+            _reduce_tile(products, row_offsets[top:], column_offsets[part], top, left, *of_rows, *of_columns)
+    return tuple(v[: first.count] for v in rows), tuple(v[: second.count] for v in columns)  # type: ignore[return-value]
+
+
+def _nothing_yet(count: int, dtype: np.dtype[np.generic]) -> tuple[NDArray[np.generic], ...]:
+    return np.full(count, _NONE, dtype), np.full(count, _NONE, dtype), np.zeros(count, np.int32)
 
 
 @numba.njit(cache=True, boundscheck=False)
 def _reduce_tile(
-    scores: NDArray[np.int32],
-    row_offsets: NDArray[np.int32],
-    column_offsets: NDArray[np.int32],
-    start: int,
-    stop: int,
-    row_best: NDArray[np.int32],
-    row_next: NDArray[np.int32],
-    row_index: NDArray[np.int64],
-    column_best: NDArray[np.int32],
-    column_next: NDArray[np.int32],
-    column_index: NDArray[np.int64],
+    products: Scores,
+    row_offsets: Scores,
+    column_offsets: Scores,
+    top: int,
+    left: int,
+    row_best: Scores,
+    row_next: Scores,
+    row_index: NDArray[np.int32],
+    column_best: Scores,
+    column_next: Scores,
+    column_index: NDArray[np.int32],
 ) -> None:
-    """Fold one tile of raw products into the two best scores of its rows and of all columns."""
+    """Fold one tile of products, that of row `top` and column `left` first, into the two best of its rows and columns."""
     columns = column_best.shape[0]
-    line = np.empty(columns, np.int32)
-    for i in range(start, stop):
-        raw = scores[i - start]
-        offset = row_offsets[i]
+    line = np.empty(columns, products.dtype)
+    for i in range(products.shape[0]):
+        product, offset, row = products[i], row_offsets[i], np.int32(top + i)
         for j in range(columns):
-            line[j] = raw[j] + offset + column_offsets[j]
-        for j in range(columns):
-            s = line[j]
-            best = column_best[j]
-            column_next[j] = max(column_next[j], min(best, s))
-            column_index[j] = i if s > best else column_index[j]
-            column_best[j] = max(best, s)
-        best, following, best_block = _NONE, _NONE, 0
+            s = product[j] + offset + column_offsets[j]
+            line[j] = s
+            best, following = column_best[j], column_next[j]
+            lesser = s if s < best else best
+            column_next[j] = lesser if lesser > following else following
+            column_index[j] = row if s > best else column_index[j]
+            column_best[j] = s if s > best else best
+        best, following, best_block = row_best[i], row_next[i], -1
         for block in range(0, columns, _COLUMN_BLOCK):
-            top = line[block]
+            largest = line[block]
             for j in range(block + 1, min(block + _COLUMN_BLOCK, columns)):
-                top = max(top, line[j])
-            if top > best:
-                following, best, best_block = best, top, block
-            elif top > following:
-                following = top
+                largest = line[j] if line[j] > largest else largest
+            if largest > best:
+                following, best, best_block = best, largest, block
+            elif largest > following:
+                following = largest
         found = False
-        for j in range(best_block, min(best_block + _COLUMN_BLOCK, columns)):
+        for j in range(best_block, min(best_block + _COLUMN_BLOCK, columns) if best_block >= 0 else best_block):
             if not found and line[j] == best:
-                row_index[i] = j
+                row_index[i] = left + j
                 found = True
             elif line[j] > following:
                 following = line[j]
@@ -170,7 +185,7 @@ def _nearest_two_gpu(first: DescriptorSet, second: DescriptorSet) -> tuple[Neare
     column_scores, column_rows = [], []
     for start in range(0, first.count, GPU_TILE_ROWS):
         stop = min(start + GPU_TILE_ROWS, first.count)
-        scores = torch._int_mm(first.signed[start : _round_up(stop)], second.signed.T)
+        scores = torch._int_mm(first.values[start : _round_up(stop)], second.values.T)
         scores = scores[: stop - start, : second.count]
         scores = scores + first.offsets[start:stop, None] + second.offsets[None, : second.count]
         row_parts.append(_top_two(scores, 1))

@@ -30,7 +30,7 @@ def brute_force(a: np.ndarray, b: np.ndarray, max_ratio: float, max_distance: fl
 
 
 @pytest.mark.parametrize("in_bytes", [True, False])
-@pytest.mark.parametrize(("first", "second"), [(700, 530), (257, 1000), (5, 40), (64, 64)])
+@pytest.mark.parametrize(("first", "second"), [(700, 530), (257, 1000), (5, 40), (64, 64), (300, 2100)])
 def test_matches_equal_brute_force_whatever_the_sizes_and_the_processor(
     first: int, second: int, in_bytes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -44,6 +44,7 @@ def test_matches_equal_brute_force_whatever_the_sizes_and_the_processor(
 def test_the_code_for_the_gpu_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     a = descriptors(600, 1)
     b = np.concatenate([perturbed(a[::2], 2), descriptors(100, 3), a[:20]])
+    monkeypatch.setattr(descriptor_matching, "multiplies_bytes", lambda: True)
     sets = DescriptorSet(a, "cpu"), DescriptorSet(b, "cpu")
     monkeypatch.setattr(descriptor_matching, "GPU_TILE_ROWS", 128)
     expected = descriptor_matching._nearest_two_cpu(*sets)
@@ -56,10 +57,10 @@ def test_the_code_for_the_gpu_finds_the_same(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_largest_products_are_exact_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     a = np.concatenate([np.full((40, 128), 255, np.uint8), np.zeros((40, 128), np.uint8)])
     a[np.arange(80), np.arange(80)] ^= 1
-    sets = DescriptorSet(a, "cpu"), DescriptorSet(a[::-1].copy(), "cpu")
     products = a.astype(np.int64) @ a[::-1].T.astype(np.int64)
     for in_bytes in (True, False):
         monkeypatch.setattr(descriptor_matching, "multiplies_bytes", lambda chosen=in_bytes: chosen)
+        sets = DescriptorSet(a, "cpu"), DescriptorSet(a[::-1].copy(), "cpu")
         (best, _, _), _ = descriptor_matching._nearest_two_cpu(*sets)
         np.testing.assert_array_equal(best, products.max(1))
 

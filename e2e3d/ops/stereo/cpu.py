@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
+import llvmlite.binding
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.ops.stereo.jit import row_kernel
-from e2e3d.ops.stereo.matching import SAMPLES
-from e2e3d.ops.stereo.problem import MAX_SOURCES, Problem, State, Sweep, new_state
+from e2e3d.ops.stereo.problem import MAX_SOURCES, PATCH_FLOATS, SAMPLES, Problem, Scratch, State, Sweep, new_state
 from e2e3d.ops.stereo.visit import start_pixel, visit_pixel
 
 _BLOCKS_PER_THREAD = 4
@@ -31,18 +30,13 @@ def in_row_blocks(work: Callable[[int, int], object], height: int, threads: int)
         list(pool.map(work, edges[:-1], edges[1:]))
 
 
-class Scratch(NamedTuple):
-    """Memory of one thread: `patch` float32 [4, 32], `weights` float32 and `chosen` int32 [MAX_SOURCES]."""
-
-    patch: NDArray[np.float32]
-    weights: NDArray[np.float32]
-    chosen: NDArray[np.int32]
-
-
-def new_scratch() -> Scratch:
-    """Memory for one thread."""
+def new_scratch(gathers: bool = llvmlite.binding.get_host_cpu_features().get("avx512f", False)) -> Scratch:
+    """Memory for one thread; `gathers`: whether the processor loads from a vector of addresses in one instruction."""
     return Scratch(
-        np.empty((4, SAMPLES), np.float32), np.empty(MAX_SOURCES, np.float32), np.empty(MAX_SOURCES, np.int32)
+        np.empty(PATCH_FLOATS, np.float32),
+        np.empty(MAX_SOURCES, np.float32),
+        np.empty(MAX_SOURCES, np.int32),
+        None if gathers else np.empty(SAMPLES, np.uint32),
     )
 
 
@@ -80,15 +74,13 @@ def _start_rows(
     end: int,
     scratch: Scratch,
 ) -> None:
-    patch, weights, _ = scratch
     for y in range(first, end):
         for x in range(problem.grey.shape[1]):
-            start_pixel(problem, state, starts, patch, weights, views, x, y)
+            start_pixel(problem, state, starts, scratch, views, x, y)
 
 
 @row_kernel
 def _sweep_rows(problem: Problem, state: State, sweep: Sweep, first: int, end: int, scratch: Scratch) -> None:
-    patch, weights, chosen = scratch
     for y in range(first, end):
         for x in range((y + sweep.colour) & 1, problem.grey.shape[1], 2):
-            visit_pixel(problem, state, sweep, patch, weights, chosen, x, y)
+            visit_pixel(problem, state, sweep, scratch, x, y)

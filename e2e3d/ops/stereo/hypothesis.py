@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from e2e3d.ops.stereo.jit import kernel
 from e2e3d.ops.stereo.matching import MAX_COST, correlation_cost
-from e2e3d.ops.stereo.problem import COST_SCALE, Problem, State
+from e2e3d.ops.stereo.problem import COST_SCALE, Problem, Scratch, State
 
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
@@ -88,7 +88,7 @@ def combined_cost(problem: Problem, total: np.float32, seen: np.float32) -> np.f
 @kernel
 def view_cost(
     problem: Problem,
-    patch: NDArray[np.float32],
+    scratch: Scratch,
     source: int,
     x: np.float32,
     y: np.float32,
@@ -116,22 +116,11 @@ def view_cost(
     start = problem.layout[source, 0]
     if len(problem.source_usable) > 1 and problem.source_usable[start + int(source_v) * width + int(source_u)] == 0:
         return np.float32(worst_cost(problem))
+    by_x = m[0] + m[9] * gx, m[3] + m[10] * gx, m[6] + m[11] * gx
+    by_y = m[1] + m[9] * gy, m[4] + m[10] * gy, m[7] + m[11] * gy
+    warp = (u, v, z, *by_x, *by_y)
     cost = correlation_cost(
-        patch,
-        problem.texels,
-        start,
-        width,
-        height,
-        u,
-        v,
-        z,
-        m[0] + m[9] * gx,
-        m[3] + m[10] * gx,
-        m[6] + m[11] * gx,
-        m[1] + m[9] * gy,
-        m[4] + m[10] * gy,
-        m[7] + m[11] * gy,
-        problem.search[4],
+        scratch.patch, scratch.quads, problem.texels, start, width, height, warp, problem.search[4]
     )
     if problem.search[5] > _ZERO:
         cost += problem.search[5] * reprojection_error(problem, source, x, y, source_u, source_v, problem.search[6])
@@ -139,15 +128,14 @@ def view_cost(
 
 
 @kernel
-def choose_sources(
-    state: State, weights: NDArray[np.float32], chosen: NDArray[np.int32], x: int, y: int, count: int
-) -> int:
+def choose_sources(state: State, scratch: Scratch, x: int, y: int, count: int) -> int:
     """Choose up to `count` sources for a pixel, best first, and their weights, which sum to 1; returns how many.
 
     A source's weight is how likely it sees the surface: the mean over the pixel and its four neighbours of the
     likelihood of the cost that their present planes have in it (in the spirit of ACMH, Xu and Tao, CVPR 2019, with no
     evaluation of its own).
     """
+    weights, chosen = scratch.weights, scratch.chosen
     height, width, sources = state.view_cost.shape
     scale = _ONE / COST_SCALE
     left, right = max(x - 1, 0), min(x + 1, width - 1)
@@ -182,9 +170,7 @@ def choose_sources(
 @kernel
 def plane_cost(
     problem: Problem,
-    patch: NDArray[np.float32],
-    weights: NDArray[np.float32],
-    chosen: NDArray[np.int32],
+    scratch: Scratch,
     used: int,
     x: np.float32,
     y: np.float32,
@@ -197,11 +183,11 @@ def plane_cost(
     total = _ZERO
     seen = _ZERO
     for k in range(used):
-        cost = view_cost(problem, patch, chosen[k], x, y, w, gx, gy)
+        cost = view_cost(problem, scratch, scratch.chosen[k], x, y, w, gx, gy)
         if cost >= ABSENT:
             continue
-        total += weights[k] * cost
-        seen += weights[k]
+        total += scratch.weights[k] * cost
+        seen += scratch.weights[k]
         if total >= bound:
             return np.float32(total)
     return np.float32(combined_cost(problem, total, seen))

@@ -15,6 +15,6 @@ if hasattr(DefaultOptions, "_nrt"):
     # Without reference counting of the arrays, which the kernels never create: a third quicker. Numba's own option.
     _OPTIONS["_nrt"] = False
 
-kernel = numba.njit(**_OPTIONS)
-vector_kernel = numba.njit(fastmath=_VECTOR_FLAGS, **_OPTIONS)
+kernel = numba.njit(forceinline=True, **_OPTIONS)
+vector_kernel = numba.njit(forceinline=True, fastmath=_VECTOR_FLAGS, **_OPTIONS)
 row_kernel = numba.njit(nogil=True, **_OPTIONS)

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_SOURCES = 16
+SAMPLES = 32  # of a window
+PATCH_FLOATS = 6 * SAMPLES
 COST_SCALE = np.float32(65535.0 / 4.0)
 
 
@@ -99,6 +101,21 @@ class Search(NamedTuple):
     geometric_limit_px: float
     radius_px: float
     fine_variance: float
+
+
+class Scratch(NamedTuple):
+    """Memory of one thread.
+
+    Attributes:
+        patch: float32 [PATCH_FLOATS], the window of the pixel that is visited: see :mod:`matching`.
+        weights: float32 [MAX_SOURCES]; `chosen` int32 [MAX_SOURCES], the sources that it is matched with.
+        quads: uint32 [32] for processors that want the loads of a correlation in a loop of their own, else None.
+    """
+
+    patch: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    chosen: NDArray[np.int32]
+    quads: NDArray[np.uint32] | None
 
 
 class Launcher(Protocol):

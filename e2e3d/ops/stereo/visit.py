@@ -13,7 +13,7 @@ from e2e3d.ops.stereo.hypothesis import ABSENT, choose_sources, combined_cost, p
 from e2e3d.ops.stereo.jit import kernel
 from e2e3d.ops.stereo.matching import load_patch
 from e2e3d.ops.stereo.planes import is_visible
-from e2e3d.ops.stereo.problem import COST_SCALE, Problem, State, Sweep
+from e2e3d.ops.stereo.problem import COST_SCALE, Problem, Scratch, State, Sweep
 from e2e3d.ops.stereo.randomness import hash32, signed, uniform
 
 _HALF = np.float32(0.5)
@@ -62,7 +62,7 @@ def load_reference(problem: Problem, patch: NDArray[np.float32], x: int, y: int)
 def store(
     problem: Problem,
     state: State,
-    patch: NDArray[np.float32],
+    scratch: Scratch,
     x: int,
     y: int,
     w: np.float32,
@@ -76,7 +76,7 @@ def store(
     px = np.float32(x) + _HALF
     py = np.float32(y) + _HALF
     for s in range(state.view_cost.shape[2]):
-        cost = view_cost(problem, patch, s, px, py, w, gx, gy)
+        cost = view_cost(problem, scratch, s, px, py, w, gx, gy)
         state.view_cost[y, x, s] = np.uint16(cost * COST_SCALE + _HALF)
 
 
@@ -84,8 +84,7 @@ def store(
 def stored_cost(
     problem: Problem,
     state: State,
-    weights: NDArray[np.float32],
-    chosen: NDArray[np.int32],
+    scratch: Scratch,
     used: int,
     x: int,
     y: int,
@@ -94,10 +93,10 @@ def stored_cost(
     total = np.float32(0.0)
     seen = np.float32(0.0)
     for k in range(used):
-        cost = np.float32(state.view_cost[y, x, chosen[k]]) / COST_SCALE
+        cost = np.float32(state.view_cost[y, x, scratch.chosen[k]]) / COST_SCALE
         if cost < ABSENT:
-            total += weights[k] * cost
-            seen += weights[k]
+            total += scratch.weights[k] * cost
+            seen += scratch.weights[k]
     return np.float32(combined_cost(problem, total, seen))
 
 
@@ -121,8 +120,7 @@ def start_pixel(
     problem: Problem,
     state: State,
     starts: NDArray[np.float32],  # [H, W, K, 3] planes to start from; zeros = none, but the first is always evaluated
-    patch: NDArray[np.float32],  # [4, 32] scratch
-    weights: NDArray[np.float32],  # [MAX_SOURCES] scratch
+    scratch: Scratch,
     views: int,
     x: int,
     y: int,
@@ -136,7 +134,7 @@ def start_pixel(
     py = np.float32(y) + _HALF
     ray_x = (px - camera[2]) / camera[0]
     ray_y = (py - camera[3]) / camera[1]
-    load_reference(problem, patch, x, y)
+    load_reference(problem, scratch.patch, x, y)
     best = np.float32(np.inf)
     for k in range(starts.shape[2]):
         w, gx, gy = starts[y, x, k, 0], starts[y, x, k, 1], starts[y, x, k, 2]
@@ -144,19 +142,19 @@ def start_pixel(
             continue
         kept = 0
         for s in range(state.view_cost.shape[2]):
-            cost = view_cost(problem, patch, s, px, py, w, gx, gy)
+            cost = view_cost(problem, scratch, s, px, py, w, gx, gy)
             if k == 0:
                 state.view_cost[y, x, s] = np.uint16(cost * COST_SCALE + _HALF)
             if cost < ABSENT:
-                kept = keep_least(weights, views, cost, kept)
+                kept = keep_least(scratch.weights, views, cost, kept)
         total = np.float32(0.0)
         for slot in range(kept):
-            total += weights[slot]
+            total += scratch.weights[slot]
         total = combined_cost(problem, total / np.float32(views), np.float32(kept) / np.float32(views))
         if total < best:
             best = total
             if k > 0:
-                store(problem, state, patch, x, y, w, gx, gy)
+                store(problem, state, scratch, x, y, w, gx, gy)
             else:
                 state.plane[y, x, 0], state.plane[y, x, 1], state.plane[y, x, 2] = w, gx, gy
     state.cost[y, x] = best
@@ -183,11 +181,20 @@ def perturbed(
 
 
 @kernel
+def plane_of(state: State, neighbour: int, x: int, y: int) -> tuple[np.float32, np.float32, np.float32]:
+    """The plane of the pixel with flat index `neighbour`, moved to (x, y)."""
+    width = state.plane.shape[1]
+    row = neighbour // width
+    column = neighbour - row * width
+    gx = state.plane[row, column, 1]
+    gy = state.plane[row, column, 2]
+    return state.plane[row, column, 0] + gx * np.float32(x - column) + gy * np.float32(y - row), gx, gy
+
+
+@kernel
 def refine_depth(
     problem: Problem,
-    patch: NDArray[np.float32],
-    weights: NDArray[np.float32],
-    chosen: NDArray[np.int32],
+    scratch: Scratch,
     used: int,
     px: np.float32,
     py: np.float32,
@@ -201,20 +208,20 @@ def refine_depth(
 
     The plane keeps its slope; where a side of it is cheaper, the parabola is laid around that side.
     """
-    ahead = plane_cost(problem, patch, weights, chosen, used, px, py, w + step, gx, gy, _UNBOUNDED)
-    behind = plane_cost(problem, patch, weights, chosen, used, px, py, w - step, gx, gy, _UNBOUNDED)
+    ahead = plane_cost(problem, scratch, used, px, py, w + step, gx, gy, _UNBOUNDED)
+    behind = plane_cost(problem, scratch, used, px, py, w - step, gx, gy, _UNBOUNDED)
     if behind < ahead:
         ahead, behind, step = behind, ahead, -step
     if ahead < cost:
         w, cost, behind = w + step, ahead, cost
-        ahead = plane_cost(problem, patch, weights, chosen, used, px, py, w + step, gx, gy, _UNBOUNDED)
+        ahead = plane_cost(problem, scratch, used, px, py, w + step, gx, gy, _UNBOUNDED)
     if ahead < cost:
         return w + step, ahead
     curvature = ahead + behind - cost - cost
     if curvature < _LEAST_CURVATURE:
         return w, cost
     vertex = w + step * _HALF * (behind - ahead) / curvature
-    vertex_cost = plane_cost(problem, patch, weights, chosen, used, px, py, vertex, gx, gy, cost)
+    vertex_cost = plane_cost(problem, scratch, used, px, py, vertex, gx, gy, cost)
     if vertex_cost < cost:
         return vertex, vertex_cost
     return w, cost
@@ -225,9 +232,7 @@ def visit_pixel(
     problem: Problem,
     state: State,
     sweep: Sweep,
-    patch: NDArray[np.float32],  # [4, 32] scratch
-    weights: NDArray[np.float32],  # [MAX_SOURCES] scratch
-    chosen: NDArray[np.int32],  # [MAX_SOURCES] scratch
+    scratch: Scratch,
     x: int,
     y: int,
 ) -> None:
@@ -241,10 +246,10 @@ def visit_pixel(
     fx, fy = problem.camera[0], problem.camera[1]
     ray_x = (px - problem.camera[2]) / fx
     ray_y = (py - problem.camera[3]) / fy
-    used = choose_sources(state, weights, chosen, x, y, sweep.views)
-    best = stored_cost(problem, state, weights, chosen, used, x, y)
+    used = choose_sources(state, scratch, x, y, sweep.views)
+    best = stored_cost(problem, state, scratch, used, x, y)
     w, gx, gy = state.plane[y, x, 0], state.plane[y, x, 1], state.plane[y, x, 2]
-    load_reference(problem, patch, x, y)
+    load_reference(problem, scratch.patch, x, y)
     shift = _ONE / search[2]
     changed = False
     stream = hash32(np.uint32(sweep.stream) ^ hash32(np.uint32(y * width + x)))
@@ -255,11 +260,7 @@ def visit_pixel(
             neighbour = best_neighbour(state.cost, x, y, trial & 3, trial >= 4)
             if neighbour < 0:
                 continue
-            row = neighbour // width
-            column = neighbour - row * width
-            tx = state.plane[row, column, 1]
-            ty = state.plane[row, column, 2]
-            tw = state.plane[row, column, 0] + tx * np.float32(x - column) + ty * np.float32(y - row)
+            tw, tx, ty = plane_of(state, neighbour, x, y)
             change = abs(tw - w) + search[7] * (abs(tx - gx) + abs(ty - gy))
             if change * shift < _SAME_PX:
                 continue
@@ -273,16 +274,16 @@ def visit_pixel(
             tw, tx, ty = perturbed(stream, trial * 3, kind, w, gx, gy, step, step / search[7])
         if not is_visible(tw, tx, ty, ray_x, ray_y, fx, fy, search[0], search[1]):
             continue
-        cost = plane_cost(problem, patch, weights, chosen, used, px, py, tw, tx, ty, best)
+        cost = plane_cost(problem, scratch, used, px, py, tw, tx, ty, best)
         if cost < best:
             best, w, gx, gy = cost, tw, tx, ty
             changed = True
     if sweep.parabola_px > np.float32(0.0):
         step = sweep.parabola_px * search[2]
-        tw, cost = refine_depth(problem, patch, weights, chosen, used, px, py, w, gx, gy, best, step)
+        tw, cost = refine_depth(problem, scratch, used, px, py, w, gx, gy, best, step)
         if cost < best and is_visible(tw, gx, gy, ray_x, ray_y, fx, fy, search[0], search[1]):
             best, w = cost, tw
             changed = True
     state.cost[y, x] = best
     if changed:
-        store(problem, state, patch, x, y, w, gx, gy)
+        store(problem, state, scratch, x, y, w, gx, gy)

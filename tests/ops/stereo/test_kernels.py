@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from e2e3d.ops.stereo import cpu
 from e2e3d.ops.stereo.hypothesis import ABSENT, plane_cost, view_cost
-from e2e3d.ops.stereo.matching import SAMPLES, correlation_cost, load_patch, window_offsets
+from e2e3d.ops.stereo.matching import correlation_cost, load_patch, window_offsets
 from e2e3d.ops.stereo.planes import is_visible, normal_from_plane, plane_from_normal
-from e2e3d.ops.stereo.problem import COST_SCALE, new_state
+from e2e3d.ops.stereo.problem import COST_SCALE, PATCH_FLOATS, SAMPLES, new_state
 from e2e3d.ops.stereo.pyramid import MatchSettings, build_problem, grey_view, level_sizes, pack_texels
 from e2e3d.ops.stereo.randomness import uniform
 from e2e3d.ops.stereo.visit import _FAR, _NEAR, keep_least, load_reference, refine_depth, start_pixel
@@ -31,17 +31,19 @@ def reference_patch(grey, x, y, offsets, color_scale):
     return values, weights / weights.sum()
 
 
-def test_correlation_is_the_weighted_ncc_of_exact_bilinear_samples():
+@pytest.mark.parametrize("gathers", [True, False])
+def test_correlation_is_the_weighted_ncc_of_exact_bilinear_samples(gathers):
     rng = np.random.default_rng(3)
     grey = rng.integers(0, 255, (40, 50)).astype(np.uint8)
     source = rng.integers(0, 255, (30, 60)).astype(np.uint8)
     offsets = window_offsets(5)
-    patch = np.empty((4, SAMPLES), F)
-    load_patch(patch, grey, np.ones_like(grey), 20, 18, *offsets, F(1 / 12), F(2.25))
+    scratch = cpu.new_scratch(gathers)
+    load_patch(scratch.patch, grey, np.ones_like(grey), 20, 18, *offsets, F(1 / 12), F(2.25))
     H = np.array([[1.1, 0.05, 3.0], [-0.04, 0.9, 1.0], [1e-3, -2e-3, 1.0]])
     centre = H @ (20.5, 18.5, 1)
-    numbers = [*centre, *H[:, 0], *H[:, 1], 2.25]
-    cost = correlation_cost(patch, pack_texels(source), np.int32(0), np.int32(60), np.int32(30), *map(F, numbers))
+    warp = tuple(map(F, (*centre, *H[:, 0], *H[:, 1])))
+    layout = np.int32(0), np.int32(60), np.int32(30)
+    cost = correlation_cost(scratch.patch, scratch.quads, pack_texels(source), *layout, warp, F(2.25))
 
     values, weights = reference_patch(grey, 20, 18, offsets, 12)
     samples = []
@@ -61,15 +63,15 @@ def test_correlation_is_the_weighted_ncc_of_exact_bilinear_samples():
 def test_the_right_plane_costs_nothing_and_a_wrong_one_does():
     views = plane_views()
     problem = build_problem(grey_view(views[0]), [grey_view(views[1])], None, (WIDTH, HEIGHT), (2.0, 9.0), SETTINGS)
-    patch = np.empty((4, SAMPLES), F)
+    scratch = cpu.new_scratch()
     x, y = 60, 50
-    load_reference(problem, patch, x, y)
+    load_reference(problem, scratch.patch, x, y)
     fx, fy, cx, cy = problem.camera
     ray = np.array([(x + 0.5 - cx) / fx, (y + 0.5 - cy) / fy, 1])
     w, gx, gy = PLANE @ ray, PLANE[0] / fx, PLANE[1] / fy
-    right = view_cost(problem, patch, 0, F(x + 0.5), F(y + 0.5), F(w), F(gx), F(gy))
-    wrong = view_cost(problem, patch, 0, F(x + 0.5), F(y + 0.5), F(w * 1.1), F(gx), F(gy))
-    flat = view_cost(problem, patch, 0, F(x + 0.5), F(y + 0.5), F(w), F(0), F(0))
+    right = view_cost(problem, scratch, 0, F(x + 0.5), F(y + 0.5), F(w), F(gx), F(gy))
+    wrong = view_cost(problem, scratch, 0, F(x + 0.5), F(y + 0.5), F(w * 1.1), F(gx), F(gy))
+    flat = view_cost(problem, scratch, 0, F(x + 0.5), F(y + 0.5), F(w), F(0), F(0))
     assert right < 0.02
     assert wrong > 0.3
     assert right < flat
@@ -79,15 +81,15 @@ def test_the_right_plane_costs_nothing_and_a_wrong_one_does():
 def test_a_depth_is_refined_to_a_fraction_of_a_pixel(off_px):
     views = [grey_view(view) for view in plane_views()]
     problem = build_problem(views[0], views[1:], None, (WIDTH, HEIGHT), (2.0, 9.0), SETTINGS)
-    patch, weights, chosen = cpu.new_scratch()
-    weights[:2], chosen[:2] = 0.5, (0, 1)
+    scratch = cpu.new_scratch()
+    scratch.weights[:2], scratch.chosen[:2] = 0.5, (0, 1)
     fx, fy, cx, cy = problem.camera
     pixel, gx, gy = F(problem.search[2]), F(PLANE[0] / fx), F(PLANE[1] / fy)
     errors = []
     for x, y in itertools.product(range(30, WIDTH - 30, 8), range(20, HEIGHT - 20, 8)):
-        load_reference(problem, patch, x, y)
+        load_reference(problem, scratch.patch, x, y)
         truth = F(PLANE @ ((x + 0.5 - cx) / fx, (y + 0.5 - cy) / fy, 1))
-        common = (problem, patch, weights, chosen, 2, F(x + 0.5), F(y + 0.5), F(truth + off_px * pixel), gx, gy)
+        common = (problem, scratch, 2, F(x + 0.5), F(y + 0.5), F(truth + off_px * pixel), gx, gy)
         before = plane_cost(*common, F(9))
         w, after = refine_depth(*common, before, F(0.5) * pixel)
         assert after <= before
@@ -130,7 +132,7 @@ def test_neighbours_always_have_the_other_colour():
 def test_a_sweep_visits_every_pixel_once(monkeypatch, width, height):
     visits = np.zeros((height, width), int)
 
-    def count(problem, state, sweep, patch, weights, chosen, x, y):
+    def count(problem, state, sweep, scratch, x, y):
         visits[y, x] += 1
 
     monkeypatch.setattr(cpu, "visit_pixel", count)
@@ -147,12 +149,13 @@ def test_a_sweep_visits_every_pixel_once(monkeypatch, width, height):
 def test_the_window_is_fine_where_the_picture_shows_enough_and_wide_elsewhere():
     views = [grey_view(view) for view in plane_views()]
     views[0].grey[:, 64:] = 100 + np.arange(64) // 16
-    patch = np.empty((4, SAMPLES), F)
+    patch = np.zeros(PATCH_FLOATS, F)
     for fine, x, radius in ((True, 30, 3), (True, 100, 5), (False, 30, 5)):
         problem = build_problem(views[0], views[1:], None, (WIDTH, HEIGHT), (2.0, 9.0), SETTINGS, fine)
         load_reference(problem, patch, x, 50)
-        assert np.abs(patch[2:]).max() == radius
-        np.testing.assert_array_equal(patch[2:], window_offsets(radius))
+        offsets = patch.reshape(6, SAMPLES)[2:4]
+        assert np.abs(offsets).max() == radius
+        np.testing.assert_array_equal(offsets, window_offsets(radius))
 
 
 def test_a_pixel_starts_from_the_best_of_its_planes():
@@ -169,7 +172,7 @@ def test_a_pixel_starts_from_the_best_of_its_planes():
         state = new_state(problem)
         starts = np.zeros((HEIGHT, WIDTH, len(names), 3), F)
         starts[y, x] = [planes[name] for name in names]
-        start_pixel(problem, state, starts, scratch.patch, scratch.weights, 2, x, y)
+        start_pixel(problem, state, starts, scratch, 2, x, y)
         np.testing.assert_allclose(state.plane[y, x], right, rtol=1e-6)
         assert state.cost[y, x] == pytest.approx(state.view_cost[y, x].mean() / COST_SCALE, abs=1e-4)
 
@@ -182,16 +185,17 @@ def test_a_source_that_does_not_contain_a_plane_says_nothing_about_it():
     fx, fy, cx, cy = problem.camera
     x, y = 60, 50
     w, gx, gy = map(F, (PLANE @ ((x + 0.5 - cx) / fx, (y + 0.5 - cy) / fy, 1), PLANE[0] / fx, PLANE[1] / fy))
-    patch = np.empty((4, SAMPLES), F)
-    load_reference(problem, patch, x, y)
+    scratch = cpu.new_scratch()
+    load_reference(problem, scratch.patch, x, y)
     centre = F(x + 0.5), F(y + 0.5)
-    right, absent = (view_cost(problem, patch, s, *centre, w, gx, gy) for s in range(2))
+    right, absent = (view_cost(problem, scratch, s, *centre, w, gx, gy) for s in range(2))
     assert right < 0.1
     assert absent == ABSENT
-    weights, both, second = np.array([0.25, 0.75], F), np.array([0, 1], np.int32), np.array([1], np.int32)
-    half_seen = plane_cost(problem, patch, weights, both, 2, *centre, w, gx, gy, F(9))
+    scratch.weights[:2], scratch.chosen[:2] = (0.25, 0.75), (0, 1)
+    half_seen = plane_cost(problem, scratch, 2, *centre, w, gx, gy, F(9))
     assert half_seen == pytest.approx(0.25 * right + 0.75 * 0.8, abs=1e-5)
-    assert plane_cost(problem, patch, weights, second, 1, *centre, w, gx, gy, F(9)) == 2
+    scratch.weights[0], scratch.chosen[0] = 1, 1
+    assert plane_cost(problem, scratch, 1, *centre, w, gx, gy, F(9)) == 2
 
 
 @given(st.lists(st.floats(0, 2, width=32), min_size=1, max_size=12), st.integers(1, 5))
@@ -208,11 +212,11 @@ def test_masked_pixels_have_no_weight_in_a_window():
     usable = np.ones_like(grey)
     usable[:, 12:] = 0
     other = np.where(usable > 0, grey, 255 - grey).astype(np.uint8)
-    patches = np.empty((2, 4, SAMPLES), F)
+    patches = np.zeros((2, PATCH_FLOATS), F)
     for patch, picture in zip(patches, (grey, other), strict=True):
         load_patch(patch, picture, usable, 10, 10, *window_offsets(5), F(1 / 12), F(2.25))
     np.testing.assert_array_equal(patches[0], patches[1])
-    assert patches[0, 0].sum() == pytest.approx(1, abs=1e-5)
+    assert patches[0, :SAMPLES].sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_nothing_matches_in_the_masked_area_of_a_source():
@@ -223,12 +227,12 @@ def test_nothing_matches_in_the_masked_area_of_a_source():
     problem = build_problem(grey_view(views[0]), [source], None, (WIDTH, HEIGHT), (2.0, 9.0), SETTINGS)
     fx, fy, cx, cy = problem.camera
     A, b = problem.forward[0, :9].reshape(3, 3), problem.forward[0, 9:]
-    patch = np.empty((4, SAMPLES), F)
+    scratch = cpu.new_scratch()
     for x in range(40, 100):
         ray = np.array([(x + 0.5 - cx) / fx, (50.5 - cy) / fy, 1])
         plane = (PLANE @ ray, PLANE[0] / fx, PLANE[1] / fy)
-        load_reference(problem, patch, x, 50)
-        cost = view_cost(problem, patch, 0, F(x + 0.5), F(50.5), *map(F, plane))
+        load_reference(problem, scratch.patch, x, 50)
+        cost = view_cost(problem, scratch, 0, F(x + 0.5), F(50.5), *map(F, plane))
         at = A @ (x + 0.5, 50.5, 1) + b * plane[0]
         assert (cost == 2) == (40 <= at[0] / at[2] < 60)
 
