@@ -13,7 +13,7 @@ from numba import cuda
 from numpy.typing import NDArray
 
 from e2e3d.ops.stereo.card import await_memory, require_cuda_libraries
-from e2e3d.ops.stereo.problem import MAX_SOURCES, PATCH_FLOATS, Problem, Scratch, State, Sweep, new_state
+from e2e3d.ops.stereo.problem import MAX_SOURCES, WINDOW_FLOATS, Problem, Scratch, State, Sweep, new_state
 from e2e3d.ops.stereo.visit import start_pixel, visit_pixel
 
 _BLOCK = (16, 8)
@@ -51,7 +51,7 @@ def _grid(width: int, height: int) -> tuple[int, int]:
 @cuda.jit
 def _start(problem: Problem, state: State, starts: NDArray[np.float32], views: int) -> None:
     x, y = cuda.grid(2)
-    patch = cuda.local.array(PATCH_FLOATS, numba.float32)
+    patch = cuda.local.array(WINDOW_FLOATS, numba.float32)
     weights = cuda.local.array(MAX_SOURCES, numba.float32)
     chosen = cuda.local.array(MAX_SOURCES, numba.int32)
     if y < problem.grey.shape[0] and x < problem.grey.shape[1]:
@@ -62,7 +62,7 @@ def _start(problem: Problem, state: State, starts: NDArray[np.float32], views: i
 def _sweep(problem: Problem, state: State, sweep: Sweep) -> None:
     column, y = cuda.grid(2)
     x = 2 * column + ((y + sweep.colour) & 1)
-    patch = cuda.local.array(PATCH_FLOATS, numba.float32)
+    patch = cuda.local.array(WINDOW_FLOATS, numba.float32)
     weights = cuda.local.array(MAX_SOURCES, numba.float32)
     chosen = cuda.local.array(MAX_SOURCES, numba.int32)
     if y < problem.grey.shape[0] and x < problem.grey.shape[1]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 MAX_SOURCES = 16
 SAMPLES = 32  # of a window
-PATCH_FLOATS = 6 * SAMPLES
+WINDOW_FLOATS, PATCH_FLOATS = 4 * SAMPLES, 6 * SAMPLES
 COST_SCALE = np.float32(65535.0 / 4.0)
 
 
@@ -107,7 +107,8 @@ class Scratch(NamedTuple):
     """Memory of one thread.
 
     Attributes:
-        patch: float32 [PATCH_FLOATS], the window of the pixel that is visited: see :mod:`matching`.
+        patch: float32 [PATCH_FLOATS], or [WINDOW_FLOATS] without `quads`: the window of the pixel that is visited, see
+            :mod:`matching`.
         weights: float32 [MAX_SOURCES]; `chosen` int32 [MAX_SOURCES], the sources that it is matched with.
         quads: uint32 [32] for processors that want the loads of a correlation in a loop of their own, else None.
     """
