@@ -17,6 +17,9 @@ _BLANK_SHARE = 0.08
 _NOISE_VARIANCE = 2.25
 _LEAST_AREA_PX = 20
 _CLOSING_PX = 3
+# What lies so near to a blank region and differs so little from it (grey levels) belongs to it.
+_REACH_PX = 2
+_SAME_GREY = 4.0
 
 
 def supported(grey: NDArray[np.uint8], keep: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
@@ -30,7 +33,17 @@ def supported(grey: NDArray[np.uint8], keep: NDArray[np.bool_], radius_px: int) 
     blank = (around < _BLANK_SHARE * _variance(values, radius_px)) & (around <= _NOISE_VARIANCE)
     firm = _without_specks((keep & ~blank).astype(np.uint8))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _CLOSING_PX + 1, 2 * _CLOSING_PX + 1))
-    return np.asarray(keep & (cv2.morphologyEx(firm, cv2.MORPH_CLOSE, disc) > 0))
+    backed = keep & (cv2.morphologyEx(firm, cv2.MORPH_CLOSE, disc) > 0)
+    return np.asarray(backed & ~_same_side(values, blank & ~backed))
+
+
+def _same_side(values: NDArray[np.float32], blank: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels beside `blank` ones that show the same grey: of the two sides of an outline, they are on the blank."""
+    size = (2 * _REACH_PX + 1, 2 * _REACH_PX + 1)
+    inside = cv2.morphologyEx(blank.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    share = cv2.boxFilter(inside.astype(np.float32), cv2.CV_32F, size)
+    mean = cv2.boxFilter(values * inside, cv2.CV_32F, size) / np.maximum(share, np.float32(1e-6))
+    return np.asarray((share > 0) & (np.abs(values - mean) <= _SAME_GREY))
 
 
 def _without_specks(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
