@@ -89,7 +89,7 @@ def run(inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunContex
 
 STAGE = Stage(
     name="consistency",
-    version=10,
+    version=11,
     config=ConsistencyConfig,
     output=DepthMap,
     run=run,
