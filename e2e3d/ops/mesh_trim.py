@@ -14,12 +14,13 @@ Faces = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
 _ENCLOSED = 0.8  # of the rim of a patch that closes a hole
+_OPEN = 0.3  # of its area: what views see more of through it is no hole
 _SURE = 0.5  # confidence from which a depth counts as having seen through a point
 _SAMPLES = 2000  # vertices of a part that distances between parts are measured with
 
 
-def seen_through(vertices: Floats, view: View, depth_map: DepthMap, margin: float) -> tuple[Mask, Mask]:
-    """Which vertices [V, 3] a view sees through, and which it looks at freely.
+def seen_through(vertices: Floats, view: View, depth_map: DepthMap, margin: float) -> tuple[Mask, Mask, Mask]:
+    """Which vertices [V, 3] a view sees through, which of these for sure, and which vertices it looks at freely.
 
     It sees through those in front of its depth by more than `margin` (relative to the depth), and looks freely at those
     that are not behind its depth by as much: on it, in front of it, or where it has none.
@@ -35,11 +36,11 @@ def seen_through(vertices: Floats, view: View, depth_map: DepthMap, margin: floa
     inside = np.flatnonzero((z > 0) & (x >= 0) & (x < width) & (y >= 0) & (y < height))
     rows, columns = y[inside].astype(np.int64), x[inside].astype(np.int64)
     depth = depth_map.depth[rows, columns]
-    through, free = np.zeros((2, len(vertices)), np.bool_)
-    sure = depth_map.confidence[rows, columns] >= _SURE
-    through[inside] = sure & (z[inside] < (1 - margin) * depth)
+    through, surely, free = np.zeros((3, len(vertices)), np.bool_)
+    through[inside] = z[inside] < (1 - margin) * depth
+    surely[inside] = through[inside] & (depth_map.confidence[rows, columns] >= _SURE)
     free[inside] = (depth <= 0) | (z[inside] < (1 + margin) * depth)
-    return through, free
+    return through, surely, free
 
 
 def faces_view(vertices: Floats, normals: Floats, view: View) -> Mask:
@@ -48,11 +49,14 @@ def faces_view(vertices: Floats, normals: Floats, view: View) -> Mask:
     return np.asarray(np.einsum("vc,vc->v", centre.astype(np.float32) - vertices, normals) > 0)
 
 
-def supported_faces(faces: Faces, areas: Floats, supported: Mask, void: Mask, hole_area: NDArray[np.float64]) -> Mask:
+def supported_faces(
+    faces: Faces, areas: Floats, supported: Mask, void: Mask, hole_area: NDArray[np.float64], through: Mask
+) -> Mask:
     """Which faces [F] to keep.
 
     Kept are faces between supported vertices, and the patches of other faces that close a hole between them: no larger
-    than a hole may be, and along most of their rim joined to faces that are kept. What touches void space is no patch.
+    than a hole may be, along most of their rim joined to faces that are kept, and not seen through over much of their
+    area. What touches void space is no patch.
 
     Args:
         faces: int32 [F, 3].
@@ -60,6 +64,7 @@ def supported_faces(faces: Faces, areas: Floats, supported: Mask, void: Mask, ho
         supported: [V], vertices near points.
         void: [V], vertices in space seen through.
         hole_area: [V], largest area of a hole to close around each vertex; its mean over a patch counts.
+        through: [V], vertices that at least one view sees through, however unsure its depth.
     """
     keep = np.asarray(supported[faces].all(1) & ~void[faces].all(1))
     rest = np.flatnonzero(~keep & ~void[faces].any(1))
@@ -70,8 +75,9 @@ def supported_faces(faces: Faces, areas: Floats, supported: Mask, void: Mask, ho
     part[rest] = labels
     area = np.bincount(labels, areas[rest], parts)
     limit = np.bincount(labels, areas[rest] * hole_area[faces[rest]].min(1), parts) / np.maximum(area, 1e-30)
+    open_area = np.bincount(labels, areas[rest] * through[faces[rest]].mean(1), parts)
     joined, rim = _rims(faces, part, keep, parts)
-    keep[rest] = ((joined >= _ENCLOSED * rim) & (area <= limit))[labels]
+    keep[rest] = ((joined >= _ENCLOSED * rim) & (area <= limit) & (open_area <= _OPEN * area))[labels]
     return keep
 
 

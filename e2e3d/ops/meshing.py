@@ -140,14 +140,15 @@ def _trim(
     footprint = cloud.footprint[nearest].astype(np.float64)
     normals = vertex_normals(vertices, faces)
     supported = distance <= rules.support * footprint
-    views_through, views_free = np.zeros((2, len(vertices)), np.int32)
+    seen, views_through, views_free = np.zeros((3, len(vertices)), np.int32)
     for view, depth_map in observations:
-        through, free = seen_through(vertices, view, depth_map, margin=0.02)
-        views_through += through
+        through, surely, free = seen_through(vertices, view, depth_map, margin=0.02)
+        seen += through
+        views_through += surely
         views_free += free & faces_view(vertices, normals, view)
     void = ~supported & (views_through >= rules.void_views)
     hole = rules.hole * footprint * np.where(views_free >= rules.void_views, _WIDER_IN_VIEW, 1)
-    keep = supported_faces(faces, face_areas(vertices, faces), supported, void, hole**2)
+    keep = supported_faces(faces, face_areas(vertices, faces), supported, void, hole**2, seen > 0)
     faces = faces[keep]
     pixels = face_areas(vertices, faces) / footprint[faces].mean(1) ** 2 * supported[faces].all(1)
     large = large_components(faces, pixels, rules.island**2, rules.island_share)
