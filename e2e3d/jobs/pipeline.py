@@ -40,6 +40,7 @@ from e2e3d.stages import (
 from e2e3d.stages.ingest import Intrinsics
 
 _PHOTOS_A_UNIT = 4
+_REFINEMENTS = ("refinement 1", "refinement 2")
 
 
 def reconstruct(
@@ -182,19 +183,29 @@ def views_with_sources(views: Sequence[Ref[View]]) -> list[Ref[View]]:
 
 
 def estimate_depths(views: Sequence[Ref[View]], config: PipelineConfig, run: Executor) -> list[Ref[DepthMap]]:
-    """Depth of every view: first from colours alone, then with the neighbours' depths."""
+    """Depth of every view: first from colours alone, then again and again with the neighbours' depths."""
     near = _near_views(views)
     units = [
         depth.DepthInputs(view, tuple(views[j] for j in around[: config.depth.sources]))
         for view, around in zip(views, near, strict=True)
     ]
-    first = run.map(depth.STAGE, units, config.depth)
-    again = []
+    maps = run.map(depth.STAGE, units, config.depth)
+    for label in _REFINEMENTS:
+        again = _with_sources(views, near, maps, config)
+        maps = run.map(consistency.REFINE_STAGE, again, config.consistency, label)
+    return run.map(consistency.STAGE, _with_sources(views, near, maps, config), config.consistency)
+
+
+def _with_sources(
+    views: Sequence[Ref[View]], near: Sequence[Sequence[int]], maps: Sequence[Ref[DepthMap]], config: PipelineConfig
+) -> list[consistency.ConsistencyInputs]:
+    """Every view with its depth, its source views and theirs."""
+    units = []
     for i, around in enumerate(near):
         chosen = around[: config.consistency.sources]
-        sources, depths = tuple(views[j] for j in chosen), tuple(first[j] for j in chosen)
-        again.append(consistency.ConsistencyInputs(views[i], sources, first[i], depths))
-    return run.map(consistency.STAGE, again, config.consistency)
+        sources, depths = tuple(views[j] for j in chosen), tuple(maps[j] for j in chosen)
+        units.append(consistency.ConsistencyInputs(views[i], sources, maps[i], depths))
+    return units
 
 
 def fuse_depths(

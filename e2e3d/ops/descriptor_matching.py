@@ -94,9 +94,7 @@ NearestTwo = tuple[Scores, Scores, NDArray[np.int32]]
 """Best score, next score and index of the best, per descriptor."""
 
 
-def _passes(
-    best: Scores, following: Scores, max_ratio: float, max_distance_rad: float
-) -> NDArray[np.bool_]:
+def _passes(best: Scores, following: Scores, max_ratio: float, max_distance_rad: float) -> NDArray[np.bool_]:
     angle = np.arccos(np.clip(best / _NORM_SQUARED, -1, 1))
     next_angle = np.arccos(np.clip(following / _NORM_SQUARED, -1, 1))
     return np.asarray((angle < max_ratio * next_angle) & (angle <= max_distance_rad))
@@ -146,7 +144,7 @@ def _reduce_tile(
     column_next: Scores,
     column_index: NDArray[np.int32],
 ) -> None:
-    """Fold one tile of products, that of row `top` and column `left` first, into the two best of its rows and columns."""
+    """Fold the tile of products from row `top` and column `left` on into the two best of its rows and columns."""
     columns = column_best.shape[0]
     line = np.empty(columns, products.dtype)
     for i in range(products.shape[0]):

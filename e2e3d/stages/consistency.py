@@ -1,21 +1,26 @@
-"""Depth of one view made consistent with the depth maps of its sources: the geometric pass of multi-view stereo."""
+"""Depth of one view made consistent with the depth maps of its sources: the geometric passes of multi-view stereo.
+
+Refinement improves every depth, and may be repeated, each time with what it made of all views; the last pass improves
+them once more, and drops what still disagrees.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
 from e2e3d.ops.stereo.launch import launcher_for
-from e2e3d.ops.stereo.patchmatch import AgreementSettings, SearchSettings, consistent_depth
+from e2e3d.ops.stereo.patchmatch import AgreementSettings, SearchSettings, consistent_depth, refined_depth
 from e2e3d.stages.base import Resources, RunContext, Stage
 from e2e3d.stages.stereo import StereoConfig, load_sources
 
 
 @dataclass(frozen=True)
 class ConsistencyConfig(StereoConfig):
-    """Settings of the geometric pass, beside those of the match.
+    """Settings of the geometric passes, beside those of the match.
 
     Attributes:
         sweeps: red-black sweeps.
@@ -65,17 +70,31 @@ class ConsistencyInputs:
     source_depths: tuple[Ref[DepthMap], ...]
 
 
+def refine(inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunContext) -> DepthMap:
+    """The improved depth map, with normals and a confidence from colours and agreement; every pixel keeps a depth.
+
+    Raises:
+        ReconstructionError: ``no-source-views`` when there is nothing to compare the view with.
+    """
+    return _computed(refined_depth, inputs, config, context)
+
+
 def run(inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunContext) -> DepthMap:
     """The filtered depth map, with normals and a confidence from colours and agreement.
 
     Raises:
         ReconstructionError: ``no-source-views`` when there is nothing to compare the view with.
     """
+    return _computed(consistent_depth, inputs, config, context)
+
+
+def _computed(
+    method: Callable[..., DepthMap], inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunContext
+) -> DepthMap:
     view = inputs.reference.load()
-    sources = load_sources(view, inputs.sources, config.sources)
-    return consistent_depth(
+    return method(
         view,
-        sources,
+        load_sources(view, inputs.sources, config.sources),
         inputs.depth.load(),
         [ref.load() for ref in inputs.source_depths[: config.sources]],
         config.match_settings(config.geometric_weight, config.geometric_limit_px),
@@ -87,9 +106,17 @@ def run(inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunContex
     )
 
 
+REFINE_STAGE = Stage(
+    name="refinement",
+    version=1,
+    config=ConsistencyConfig,
+    output=DepthMap,
+    run=refine,
+    resources=Resources(cpus=1, gpu=True, memory_bytes=500_000_000),
+)
 STAGE = Stage(
     name="consistency",
-    version=11,
+    version=12,
     config=ConsistencyConfig,
     output=DepthMap,
     run=run,

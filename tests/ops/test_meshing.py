@@ -135,9 +135,13 @@ def test_points_in_front_of_the_depth_are_seen_through(scene: Scene) -> None:
     towards = -view.cam_from_world[:, :3].T @ view.cam_from_world[:, 3]
     towards /= np.linalg.norm(towards)
     points = np.outer([0.5, 1.01, 1.5, 9.0], towards).astype(np.float32)
-    through, free = seen_through(points, view, depth_map, 0.02)
-    assert through.tolist() == [False, False, True, False]
+    through, surely, free = seen_through(points, view, depth_map, 0.02)
+    assert through.tolist() == surely.tolist() == [False, False, True, False]
     assert free.tolist() == [False, True, True, False]
+    doubtful = replace(depth_map, confidence=np.full_like(depth_map.confidence, 0.3))
+    through, surely, _ = seen_through(points, view, doubtful, 0.02)
+    assert through.tolist() == [False, False, True, False]
+    assert not surely.any()
 
 
 def test_closed_holes_stay_and_open_rims_go() -> None:
@@ -151,12 +155,21 @@ def test_closed_holes_stay_and_open_rims_go() -> None:
     void = np.zeros(n * n, bool)
     centre_x = x[faces].mean(1)
 
-    closed = supported_faces(faces, areas, supported, void, np.full(n * n, 40.0))
+    inside = supported[faces].any(1) == 0
+
+    def kept(hole_area: float, through: np.ndarray) -> np.ndarray:
+        return supported_faces(faces, areas, supported, void, np.full(n * n, hole_area), through)
+
+    nowhere = np.zeros(n * n, bool)
+    closed = kept(40.0, nowhere)
     assert closed[centre_x > 3].all()
     assert not closed[centre_x < 2].any()
-    assert not supported_faces(faces, areas, supported, void, np.full(n * n, 20.0))[supported[faces].any(1) == 0].any()
+    assert not kept(20.0, nowhere)[inside].any()
+    hole = (abs(x - 12) <= 2) & (abs(y - 10) <= 2)
+    assert kept(40.0, hole & (x == 10))[centre_x > 3].all()  # a view sees through a sixth of it
+    assert not kept(40.0, hole & (x <= 12))[inside].any()
     void[(x == 12) & (y == 10)] = True
-    assert not supported_faces(faces, areas, supported, void, np.full(n * n, 40.0))[void[faces].any(1)].any()
+    assert not kept(40.0, nowhere)[void[faces].any(1)].any()
 
 
 def test_islands_must_be_larger_the_farther_they_are() -> None:

@@ -33,7 +33,8 @@ def test_a_view_without_sources_is_an_error_that_names_it():
         depth.run(depth.DepthInputs(Ref.of(plane_views()[0]), ()), depth.DepthConfig(), RunContext())
 
 
-def test_both_passes_find_the_plane():
+@pytest.fixture(scope="module")
+def pair():
     refs = [Ref.of(view) for view in plane_views()]
     maps = []
     for i in range(3):
@@ -41,7 +42,19 @@ def test_both_passes_find_the_plane():
         maps.append(
             Ref.of(depth.run(depth.DepthInputs(refs[i], others), depth.DepthConfig(coarsest_px=64), RunContext()))
         )
-    pair = consistency.ConsistencyInputs(refs[0], tuple(refs[1:]), maps[0], tuple(maps[1:]))
+    return consistency.ConsistencyInputs(refs[0], tuple(refs[1:]), maps[0], tuple(maps[1:]))
+
+
+def test_refinement_comes_nearer_to_the_plane_and_drops_nothing(pair):
+    before, after = pair.depth.load(), consistency.refine(pair, consistency.ConsistencyConfig(), RunContext())
+    np.testing.assert_array_equal(after.depth > 0, before.depth > 0)
+    assert (after.depth > 0).all()
+    errors = [np.abs(result.depth / plane_depth() - 1) for result in (before, after)]
+    assert np.mean(errors[1] < 1e-3) > np.mean(errors[0] < 1e-3) + 0.05
+    assert after.confidence[errors[1] < 1e-3].mean() > after.confidence[errors[1] > 0.05].mean() + 0.3
+
+
+def test_both_passes_find_the_plane(pair):
     result = consistency.run(pair, consistency.ConsistencyConfig(), RunContext())
     kept = result.depth > 0
     assert kept[8:-8, 20:-20].mean() > 0.9

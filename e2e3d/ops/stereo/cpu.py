@@ -18,6 +18,7 @@ from e2e3d.ops.stereo.problem import MAX_SOURCES, PATCH_FLOATS, SAMPLES, Problem
 from e2e3d.ops.stereo.visit import start_pixel, visit_pixel
 
 _BLOCKS_PER_THREAD = 4
+_GATHERS: bool = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
 
 
 def in_row_blocks(work: Callable[[int, int], object], height: int, threads: int) -> None:
@@ -30,8 +31,8 @@ def in_row_blocks(work: Callable[[int, int], object], height: int, threads: int)
         list(pool.map(work, edges[:-1], edges[1:]))
 
 
-def new_scratch(gathers: bool = llvmlite.binding.get_host_cpu_features().get("avx512f", False)) -> Scratch:
-    """Memory for one thread; `gathers`: whether the processor loads from a vector of addresses in one instruction."""
+def new_scratch(gathers: bool = _GATHERS) -> Scratch:
+    """Memory for one thread; `gathers`: whether loads from a vector of addresses are vectorised on the processor."""
     return Scratch(
         np.empty(PATCH_FLOATS, np.float32),
         np.empty(MAX_SOURCES, np.float32),

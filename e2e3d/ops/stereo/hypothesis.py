@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from e2e3d.ops.stereo.jit import kernel
 from e2e3d.ops.stereo.matching import MAX_COST, correlation_cost
@@ -119,9 +118,7 @@ def view_cost(
     by_x = m[0] + m[9] * gx, m[3] + m[10] * gx, m[6] + m[11] * gx
     by_y = m[1] + m[9] * gy, m[4] + m[10] * gy, m[7] + m[11] * gy
     warp = (u, v, z, *by_x, *by_y)
-    cost = correlation_cost(
-        scratch.patch, scratch.quads, problem.texels, start, width, height, warp, problem.search[4]
-    )
+    cost = correlation_cost(scratch.patch, scratch.quads, problem.texels, start, width, height, warp, problem.search[4])
     if problem.search[5] > _ZERO:
         cost += problem.search[5] * reprojection_error(problem, source, x, y, source_u, source_v, problem.search[6])
     return np.float32(cost)

@@ -25,10 +25,8 @@ from e2e3d.ops.stereo.problem import SAMPLES
 
 MAX_COST = np.float32(2.0)
 
-Warp = tuple[
-    np.float32, np.float32, np.float32, np.float32, np.float32, np.float32, np.float32, np.float32, np.float32
-]
-"""Homogeneous source position (u, v, z) of a patch's centre in pixels, and its derivatives by the reference's x and y."""
+Warp = tuple[np.float32, ...]
+"""Homogeneous source position (u, v, z) of a patch's centre, px; its derivative by the reference's x; and by y."""
 
 _WEIGHT, _VALUE, _X, _Y, _FRACTION_X, _FRACTION_Y = (part * SAMPLES for part in range(6))
 _HALF = np.float32(0.5)

@@ -134,6 +134,27 @@ def photometric_depth(
     return depth, normal, state.cost
 
 
+def refined_depth(
+    view: View,
+    sources: Sequence[View],
+    depth: DepthMap,
+    source_depths: Sequence[DepthMap],
+    settings: MatchSettings,
+    search: SearchSettings,
+    agreement: AgreementSettings,
+    launcher: Launcher,
+) -> DepthMap:
+    """Improve a depth map under the reprojection error to its sources' depth maps; every pixel keeps a depth.
+
+    The confidence is the probability that the depth is right, also where no source agrees with it.
+    """
+    problem, state = _improved(view, sources, depth, source_depths, settings, search, launcher)
+    count, support, cost = _agreement(problem, state, agreement, launcher)
+    keep = (problem.usable > 0) & np.isfinite(state.cost)
+    new_depth, normal = maps_from_planes(state.plane, keep, problem.camera)
+    return DepthMap(new_depth, normal, np.where(keep, combined_confidence(count, support, cost), np.float32(0)))
+
+
 def consistent_depth(
     view: View,
     sources: Sequence[View],
@@ -144,23 +165,12 @@ def consistent_depth(
     agreement: AgreementSettings,
     launcher: Launcher,
 ) -> DepthMap:
-    """Improve a depth map under the reprojection error to its sources' depth maps, and drop what still disagrees.
+    """Improve a depth map like :func:`refined_depth`, and drop what still disagrees.
 
     Small gaps that this leaves in weak texture are filled, with little confidence (:mod:`e2e3d.ops.stereo.gaps`).
     """
-    height, width = view.image.shape[:2]
-    maps = [np.array(source.depth) for source in source_depths]
-    greys = [grey_view(source) for source in sources]
-    size = (width, height)
-    problem = build_problem(grey_view(view), greys, maps, size, view.depth_range, settings, True)
-    problem.usable[np.asarray(depth.depth) <= 0] = 0
-    planes = planes_from_maps(np.array(depth.depth), np.array(depth.normal_cam), problem.camera)
-    offers = offered_planes(view, planes, sources, source_depths, float(problem.search[2]))
-    starts = np.concatenate([planes[:, :, None], offers], 2)
-    state = improve(problem, starts, _geometric_plan(search), search.seed * 16 + 15, launcher)
-    count, support, cost = measure_agreement(
-        problem, state, agreement.max_error_px, agreement.max_depth_ratio, launcher.threads
-    )
+    problem, state = _improved(view, sources, depth, source_depths, settings, search, launcher)
+    count, support, cost = _agreement(problem, state, agreement, launcher)
     needed = min(agreement.min_views, len(sources))
     confidence = combined_confidence(count, support, cost)
     keep = (count >= needed) & (cost <= agreement.max_cost) & (confidence >= agreement.min_confidence)
@@ -172,3 +182,30 @@ def consistent_depth(
     confidence[found] = FILLED_CONFIDENCE
     new_depth, normal = maps_from_planes(filled, keep | found, problem.camera)
     return DepthMap(new_depth, normal, confidence)
+
+
+def _improved(
+    view: View,
+    sources: Sequence[View],
+    depth: DepthMap,
+    source_depths: Sequence[DepthMap],
+    settings: MatchSettings,
+    search: SearchSettings,
+    launcher: Launcher,
+) -> tuple[Problem, State]:
+    """The sweeps of the geometric pass, from the view's own planes and those that its sources offer."""
+    height, width = view.image.shape[:2]
+    maps = [np.array(source.depth) for source in source_depths]
+    greys = [grey_view(source) for source in sources]
+    problem = build_problem(grey_view(view), greys, maps, (width, height), view.depth_range, settings, True)
+    problem.usable[np.asarray(depth.depth) <= 0] = 0
+    planes = planes_from_maps(np.array(depth.depth), np.array(depth.normal_cam), problem.camera)
+    offers = offered_planes(view, planes, sources, source_depths, float(problem.search[2]))
+    starts = np.concatenate([planes[:, :, None], offers], 2)
+    return problem, improve(problem, starts, _geometric_plan(search), search.seed * 16 + 15, launcher)
+
+
+def _agreement(
+    problem: Problem, state: State, agreement: AgreementSettings, launcher: Launcher
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
+    return measure_agreement(problem, state, agreement.max_error_px, agreement.max_depth_ratio, launcher.threads)

@@ -26,6 +26,14 @@ def test_blank_pixels_beside_an_outline_lose_their_depth():
     assert not (result & ~keep).any()
 
 
+def test_of_two_sides_of_an_outline_the_blank_one_loses_its_depth_to_the_last_pixel():
+    grey, keep = scene()
+    keep[:, : 40 - RADIUS] = False
+    result = supported(grey, keep, RADIUS)
+    assert result[:, 40:].all()
+    assert result[:, 38:40].mean() < 0.05
+
+
 def test_blank_pixels_between_texture_keep_their_depth():
     grey, keep = scene()
     grey[20:24, 50:70] = 200
