@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
+from e2e3d.jobs.pipeline import REFINEMENTS
 from e2e3d.ops import fusion
 from e2e3d.ops.sample_scene import SampleScene, build_sample_scene
 from e2e3d.ops.sample_shading import KNOT, PLINTH
@@ -96,13 +97,19 @@ def depth_maps(
         return seen["agreement"]
 
     near = [tuple(refs[j] for j in view.sources) for view in views]
-    first = [depth.run(depth.DepthInputs(refs[i], near[i]), depth.DepthConfig(), context) for i in range(len(views))]
+    found = [depth.run(depth.DepthInputs(refs[i], near[i]), depth.DepthConfig(), context) for i in range(len(views))]
+
+    def inputs(i: int) -> consistency.ConsistencyInputs:
+        around = tuple(Ref.of(found[j]) for j in views[i].sources)
+        return consistency.ConsistencyInputs(refs[i], near[i], Ref.of(found[i]), around)
+
+    config = consistency.ConsistencyConfig()
+    for _ in REFINEMENTS:
+        found = [consistency.refine(inputs(i), config, context) for i in range(len(views))]
     maps = []
     with mock.patch.object(patchmatch, "measure_agreement", watched):
         for i, view in enumerate(views):
-            around = tuple(Ref.of(first[j]) for j in view.sources)
-            inputs = consistency.ConsistencyInputs(refs[i], near[i], Ref.of(first[i]), around)
-            maps.append(consistency.run(inputs, consistency.ConsistencyConfig(), context))
+            maps.append(consistency.run(inputs(i), config, context))
             count, support, cost = seen["agreement"]
             judged = (exact[i] > 0) & (count > 0)
             right = surface_distances(scene, world_points(view, seen["planes"][..., 0], judged))

@@ -107,24 +107,26 @@ def undistorted(photos: Path, out: Path, size: int) -> list[Any]:
 
 
 class Passes:
-    """Both stereo passes of the first view, with the depth maps of its sources made once, on the CPU."""
+    """All stereo passes of the first view, with the depth maps of its sources made once, on the CPU, from colours."""
 
     def __init__(self, views: list[Any]) -> None:
         self._views = views
         self._maps = [self._first(i, "cpu") for i in range(1, len(views))]
 
     def __call__(self, device: str) -> tuple[Any, float]:
-        """Depth after the geometric pass, and the seconds that both passes took."""
+        """Depth after the last geometric pass, and the seconds that all passes took."""
         from e2e3d.data.ref import Ref
         from e2e3d.jobs.config import PipelineConfig
+        from e2e3d.jobs.pipeline import REFINEMENTS
         from e2e3d.stages import consistency
         from e2e3d.stages.base import RunContext
 
         started_s = time.monotonic()
         first, *around = map(Ref.of, self._views)
-        own = Ref.of(self._first(0, device))
-        inputs = consistency.ConsistencyInputs(first, tuple(around), own, tuple(map(Ref.of, self._maps)))
-        result = consistency.run(inputs, PipelineConfig().consistency, RunContext(device=device))
+        result, maps = self._first(0, device), tuple(map(Ref.of, self._maps))
+        for method in (*[consistency.refine] * len(REFINEMENTS), consistency.run):
+            inputs = consistency.ConsistencyInputs(first, tuple(around), Ref.of(result), maps)
+            result = method(inputs, PipelineConfig().consistency, RunContext(device=device))
         return np.asarray(result.depth), time.monotonic() - started_s
 
     def _first(self, i: int, device: str) -> Any:

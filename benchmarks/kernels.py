@@ -56,9 +56,11 @@ def profile(store: str) -> dict[str, float]:
 
 
 def count_evaluations(store: str) -> float:
-    """Evaluations of both passes of the first view of a run's store."""
+    """Evaluations of all passes of the first view of a run's store; each geometric one counts as the last."""
+    from e2e3d.jobs.pipeline import REFINEMENTS
+
     counted = _counted(store)
-    return counted["photometric_evaluations"] + counted["consistency_evaluations"]
+    return counted["photometric_evaluations"] + (1 + len(REFINEMENTS)) * counted["consistency_evaluations"]
 
 
 def _counted(store: str) -> dict[str, float]:
