@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
-from e2e3d.jobs.pipeline import REFINEMENTS
 from e2e3d.ops import fusion
 from e2e3d.ops.sample_scene import SampleScene, build_sample_scene
 from e2e3d.ops.sample_shading import KNOT, PLINTH
@@ -104,7 +103,7 @@ def depth_maps(
         return consistency.ConsistencyInputs(refs[i], near[i], Ref.of(found[i]), around)
 
     config = consistency.ConsistencyConfig()
-    for _ in REFINEMENTS:
+    for _ in consistency.REFINEMENTS:
         found = [consistency.refine(inputs(i), config, context) for i in range(len(views))]
     maps = []
     with mock.patch.object(patchmatch, "measure_agreement", watched):

@@ -117,14 +117,13 @@ class Passes:
         """Depth after the last geometric pass, and the seconds that all passes took."""
         from e2e3d.data.ref import Ref
         from e2e3d.jobs.config import PipelineConfig
-        from e2e3d.jobs.pipeline import REFINEMENTS
         from e2e3d.stages import consistency
         from e2e3d.stages.base import RunContext
 
         started_s = time.monotonic()
         first, *around = map(Ref.of, self._views)
         result, maps = self._first(0, device), tuple(map(Ref.of, self._maps))
-        for method in (*[consistency.refine] * len(REFINEMENTS), consistency.run):
+        for method in (*[consistency.refine] * len(consistency.REFINEMENTS), consistency.run):
             inputs = consistency.ConsistencyInputs(first, tuple(around), Ref.of(result), maps)
             result = method(inputs, PipelineConfig().consistency, RunContext(device=device))
         return np.asarray(result.depth), time.monotonic() - started_s

@@ -10,6 +10,7 @@ from statistics import median
 from e2e3d.errors import SettingsError
 from e2e3d.jobs.config import PipelineConfig
 from e2e3d.jobs.presets import PRESETS
+from e2e3d.stages.consistency import REFINEMENTS
 
 # The rates are CPU seconds on a core of the machine of benchmarks/RESULTS.md; `python benchmarks/rates.py` prints them.
 REFERENCE_CORES = 2
@@ -82,8 +83,7 @@ _RATES: Mapping[str, _Rate] = {
     "mapping": _Rate("photos", 1.9, parallel=False),
     "undistort": _Rate("photo_mp", 0.05),
     "depth": _Rate("depth_mp", 5.5),
-    "refinement 1": _Rate("depth_mp", 4.5),
-    "refinement 2": _Rate("depth_mp", 4.5),
+    **dict.fromkeys(REFINEMENTS, _Rate("depth_mp", 4.5)),
     "consistency": _Rate("depth_mp", 4.8),
     "fusion": _Rate("depth_mp", 1.1),
     "merge": _Rate("depth_mp", 0.05, parallel=False),

@@ -40,7 +40,6 @@ from e2e3d.stages import (
 from e2e3d.stages.ingest import Intrinsics
 
 _PHOTOS_A_UNIT = 4
-REFINEMENTS = ("refinement 1", "refinement 2")
 
 
 def reconstruct(
@@ -190,7 +189,7 @@ def estimate_depths(views: Sequence[Ref[View]], config: PipelineConfig, run: Exe
         for view, around in zip(views, near, strict=True)
     ]
     maps = run.map(depth.STAGE, units, config.depth)
-    for label in REFINEMENTS:
+    for label in consistency.REFINEMENTS:
         again = _with_sources(views, near, maps, config)
         maps = run.map(consistency.REFINE_STAGE, again, config.consistency, label)
     return run.map(consistency.STAGE, _with_sources(views, near, maps, config), config.consistency)

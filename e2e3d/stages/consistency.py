@@ -6,14 +6,13 @@ them once more, and drops what still disagrees.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
 from e2e3d.ops.stereo.launch import launcher_for
-from e2e3d.ops.stereo.patchmatch import AgreementSettings, SearchSettings, consistent_depth, refined_depth
+from e2e3d.ops.stereo.patchmatch import AgreementSettings, SearchSettings, consistent_depth
 from e2e3d.stages.base import Resources, RunContext, Stage
 from e2e3d.stages.stereo import StereoConfig, load_sources
 
@@ -76,7 +75,7 @@ def refine(inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunCon
     Raises:
         ReconstructionError: ``no-source-views`` when there is nothing to compare the view with.
     """
-    return _computed(refined_depth, inputs, config, context)
+    return _computed(inputs, config, context, drop=False)
 
 
 def run(inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunContext) -> DepthMap:
@@ -85,14 +84,12 @@ def run(inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunContex
     Raises:
         ReconstructionError: ``no-source-views`` when there is nothing to compare the view with.
     """
-    return _computed(consistent_depth, inputs, config, context)
+    return _computed(inputs, config, context, drop=True)
 
 
-def _computed(
-    method: Callable[..., DepthMap], inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunContext
-) -> DepthMap:
+def _computed(inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunContext, drop: bool) -> DepthMap:
     view = inputs.reference.load()
-    return method(
+    return consistent_depth(
         view,
         load_sources(view, inputs.sources, config.sources),
         inputs.depth.load(),
@@ -103,16 +100,19 @@ def _computed(
             config.min_views, config.max_error_px, config.max_depth_ratio, config.max_cost, config.min_confidence
         ),
         launcher_for(context.device, context.threads),
+        drop,
     )
 
 
+_RESOURCES = Resources(cpus=1, gpu=True, memory_bytes=500_000_000)
+REFINEMENTS = ("refinement 1", "refinement 2")  # labels of the passes of REFINE_STAGE, in order
 REFINE_STAGE = Stage(
     name="refinement",
     version=1,
     config=ConsistencyConfig,
     output=DepthMap,
     run=refine,
-    resources=Resources(cpus=1, gpu=True, memory_bytes=500_000_000),
+    resources=_RESOURCES,
 )
 STAGE = Stage(
     name="consistency",
@@ -120,5 +120,5 @@ STAGE = Stage(
     config=ConsistencyConfig,
     output=DepthMap,
     run=run,
-    resources=Resources(cpus=1, gpu=True, memory_bytes=500_000_000),
+    resources=_RESOURCES,
 )

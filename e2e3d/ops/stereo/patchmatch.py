@@ -134,27 +134,6 @@ def photometric_depth(
     return depth, normal, state.cost
 
 
-def refined_depth(
-    view: View,
-    sources: Sequence[View],
-    depth: DepthMap,
-    source_depths: Sequence[DepthMap],
-    settings: MatchSettings,
-    search: SearchSettings,
-    agreement: AgreementSettings,
-    launcher: Launcher,
-) -> DepthMap:
-    """Improve a depth map under the reprojection error to its sources' depth maps; every pixel keeps a depth.
-
-    The confidence is the probability that the depth is right, also where no source agrees with it.
-    """
-    problem, state = _improved(view, sources, depth, source_depths, settings, search, launcher)
-    count, support, cost = _agreement(problem, state, agreement, launcher)
-    keep = (problem.usable > 0) & np.isfinite(state.cost)
-    new_depth, normal = maps_from_planes(state.plane, keep, problem.camera)
-    return DepthMap(new_depth, normal, np.where(keep, combined_confidence(count, support, cost), np.float32(0)))
-
-
 def consistent_depth(
     view: View,
     sources: Sequence[View],
@@ -164,15 +143,31 @@ def consistent_depth(
     search: SearchSettings,
     agreement: AgreementSettings,
     launcher: Launcher,
+    drop: bool = True,
 ) -> DepthMap:
-    """Improve a depth map like :func:`refined_depth`, and drop what still disagrees.
+    """Improve a depth map under the reprojection error to its sources' depth maps, and `drop` what still disagrees.
 
     Small gaps that this leaves in weak texture are filled, with little confidence (:mod:`e2e3d.ops.stereo.gaps`).
+    If nothing is dropped, every pixel keeps a depth, with the probability that it is right as confidence.
     """
-    problem, state = _improved(view, sources, depth, source_depths, settings, search, launcher)
-    count, support, cost = _agreement(problem, state, agreement, launcher)
-    needed = min(agreement.min_views, len(sources))
+    height, width = view.image.shape[:2]
+    maps = [np.array(source.depth) for source in source_depths]
+    greys = [grey_view(source) for source in sources]
+    problem = build_problem(grey_view(view), greys, maps, (width, height), view.depth_range, settings, True)
+    problem.usable[np.asarray(depth.depth) <= 0] = 0
+    planes = planes_from_maps(np.array(depth.depth), np.array(depth.normal_cam), problem.camera)
+    offers = offered_planes(view, planes, sources, source_depths, float(problem.search[2]))
+    starts = np.concatenate([planes[:, :, None], offers], 2)
+    state = improve(problem, starts, _geometric_plan(search), search.seed * 16 + 15, launcher)
+    count, support, cost = measure_agreement(
+        problem, state, agreement.max_error_px, agreement.max_depth_ratio, launcher.threads
+    )
     confidence = combined_confidence(count, support, cost)
+    if not drop:
+        keep = (problem.usable > 0) & np.isfinite(state.cost)
+        new_depth, normal = maps_from_planes(state.plane, keep, problem.camera)
+        return DepthMap(new_depth, normal, np.where(keep, confidence, np.float32(0)))
+    needed = min(agreement.min_views, len(sources))
     keep = (count >= needed) & (cost <= agreement.max_cost) & (confidence >= agreement.min_confidence)
     keep = supported(problem.grey, keep, settings.window_radius_px)
     keep = coherent(state.plane, keep, count, float(problem.search[2]), (2 * settings.window_radius_px + 1) ** 2)
@@ -182,30 +177,3 @@ def consistent_depth(
     confidence[found] = FILLED_CONFIDENCE
     new_depth, normal = maps_from_planes(filled, keep | found, problem.camera)
     return DepthMap(new_depth, normal, confidence)
-
-
-def _improved(
-    view: View,
-    sources: Sequence[View],
-    depth: DepthMap,
-    source_depths: Sequence[DepthMap],
-    settings: MatchSettings,
-    search: SearchSettings,
-    launcher: Launcher,
-) -> tuple[Problem, State]:
-    """The sweeps of the geometric pass, from the view's own planes and those that its sources offer."""
-    height, width = view.image.shape[:2]
-    maps = [np.array(source.depth) for source in source_depths]
-    greys = [grey_view(source) for source in sources]
-    problem = build_problem(grey_view(view), greys, maps, (width, height), view.depth_range, settings, True)
-    problem.usable[np.asarray(depth.depth) <= 0] = 0
-    planes = planes_from_maps(np.array(depth.depth), np.array(depth.normal_cam), problem.camera)
-    offers = offered_planes(view, planes, sources, source_depths, float(problem.search[2]))
-    starts = np.concatenate([planes[:, :, None], offers], 2)
-    return problem, improve(problem, starts, _geometric_plan(search), search.seed * 16 + 15, launcher)
-
-
-def _agreement(
-    problem: Problem, state: State, agreement: AgreementSettings, launcher: Launcher
-) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
-    return measure_agreement(problem, state, agreement.max_error_px, agreement.max_depth_ratio, launcher.threads)
