@@ -35,13 +35,21 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def receiving(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+def receiving(told: Callable[[Message], object] | None = None, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    """A receiver until the end of the block; `told` is called with each message as it arrives, before the answer.
+
+    Signatures are good for five minutes, so a test that runs longer verifies them there. A message for which `told`
+    raises gets no answer, and is sent again.
+    """
     receiver = Receiver(scheme="https" if tls else "http")
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            receiver.messages.append(Message(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            message = Message(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+            receiver.messages.append(message)
+            if told is not None:
+                told(message)
             status, headers, content = receiver.answers.pop(0) if len(receiver.answers) > 1 else receiver.answers[0]
             if receiver.drip is not None:
                 receiver.drip()

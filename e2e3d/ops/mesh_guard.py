@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from e2e3d.ops.row_kernels import over_rows
+
 Floats = NDArray[np.float32]
 Faces = NDArray[np.int32]
 
@@ -38,7 +40,9 @@ def without_folds(start: Floats, moves: Floats, faces: Faces) -> Floats:
     moved = start + moves
     touched = np.ones(len(start), np.bool_)
     for step in range(_CARRIED_PASSES + _HELD_PASSES):
-        bad = faces[_turned(start, moved, faces, touched, np.cos(np.radians(MAX_TURN_DEG)), MIN_AREA_SHARE)]
+        turned = np.zeros(len(faces), np.bool_)
+        _mark_turned(faces, start, moved, touched, np.cos(np.radians(MAX_TURN_DEG)), MIN_AREA_SHARE, turned)
+        bad = faces[turned]
         if not len(bad):
             return moved
         together = np.repeat((moved[bad] - start[bad]).mean(1), 3, axis=0)
@@ -52,11 +56,10 @@ def without_folds(start: Floats, moves: Floats, faces: Faces) -> Floats:
     return start
 
 
-@numba.njit(cache=True, parallel=True)
-def _turned(start, moved, faces, touched, cosine, area_share):  # type: ignore[no-untyped-def]
+@over_rows
+def _mark_turned(first, end, faces, start, moved, touched, cosine, area_share, out):  # type: ignore[no-untyped-def]
     """Which faces [F] with a touched corner have turned by more than an angle, or lost more than a share of area."""
-    out = np.zeros(len(faces), np.bool_)
-    for f in numba.prange(len(faces)):
+    for f in range(first, end):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
         if touched[i] or touched[j] or touched[k]:
             ax, ay, az = _normal(start, i, j, k)
@@ -64,7 +67,6 @@ def _turned(start, moved, faces, touched, cosine, area_share):  # type: ignore[n
             before, after = (ax * ax + ay * ay + az * az) ** 0.5, (bx * bx + by * by + bz * bz) ** 0.5
             along = ax * bx + ay * by + az * bz
             out[f] = along < cosine * before * after or after < area_share * before
-    return out
 
 
 @numba.njit(cache=True)

@@ -17,6 +17,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.visibility import face_buffer
 
 Floats = NDArray[np.float32]
@@ -99,9 +100,11 @@ def draw_frame(
 
 def add_pair(sums: Equations, first: Frame, second: Frame, vertices: Floats, faces: Faces) -> None:
     """Add what the pixels of `first` say when they are carried into `second`, in place."""
-    warped, slope = _warp(
+    warped, slope = np.zeros_like(first.depth), np.full_like(first.depth, np.nan)
+    _warp(
         first.depth, first.owner, first.intrinsics_px, first.cam_from_world, first.centre,
         second.texels, second.depth, second.intrinsics_px, second.cam_from_world, second.centre, vertices, faces,
+        warped, slope,
     )  # fmt: skip
     valid = np.isfinite(slope)
     if not valid.any():
@@ -183,20 +186,19 @@ def _sample(texels, u, v):  # type: ignore[no-untyped-def]
     )
 
 
-@numba.njit(cache=True, parallel=True)
+@over_rows
 def _warp(  # type: ignore[no-untyped-def]
-    depth, owner, camera, pose, centre, texels, other_depth, other_camera, other_pose, other_centre, vertices, faces
+    first, end, depth, owner, camera, pose, centre, texels, other_depth, other_camera, other_pose, other_centre,
+    vertices, faces, warped, slope,
 ):  # fmt: skip
     """What the other view shows at each pixel's surface point: grey level, and its derivative along the normal.
 
-    Both are float32 [H, W]; the derivative is nan where the other view does not see the point.
+    Both are float32 [H, W]; the derivative stays as it was where the other view does not see the point.
     """
-    height, width = depth.shape
-    warped = np.zeros((height, width), np.float32)
-    slope = np.full((height, width), np.float32(np.nan), np.float32)
+    width = depth.shape[1]
     half = np.float32(0.5)
     m = other_pose
-    for y in numba.prange(height):
+    for y in range(first, end):
         for x in range(width):
             f = owner[y, x]
             if f < 0:
@@ -228,7 +230,6 @@ def _warp(  # type: ignore[no-untyped-def]
             grey, gx, gy = _sample(texels, u, v)
             warped[y, x] = grey
             slope[y, x] = (gx * du + gy * dv) * move
-    return warped, slope
 
 
 @numba.njit(cache=True)

@@ -10,6 +10,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.row_kernels import over_rows
+
 GROUND, WALL, PLINTH, KNOT = 0, 1, 2, 3
 SUN = np.array([0.45, -0.65, 0.61])
 _SKY_RGB = (0.62, 0.72, 0.85)
@@ -98,14 +100,16 @@ def _albedo(x: float, y: float, z: float, material: int, palettes: NDArray[np.fl
     )
 
 
-@numba.njit(cache=True, parallel=True)
-def _noise_kernel(points: NDArray[np.float64], seed: int, out: NDArray[np.float64]) -> None:
-    for i in numba.prange(len(points)):
+@over_rows
+def _noise_kernel(first: int, end: int, points: NDArray[np.float64], seed: int, out: NDArray[np.float64]) -> None:
+    for i in range(first, end):
         out[i] = _noise_at(points[i, 0], points[i, 1], points[i, 2], seed)
 
 
-@numba.njit(cache=True, parallel=True)
+@over_rows
 def _shade_kernel(
+    first: int,
+    end: int,
     points: NDArray[np.float64],
     normals: NDArray[np.float64],
     sun: NDArray[np.float64],
@@ -113,24 +117,26 @@ def _shade_kernel(
     material: int,
     out: NDArray[np.float64],
 ) -> None:
-    for i in numba.prange(len(points)):
+    for i in range(first, end):
         r, g, b = _albedo(points[i, 0], points[i, 1], points[i, 2], material, palettes)
         cosine = normals[i, 0] * sun[0] + normals[i, 1] * sun[1] + normals[i, 2] * sun[2]
         light = 0.45 + 0.55 * max(cosine, 0.0)
         out[i, 0], out[i, 1], out[i, 2] = r * light, g * light, b * light
 
 
-@numba.njit(cache=True, parallel=True)
+@over_rows
 def _rays_kernel(
+    first: int,
+    end: int,
+    out: NDArray[np.float32],
     intrinsics: NDArray[np.float64],
     cam_from_world: NDArray[np.float64],
     offset_x: float,
     offset_y: float,
-    out: NDArray[np.float32],
 ) -> None:
     R, t = cam_from_world[:, :3], cam_from_world[:, 3]
     fx, fy, cx, cy = intrinsics
-    for row in numba.prange(out.shape[0]):
+    for row in range(first, end):
         y = (row + offset_y - cy) / fy
         for column in range(out.shape[1]):
             x = (column + offset_x - cx) / fx
@@ -139,8 +145,10 @@ def _rays_kernel(
                 out[row, column, 3 + axis] = R[0, axis] * x + R[1, axis] * y + R[2, axis]
 
 
-@numba.njit(cache=True, parallel=True)
+@over_rows
 def _hits_kernel(
+    first: int,
+    end: int,
     rays: NDArray[np.float32],
     depth: NDArray[np.float32],
     face: NDArray[np.uint32],
@@ -154,7 +162,7 @@ def _hits_kernel(
     palettes: NDArray[np.float64],
     total: NDArray[np.float32],
 ) -> None:
-    for row in numba.prange(rays.shape[0]):
+    for row in range(first, end):
         for column in range(rays.shape[1]):
             z = depth[row, column]
             if not np.isfinite(z):
@@ -205,7 +213,7 @@ def pinhole_rays(
 ) -> NDArray[np.float32]:
     """Origin and direction (z = 1 in the camera), float32 [H, W, 6] in the world, at `offset_px` in each pixel."""
     rays = np.empty((height_px, width_px, 6), np.float32)
-    _rays_kernel(np.array(intrinsics_px, np.float64), np.array(cam_from_world, np.float64), *offset_px, rays)
+    _rays_kernel(rays, np.array(intrinsics_px, np.float64), np.array(cam_from_world, np.float64), *offset_px)
     return rays
 
 

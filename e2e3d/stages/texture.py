@@ -56,13 +56,10 @@ class TextureInputs:
 
 def run(inputs: TextureInputs, config: TextureConfig, context: RunContext) -> TexturedMesh:
     """Texture the mesh; photographs are loaded one at a time."""
-    import numba
-
     from e2e3d.ops.photo import decode_mask, decode_photo
     from e2e3d.ops.texturing.camera import camera_vector
     from e2e3d.ops.texturing.texture_mesh import texture_mesh
 
-    numba.set_num_threads(max(1, min(context.threads, numba.config.NUMBA_NUM_THREADS)))
     scene = inputs.mapping.load().scene
     cameras = np.array([camera_vector(scene.camera_of(image), image.cam_from_world) for image in scene.images])
 

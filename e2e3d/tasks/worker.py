@@ -17,6 +17,7 @@ from e2e3d.data.ref import Ref
 from e2e3d.data.stats import UnitStats
 from e2e3d.errors import E2E3DError
 from e2e3d.jobs.units import UnitCall, bind, measured, memory_bytes, resolve
+from e2e3d.ops.threads import set_num_threads
 from e2e3d.stages.base import RunContext
 from e2e3d.storage.store import ArtifactStore
 
@@ -167,8 +168,7 @@ class _CapturedLogs(logging.Handler):
 def _limit_threads(threads: int) -> None:
     """Let the numerical libraries use as many threads as were granted: those loaded already, and those to come."""
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)))
-    if numba := sys.modules.get("numba"):
-        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    set_num_threads(threads)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)
     if cv2 := sys.modules.get("cv2"):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
@@ -45,16 +46,16 @@ def test_photographs_become_a_model_by_the_commands(service: RunningService, sam
     printed("login", "--url", service.url, "--email", EMAIL, "--password-stdin", typed=PASSWORD)
     image_set = printed("upload", sample_set / "images")
     changes = [part for setting in SMALL for part in ("--set", setting)]
-    with receiving() as receiver:
+    with Client(service.url) as client:
+        client.sign_in(EMAIL, PASSWORD, keep=False)
+        signed = Webhook(client.job_webhook_secret())
+    told: list[dict[str, Any]] = []
+    with receiving(lambda message: told.append(signed.verify(message.body, message.headers))) as receiver:
         job = printed("submit", image_set, "--quality", "preview", "--webhook", receiver.url(), *changes)
         events = [json.loads(line) for line in printed("watch", job, "--json").splitlines()]
         assert events[-1]["type"] == "job.succeeded"
         assert any(event["type"] == "job.progress" and event["data"]["progress"] > 0 for event in events)
-        wait_for(lambda: len(receiver.messages) == 3, 60)
-        with Client(service.url) as client:
-            client.sign_in(EMAIL, PASSWORD, keep=False)
-            secret = client.job_webhook_secret()
-    told = [Webhook(secret).verify(message.body, message.headers) for message in receiver.messages]
+        wait_for(lambda: len(told) == 3, 60)
     assert {message["type"] for message in told} == {"job.queued", "job.running", "job.succeeded"}
     assert {message["data"]["job_id"] for message in told} == {job}
     paths = printed("download", job, "-o", tmp_path / "out").splitlines()

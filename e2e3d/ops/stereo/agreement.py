@@ -8,9 +8,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.ops.stereo.cpu import in_row_blocks
 from e2e3d.ops.stereo.hypothesis import reprojection_error, source_depth_at
 from e2e3d.ops.stereo.problem import COST_SCALE, Problem, State
+from e2e3d.ops.threads import in_blocks
 
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
@@ -40,7 +40,7 @@ def measure_agreement(
     def work(first: int, end: int) -> None:
         _agreement_rows(problem, state, error_px, ratio, count, support, cost, first, end)
 
-    in_row_blocks(work, len(count), threads)
+    in_blocks(work, len(count), threads)
     return count, support, cost
 
 

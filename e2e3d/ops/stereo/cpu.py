@@ -1,13 +1,8 @@
-"""CPU launcher: blocks of rows on threads, since the kernels release the GIL.
-
-Plain threads rather than numba's: no threading layer to depend on, safe in forked and in threaded processes, and
-half the compile time.
-"""
+"""CPU launcher: blocks of rows on threads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 
 import llvmlite.binding
 import numpy as np
@@ -16,19 +11,9 @@ from numpy.typing import NDArray
 from e2e3d.ops.stereo.jit import row_kernel
 from e2e3d.ops.stereo.problem import MAX_SOURCES, PATCH_FLOATS, SAMPLES, Problem, Scratch, State, Sweep, new_state
 from e2e3d.ops.stereo.visit import start_pixel, visit_pixel
+from e2e3d.ops.threads import in_blocks
 
-_BLOCKS_PER_THREAD = 4
 _GATHERS: bool = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
-
-
-def in_row_blocks(work: Callable[[int, int], object], height: int, threads: int) -> None:
-    """Call ``work(first_row, end_row)`` over all rows, on `threads` threads; rows must not depend on one another."""
-    if threads <= 1:
-        work(0, height)
-        return
-    edges = np.linspace(0, height, min(height, threads * _BLOCKS_PER_THREAD) + 1).astype(int).tolist()
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, edges[:-1], edges[1:]))
 
 
 def new_scratch(gathers: bool = _GATHERS) -> Scratch:
@@ -51,7 +36,7 @@ class CpuLauncher:
         """Choose among the planes to start from, [H, W, K, 3], then run the sweeps."""
         height = problem.grey.shape[0]
         state, count = new_state(problem), np.int64(views)
-        in_row_blocks(
+        in_blocks(
             lambda first, end: _start_rows(problem, state, starts, count, first, end, new_scratch()),
             height,
             self.threads,
@@ -61,7 +46,7 @@ class CpuLauncher:
             def work(first: int, end: int, sweep: Sweep = sweep) -> None:
                 _sweep_rows(problem, state, sweep, first, end, new_scratch())
 
-            in_row_blocks(work, height, self.threads)
+            in_blocks(work, height, self.threads)
         return state
 
 

@@ -6,9 +6,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.ops.stereo.cpu import in_row_blocks
 from e2e3d.ops.stereo.planes import normal_from_plane, plane_from_normal
 from e2e3d.ops.stereo.problem import Problem, State
+from e2e3d.ops.threads import in_blocks
 
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
@@ -56,7 +56,7 @@ def upsample_planes(
     def work(first: int, end: int) -> None:
         _upsample_rows(state.plane, state.cost, coarse.grey, fine_grey, scale, planes, first, end)
 
-    in_row_blocks(work, len(fine_grey), threads)
+    in_blocks(work, len(fine_grey), threads)
     return planes
 
 

@@ -13,6 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.camera import project
 from e2e3d.ops.texturing.packing import CELL_PX, GUTTER_PX, Layout
 
@@ -154,14 +155,14 @@ def _chart_boxes(corner_px, chart, count, size):  # type: ignore[no-untyped-def]
     return box
 
 
-@numba.njit(cache=True, parallel=True)
-def paint_rows(pages, atlas_owner, corner_px, chart, runs, vertices, faces, camera, image, gain, scale):  # type: ignore[no-untyped-def]
+@over_rows
+def paint_rows(first, end, runs, pages, atlas_owner, corner_px, chart, vertices, faces, camera, image, gain, scale):  # type: ignore[no-untyped-def]
     """Paint the runs [R, 5] of the charts of one photograph (uint8 [H, W, 3]) into uint8 `pages` [P, S, S, 3].
 
     `scale` is texels per pixel; below 1 a texel is the mean of a grid of samples as dense as the photograph.
     """
     taps = max(1, math.ceil(1 / scale - 1e-6))
-    for r in numba.prange(len(runs)):
+    for r in range(first, end):
         c, p, y = runs[r, 0], runs[r, 1], runs[r, 2]
         for x in range(runs[r, 3], runs[r, 4]):
             f = atlas_owner[p, y, x]

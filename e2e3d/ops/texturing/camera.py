@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from e2e3d.data.scene import Camera
 from e2e3d.errors import ReconstructionError
+from e2e3d.ops.row_kernels import over_rows
 
 CAMERA_SIZE = 26
 
@@ -102,11 +103,14 @@ def project(camera, x, y, z):  # type: ignore[no-untyped-def]
     return camera[0] * a + camera[2], camera[1] * b + camera[3], zc
 
 
-@numba.njit(cache=True, parallel=True)
 def project_points(camera: NDArray[np.float64], points_world: NDArray[np.float32]) -> NDArray[np.float32]:
     """Project float32 [N, 3] world points: float32 [N, 3] of u, v in pixels and depth (0 = not in view)."""
     out = np.empty((len(points_world), 3), np.float32)
-    for i in numba.prange(len(points_world)):
-        u, v, z = project(camera, points_world[i, 0], points_world[i, 1], points_world[i, 2])
-        out[i, 0], out[i, 1], out[i, 2] = u, v, z
+    _project_points(points_world, camera, out)
     return out
+
+
+@over_rows
+def _project_points(first, end, points_world, camera, out):  # type: ignore[no-untyped-def]
+    for i in range(first, end):
+        out[i, 0], out[i, 1], out[i, 2] = project(camera, points_world[i, 0], points_world[i, 1], points_world[i, 2])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from e2e3d.ops.row_kernels import over_rows
 
 MAX_CANDIDATES = 12
 DISTRUST = 0.02
@@ -36,9 +37,9 @@ def offer_view(candidates: Candidates, view: int, quality: NDArray[np.float32], 
     _offer(candidates.view, candidates.quality, candidates.colour, view, quality, colour)
 
 
-@numba.njit(cache=True, parallel=True)
-def _offer(views, qualities, colours, view, quality, colour):  # type: ignore[no-untyped-def]
-    for f in numba.prange(len(quality)):
+@over_rows
+def _offer(first, end, views, qualities, colours, view, quality, colour):  # type: ignore[no-untyped-def]
+    for f in range(first, end):
         if quality[f] <= 0:
             continue
         worst = 0
@@ -48,7 +49,8 @@ def _offer(views, qualities, colours, view, quality, colour):  # type: ignore[no
         if quality[f] > qualities[f, worst]:
             views[f, worst] = view
             qualities[f, worst] = quality[f]
-            colours[f, worst] = colour[f]
+            for c in range(3):
+                colours[f, worst, c] = colour[f, c]
 
 
 def keep_believed(candidates: Candidates, trusted: NDArray[np.bool_], neighbours: NDArray[np.int32]) -> Candidates:
@@ -60,20 +62,20 @@ def keep_believed(candidates: Candidates, trusted: NDArray[np.bool_], neighbours
     view = np.where(trusted, candidates.view, np.int16(-1))
     quality = np.where(trusted, candidates.quality, np.float32(0))
     suspect = np.where(trusted, np.int16(-1), candidates.view)
-    quality = _distrust(view, quality, suspect, neighbours)
+    trusted_quality = quality.copy()
+    _distrust(view, quality, suspect, neighbours, trusted_quality)
     order = np.argsort(np.where(view >= 0, view, np.int16(32767)), axis=1, kind="stable")
     return Candidates(
         np.take_along_axis(view, order, 1),
-        np.take_along_axis(quality, order, 1),
+        np.take_along_axis(trusted_quality, order, 1),
         np.take_along_axis(candidates.colour, order[..., None], 1),
     )
 
 
-@numba.njit(cache=True, parallel=True)
-def _distrust(views, qualities, suspect, neighbours):  # type: ignore[no-untyped-def]
-    """Qualities [F, K], cut where the view is suspect (int16 [F, K], -1 = none) in a face up to two edges away."""
-    out = qualities.copy()
-    for f in numba.prange(len(views)):
+@over_rows
+def _distrust(first, end, views, qualities, suspect, neighbours, out):  # type: ignore[no-untyped-def]
+    """Qualities [F, K], cut in `out` where the view is suspect (int16 [F, K], -1 = none) up to two edges away."""
+    for f in range(first, end):
         for i in range(3):
             g = neighbours[f, i]
             if g < 0:
@@ -88,4 +90,3 @@ def _distrust(views, qualities, suspect, neighbours):  # type: ignore[no-untyped
                     for m in range(views.shape[1]):
                         if views[f, m] == suspect[h, k]:
                             out[f, m] = qualities[f, m] * DISTRUST
-    return out

@@ -10,11 +10,15 @@ face; the smoothness follows Boykov and Jolly (ICCV 2001), and the message passi
 
 from __future__ import annotations
 
+import math
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.candidates import Candidates
+from e2e3d.ops.texturing.median import median_of
 
 MAX_HYPOTHESES = 4
 LIMIT_FLOOR, LIMIT_SIGMAS, LIMIT_MOST = 14.0, 4.0, 40.0
@@ -39,84 +43,84 @@ def believed(
     """
     factor = gain.astype(np.float32)
     colour = np.where((candidates.view >= 0)[..., None], candidates.colour * factor[candidates.view], np.float32(-1))
-    centre, limit = _centres(colour, neighbours)
-    members, cost, count = _hypotheses(colour, centre, limit)
+    centre, limit = np.full((len(colour), 3), -1, np.float32), np.zeros(len(colour), np.float32)
+    _centres(colour, centre, limit)
+    _widen(limit, centre, neighbours)
+    members = np.zeros((len(colour), MAX_HYPOTHESES), np.uint16)
+    cost, count = np.zeros((len(colour), MAX_HYPOTHESES), np.float32), np.ones(len(colour), np.int8)
+    _hypotheses(colour, centre, limit, members, cost, count)
     message = np.zeros((len(count), 3, MAX_HYPOTHESES), np.float32)
     choice = _message_passing(candidates.view, colour, centre, members, cost, count, message, neighbours, slots)
     chosen = members[np.arange(len(count)), choice]
     return np.asarray(chosen[:, None] >> np.arange(candidates.view.shape[1], dtype=np.uint16) & 1, bool)
 
 
-@numba.njit(cache=True, parallel=True)
-def _centres(
-    colour: NDArray[np.float32], neighbours: NDArray[np.int32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Median colour float32 [F, 3] of each face (-1 = none), and how far from it float32 [F] a photograph may be."""
-    centre = np.full((len(colour), 3), -1, np.float32)
-    limit = np.zeros(len(colour), np.float32)
-    for f in numba.prange(len(colour)):
-        value, _ = _present(colour[f])
-        if len(value) == 0:
-            continue
-        distance = np.empty(len(value), np.float32)
+@over_rows
+def _centres(first, end, colour, centre, limit):  # type: ignore[no-untyped-def]
+    """Median colour float32 [F, 3] of each face, and how far from it float32 [F] a photograph may be."""
+    values = np.empty(colour.shape[1], np.float32)
+    for f in range(first, end):
+        n = 0
         for c in range(3):
-            centre[f, c] = np.median(value[:, c])
-        for i in range(len(value)):
-            distance[i] = _distance(value[i], centre[f])
-        usual = LIMIT_SIGMAS * float(np.median(distance))
-        limit[f] = PAIR_LIMIT if len(value) == 2 else max(LIMIT_FLOOR, usual)
-    for f in numba.prange(len(colour)):
+            n = 0
+            for k in range(colour.shape[1]):
+                if colour[f, k, 0] >= 0:
+                    values[n] = colour[f, k, c]
+                    n += 1
+            if n > 0:
+                centre[f, c] = median_of(values, n)
+        if n == 0:
+            continue
+        n = 0
+        for k in range(colour.shape[1]):
+            if colour[f, k, 0] >= 0:
+                values[n] = _distance(colour[f, k], centre[f])
+                n += 1
+        limit[f] = PAIR_LIMIT if n == 2 else max(LIMIT_FLOOR, LIMIT_SIGMAS * float(median_of(values, n)))
+
+
+@over_rows
+def _widen(first, end, limit, centre, neighbours):  # type: ignore[no-untyped-def]
+    """Let the limits [F] grow with the contrast to the faces around, in place."""
+    for f in range(first, end):
         contrast = np.float32(0)
         for k in range(3):
             g = neighbours[f, k]
             if g >= 0 and centre[g, 0] >= 0:
                 contrast = max(contrast, _distance(centre[f], centre[g]))
         limit[f] = min(max(limit[f], CONTRAST_SHARE * contrast), LIMIT_MOST)
-    return centre, limit
 
 
-@numba.njit(cache=True)
-def _present(colour):  # type: ignore[no-untyped-def]
-    """The values [N, 3] of a face that are there, and their slots [N]."""
-    value, slot = np.empty_like(colour), np.empty(len(colour), np.int64)
-    n = 0
-    for k in range(len(colour)):
-        if colour[k, 0] >= 0:
-            value[n], slot[n] = colour[k], k
-            n += 1
-    return value[:n], slot[:n]
-
-
-@numba.njit(cache=True, parallel=True)
-def _hypotheses(colour, centre, limit):  # type: ignore[no-untyped-def]
+@over_rows
+def _hypotheses(first, end, colour, centre, limit, members, cost, count):  # type: ignore[no-untyped-def]
     """Groups of candidates that agree: bit sets uint16 [F, H], what each costs float32 [F, H], how many int8 [F]."""
-    members = np.zeros((len(colour), MAX_HYPOTHESES), np.uint16)
-    cost = np.zeros((len(colour), MAX_HYPOTHESES), np.float32)
-    count = np.ones(len(colour), np.int8)
-    for f in numba.prange(len(colour)):
-        value, slot = _present(colour[f])
-        if len(value) == 0:
+    mean, votes = np.empty((MAX_HYPOTHESES, 3), np.float32), np.empty(MAX_HYPOTHESES, np.float32)
+    for f in range(first, end):
+        present, one = 0, 0
+        for k in range(colour.shape[1]):
+            if colour[f, k, 0] >= 0:
+                present, one = present + 1, one if present else k
+        if present == 0:
             continue
         # Of two photographs neither is the middle one.
-        middle = value[0] if len(value) == 2 else centre[f]
-        members[f, 0], _ = _group(value, slot, middle, limit[f])
+        middle = colour[f, one] if present == 2 else centre[f]
+        members[f, 0], _ = _group(colour[f], middle, limit[f])
         left = np.uint16(0)
-        for i in range(len(value)):
-            if not members[f, 0] >> slot[i] & 1:
-                left |= np.uint16(1 << slot[i])
+        for k in range(colour.shape[1]):
+            if colour[f, k, 0] >= 0 and not members[f, 0] >> k & 1:
+                left |= np.uint16(1 << k)
         while left and count[f] < MAX_HYPOTHESES:
             most, best = 0, np.uint16(0)
-            for i in range(len(value)):
-                if left >> slot[i] & 1:
-                    group, votes = _group(value, slot, value[i], limit[f])
-                    if votes > most:
-                        most, best = votes, group
+            for k in range(colour.shape[1]):
+                if left >> k & 1:
+                    group, found = _group(colour[f], colour[f, k], limit[f])
+                    if found > most:
+                        most, best = found, group
             members[f, count[f]] = best
             left &= ~best
             count[f] += 1
         if count[f] > 1:
-            _price(value, slot, members[f], cost[f], count[f])
-    return members, cost, count
+            _price(colour[f], members[f], cost[f], count[f], mean, votes)
 
 
 @numba.njit(cache=True)
@@ -125,30 +129,37 @@ def _distance(a, b):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _group(value, slot, centre, limit):  # type: ignore[no-untyped-def]
-    """The values [N, 3] near the centre, as a bit set of their slots, and how many."""
+def _group(colour, centre, limit):  # type: ignore[no-untyped-def]
+    """The colours [K, 3] near the centre (negative = empty place), as a bit set of their places, and how many."""
     group, votes = np.uint16(0), 0
-    for i in range(len(value)):
-        if _distance(value[i], centre) <= limit:
-            group |= np.uint16(1 << slot[i])
+    for k in range(len(colour)):
+        if colour[k, 0] >= 0 and _distance(colour[k], centre) <= limit:
+            group |= np.uint16(1 << k)
             votes += 1
     return group, votes
 
 
 @numba.njit(cache=True)
-def _price(value, slot, members, cost, count):  # type: ignore[no-untyped-def]
-    """What each hypothesis of a face costs, in place: the votes it lacks, and being the brighter one."""
-    mean, votes = np.zeros((count, 3), np.float32), np.zeros(count, np.float32)
+def _price(colour, members, cost, count, mean, votes):  # type: ignore[no-untyped-def]
+    """What each hypothesis of a face costs, in place: the votes it lacks, and being the brighter one.
+
+    `mean` [H, 3] and `votes` [H] are memory to work in.
+    """
+    most = np.float32(0)
     for h in range(count):
-        for i in range(len(value)):
-            if members[h] >> slot[i] & 1:
+        votes[h], mean[h, 0], mean[h, 1], mean[h, 2] = 0, 0, 0, 0
+        for k in range(len(colour)):
+            if members[h] >> k & 1:
                 votes[h] += 1
-                mean[h] += value[i]
-        mean[h] /= max(votes[h], np.float32(1))
+                for c in range(3):
+                    mean[h, c] += colour[k, c]
+        for c in range(3):
+            mean[h, c] /= max(votes[h], np.float32(1))
+        most = max(most, votes[h])
     for h in range(count):
-        cost[h] = VOTE * np.log((votes.max() + 0.5) / (votes[h] + 0.5))
-        for other in range(count):
-            if (mean[h] - mean[other]).min() > LIMIT_FLOOR:
+        cost[h] = VOTE * math.log((most + 0.5) / (votes[h] + 0.5))
+        for o in range(count):
+            if min(mean[h, 0] - mean[o, 0], mean[h, 1] - mean[o, 1], mean[h, 2] - mean[o, 2]) > LIMIT_FLOOR:
                 cost[h] += GLARE
                 break
 
@@ -228,7 +239,7 @@ def _links(views, colour, centre, f, g, link, weight):  # type: ignore[no-untype
                     step = max(step, abs(change))
                     odd = max(odd, abs(change - (centre[f, c] - centre[g, c])))
                 link[0, shared], link[1, shared] = i, j
-                weight[shared] = np.exp(-((min(step, odd) / np.float32(EDGE_LEVELS)) ** 2))
+                weight[shared] = math.exp(-((min(step, odd) / np.float32(EDGE_LEVELS)) ** 2))
                 shared += 1
                 break
     return shared

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from e2e3d.ops.texturing.candidates import Candidates
 from e2e3d.ops.texturing.falloff import TERMS, loss
+from e2e3d.ops.texturing.median import median_of
 
 SAMPLES = 50_000
 DARKEST, BRIGHTEST = 8, 247
@@ -44,9 +45,10 @@ def estimate_exposure(
     """
     views = len(lens)
     log_gain, falloff = np.zeros((views, 3)), np.zeros((max(0, int(lens.max(initial=-1))) + 1, TERMS))
+    table = np.log(np.maximum(np.arange(256), 1.0) / 255)
     for _ in range(ITERATIONS):
         normal, right, pairs = _normal_equations(
-            candidates.view, candidates.colour, chosen, squared_radius, lens, log_gain, falloff
+            candidates.view, candidates.colour, chosen, squared_radius, lens, log_gain, falloff, table
         )
         gains, cross = normal[:views, :views], normal[:views, views:]
         prior = max(1.0, float(np.trace(gains)) / views) * np.eye(views)
@@ -71,20 +73,20 @@ def _solve_falloff(normal: NDArray[np.float64], right: NDArray[np.float64], damp
 
 
 @numba.njit(cache=True)
-def _normal_equations(views, colours, chosen, squared_radius, lens, log_gain, falloff):  # type: ignore[no-untyped-def]  # noqa: C901
+def _normal_equations(views, colours, chosen, squared_radius, lens, log_gain, falloff, table):  # type: ignore[no-untyped-def]  # noqa: C901
     """Normal equations [U, U] and [U, 3] of the gains and then the falloffs, colours eliminated; and their weight."""
     count, size = len(log_gain), views.shape[1]
     unknowns = count + TERMS * len(falloff)
     normal, right = np.zeros((unknowns, unknowns)), np.zeros((unknowns, 3))
     place, term = np.zeros((size, 1 + TERMS), np.int64), np.zeros((size, 1 + TERMS))
-    value, evened, weight = np.zeros((size, 3)), np.zeros(size), np.zeros(size)
-    table = np.log(np.maximum(np.arange(256), 1.0) / 255)
+    value, evened, ordered, weight = np.zeros((size, 3)), np.zeros(size), np.zeros(size), np.zeros(size)
     everything = 0.0
     for m in range(len(chosen)):
         n = 0
         for k in range(size):
-            colour, i = colours[chosen[m], k], views[chosen[m], k]
-            low, high = min(colour[0], colour[1], colour[2]), max(colour[0], colour[1], colour[2])
+            f, i = chosen[m], views[chosen[m], k]
+            red, green, blue = colours[f, k, 0], colours[f, k, 1], colours[f, k, 2]
+            low, high = min(red, green, blue), max(red, green, blue)
             if i < 0 or low < DARKEST or high > BRIGHTEST:
                 continue
             place[n, 0], term[n, 0] = i, 1.0
@@ -93,17 +95,19 @@ def _normal_equations(views, colours, chosen, squared_radius, lens, log_gain, fa
                 power *= squared_radius[m, k]
                 place[n, 1 + t], term[n, 1 + t] = count + TERMS * max(lens[i], 0) + t, power
             for c in range(3):
-                value[n, c] = table[colour[c]]
+                value[n, c] = table[colours[f, k, c]]
             n += 1
         if n < 2:
             continue
-        weight[:n] = 0
+        for k in range(n):
+            weight[k] = 0
         for c in range(3):
             for k in range(n):
                 evened[k] = value[k, c] + log_gain[place[k, 0], c]
                 if lens[place[k, 0]] >= 0:
                     evened[k] += loss(falloff[lens[place[k, 0]]], term[k, 1])
-            centre = np.median(evened[:n])
+                ordered[k] = evened[k]
+            centre = median_of(ordered, n)
             for k in range(n):
                 weight[k] += (evened[k] - centre) ** 2
         total = 0.0

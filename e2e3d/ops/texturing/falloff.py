@@ -6,10 +6,13 @@ from the principal point, here of the logarithm and with coefficients that are n
 
 from __future__ import annotations
 
+import math
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.camera import project
 from e2e3d.ops.texturing.candidates import Candidates
 
@@ -30,14 +33,26 @@ def lenses(cameras: NDArray[np.float64], sizes_px: NDArray[np.int64]) -> NDArray
     return np.asarray(number[lens.ravel()], np.int64)
 
 
-@numba.njit(cache=True, parallel=True)
-def squared_radii(vertices, faces, chosen, cameras, sizes_px, views):  # type: ignore[no-untyped-def]
-    """Where the `chosen` faces int64 [M] lie in their photographs `views` int16 [F, K]: float32 [M, K].
+def squared_radii(
+    vertices: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    chosen: NDArray[np.int64],
+    cameras: NDArray[np.float64],
+    sizes_px: NDArray[np.int64],
+    views: NDArray[np.int16],
+) -> NDArray[np.float32]:
+    """Where the `chosen` faces [M] lie in their photographs `views` [F, K]: float32 [M, K].
 
     0 is the principal point, 1 a corner (half the diagonal away), squared.
     """
     out = np.zeros((len(chosen), views.shape[1]), np.float32)
-    for m in numba.prange(len(chosen)):
+    _squared_radii(chosen, vertices, faces, cameras, sizes_px, views, out)
+    return out
+
+
+@over_rows
+def _squared_radii(first, end, chosen, vertices, faces, cameras, sizes_px, views, out):  # type: ignore[no-untyped-def]
+    for m in range(first, end):
         face = faces[chosen[m]]
         a, b, c = vertices[face[0]], vertices[face[1]], vertices[face[2]]
         for k in range(views.shape[1]):
@@ -48,7 +63,6 @@ def squared_radii(vertices, faces, chosen, cameras, sizes_px, views):  # type: i
                 )
                 corner = (sizes_px[i, 0] ** 2 + sizes_px[i, 1] ** 2) / 4
                 out[m, k] = ((x - cameras[i, 2]) ** 2 + (y - cameras[i, 3]) ** 2) / corner
-    return out
 
 
 @numba.njit(cache=True)
@@ -57,21 +71,25 @@ def loss(falloff, squared_radius):  # type: ignore[no-untyped-def]
     return squared_radius * (falloff[0] + squared_radius * (falloff[1] + squared_radius * falloff[2]))
 
 
-@numba.njit(cache=True, parallel=True)
 def without_falloff(
     image: NDArray[np.uint8], centre_px: NDArray[np.float64], falloff: NDArray[np.float64]
 ) -> NDArray[np.uint8]:
     """A photograph uint8 [H, W, 3] as a lens that loses nothing would draw it, around the principal point [2]."""
-    height, width = image.shape[:2]
     out = np.empty_like(image)
+    _without_falloff(image, centre_px, falloff, out)
+    return out
+
+
+@over_rows
+def _without_falloff(first, end, image, centre_px, falloff, out):  # type: ignore[no-untyped-def]
+    height, width = image.shape[:2]
     corner = (width**2 + height**2) / 4
-    for y in numba.prange(height):
+    for y in range(first, end):
         for x in range(width):
             squared = ((x + 0.5 - centre_px[0]) ** 2 + (y + 0.5 - centre_px[1]) ** 2) / corner
-            factor = np.exp(loss(falloff, squared))
+            factor = math.exp(loss(falloff, squared))
             for c in range(3):
                 out[y, x, c] = int(min(255.0, image[y, x, c] * factor + 0.5))
-    return out
 
 
 def brighten(candidates: Candidates, squared_radius: NDArray[np.float32], falloff: NDArray[np.float64]) -> None:
@@ -79,11 +97,11 @@ def brighten(candidates: Candidates, squared_radius: NDArray[np.float32], fallof
     _brighten(candidates.view, candidates.colour, squared_radius, falloff)
 
 
-@numba.njit(cache=True, parallel=True)
-def _brighten(views, colours, squared_radius, falloff):  # type: ignore[no-untyped-def]
-    for f in numba.prange(len(views)):
+@over_rows
+def _brighten(first, end, views, colours, squared_radius, falloff):  # type: ignore[no-untyped-def]
+    for f in range(first, end):
         for k in range(views.shape[1]):
             if views[f, k] >= 0:
-                factor = np.exp(loss(falloff[views[f, k]], squared_radius[f, k]))
+                factor = math.exp(loss(falloff[views[f, k]], squared_radius[f, k]))
                 for c in range(3):
                     colours[f, k, c] = int(min(255.0, colours[f, k, c] * factor + 0.5))

@@ -11,6 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.atlas import Atlas, barycentric
 
 SMOOTHNESS = 0.1
@@ -48,7 +49,8 @@ def level_seams(
     # The neighbour runs along the shared edge the other way.
     near = np.concatenate([corner_node[f, k], corner_node[f, (k + 1) % 3]])
     far = np.concatenate([corner_node[g, (j + 1) % 3], corner_node[g, j]])
-    difference = _edge_differences(pages, atlas.corner_px, atlas.page, seams)
+    difference = np.zeros((len(seams), 2, 3), np.float32)
+    _edge_differences(seams, pages, atlas.corner_px, atlas.page, difference)
     wanted = np.clip(np.concatenate([difference[:, 0], difference[:, 1]]), -MAX_DIFFERENCE, MAX_DIFFERENCE)
     inner = corner_node[atlas.chart >= 0]
     a, b = inner.ravel(), np.roll(inner, -1, 1).ravel()
@@ -66,23 +68,24 @@ def level_seams(
 
 
 @numba.njit(cache=True)
-def _solve(start, column, weight, diagonal, right, x, tolerance, max_iterations):  # type: ignore[no-untyped-def]
+def _solve(start, column, weight, diagonal, right, x, tolerance, max_iterations):  # type: ignore[no-untyped-def]  # noqa: C901
     """Conjugate gradients, preconditioned by the diagonal, for all channels of x float32 [N, 3] at once, in place.
 
     The system is diag(diagonal) - W with W in CSR form; x begins at zero.
     """
     count = len(right)
     residual, direction, image = right.copy(), np.empty_like(right), np.empty_like(right)
-    rho = np.zeros(3)
+    rho, curvature, step, turn = np.zeros(3), np.zeros(3), np.zeros(3), np.zeros(3)
     for i in range(count):
         for c in range(3):
             direction[i, c] = residual[i, c] / diagonal[i]
             rho[c] += residual[i, c] * direction[i, c]
-    goal = tolerance**2 * rho.max()
+    goal = tolerance**2 * max(rho[0], rho[1], rho[2])
     for _ in range(max_iterations):
-        if rho.max() <= goal:
+        if max(rho[0], rho[1], rho[2]) <= goal:
             break
-        curvature = np.zeros(3)
+        for c in range(3):
+            curvature[c] = 0
         for i in range(count):
             a, b, d = diagonal[i] * direction[i, 0], diagonal[i] * direction[i, 1], diagonal[i] * direction[i, 2]
             for e in range(start[i], start[i + 1]):
@@ -92,30 +95,30 @@ def _solve(start, column, weight, diagonal, right, x, tolerance, max_iterations)
             curvature[0] += a * direction[i, 0]
             curvature[1] += b * direction[i, 1]
             curvature[2] += d * direction[i, 2]
-        step = rho / np.maximum(curvature, 1e-30)
-        previous, rho = rho, np.zeros(3)
+        for c in range(3):
+            step[c], turn[c], rho[c] = rho[c] / max(curvature[c], 1e-30), max(rho[c], 1e-30), 0
         for i in range(count):
             for c in range(3):
                 x[i, c] += step[c] * direction[i, c]
                 residual[i, c] -= step[c] * image[i, c]
                 rho[c] += residual[i, c] * residual[i, c] / diagonal[i]
-        turn = rho / np.maximum(previous, 1e-30)
+        for c in range(3):
+            turn[c] = rho[c] / turn[c]
         for i in range(count):
             for c in range(3):
                 direction[i, c] = residual[i, c] / diagonal[i] + turn[c] * direction[i, c]
 
 
-@numba.njit(cache=True, parallel=True)
-def _edge_differences(pages, corner_px, page, seams):  # type: ignore[no-untyped-def]
+@over_rows
+def _edge_differences(first, end, seams, pages, corner_px, page, out):  # type: ignore[no-untyped-def]
     """What the second side shows more than the first, near the start and the end of each seam: float32 [E, 2, 3]."""
-    out = np.zeros((len(seams), 2, 3), np.float32)
-    for e in numba.prange(len(seams)):
-        f, k, g, j = seams[e]
+    for e in range(first, end):
+        f, k, g, j = seams[e, 0], seams[e, 1], seams[e, 2], seams[e, 3]
         fa, fb = corner_px[f, k], corner_px[f, (k + 1) % 3]
         ga, gb = corner_px[g, (j + 1) % 3], corner_px[g, j]
         length = max(abs(fb[0] - fa[0]), abs(fb[1] - fa[1]), abs(gb[0] - ga[0]), abs(gb[1] - ga[1]))
         steps = min(64, max(3, int(length)))
-        total = np.zeros(2)
+        start, finish = 0.0, 0.0
         for i in range(steps):
             t = (i + 0.5) / steps
             for c in range(3):
@@ -123,12 +126,11 @@ def _edge_differences(pages, corner_px, page, seams):  # type: ignore[no-untyped
                 far = _bilinear(pages, page[g], ga[0] + t * (gb[0] - ga[0]), ga[1] + t * (gb[1] - ga[1]), c)
                 out[e, 0, c] += (1 - t) * (far - near)
                 out[e, 1, c] += t * (far - near)
-            total[0] += 1 - t
-            total[1] += t
+            start += 1 - t
+            finish += t
         for c in range(3):
-            out[e, 0, c] /= total[0]
-            out[e, 1, c] /= total[1]
-    return out
+            out[e, 0, c] /= start
+            out[e, 1, c] /= finish
 
 
 @numba.njit(cache=True)
@@ -142,20 +144,28 @@ def _bilinear(pages, p, x, y, c):  # type: ignore[no-untyped-def]
     return (1 - fy) * upper + fy * lower
 
 
-@numba.njit(cache=True, parallel=True)
-def add_offsets(pages, owner, corner_px, chart, corner_node, offset):  # type: ignore[no-untyped-def]
+def add_offsets(
+    pages: NDArray[np.uint8], atlas: Atlas, corner_node: NDArray[np.int32], offset: NDArray[np.float32]
+) -> None:
     """Add the offsets [N, 3], interpolated over each face, to the texels of all charts, in place."""
-    count, size = owner.shape[0], owner.shape[1]
-    for row in numba.prange(count * size):
-        p, y = row // size, row % size
+    size = pages.shape[1]
+    rows = pages.reshape(-1, size, 3), atlas.owner.reshape(-1, size)
+    _add_offsets(*rows, atlas.corner_px, atlas.chart, corner_node, offset)
+
+
+@over_rows
+def _add_offsets(first, end, pages, owner, corner_px, chart, corner_node, offset):  # type: ignore[no-untyped-def]
+    """The same for the rows of all pages, one below another."""
+    size = owner.shape[1]
+    for row in range(first, end):
         for x in range(size):
-            f = owner[p, y, x]
+            f = owner[row, x]
             if f < 0 or chart[f] < 0:
                 continue
-            b0, b1, b2 = barycentric(corner_px, f, x + 0.5, y + 0.5)
+            b0, b1, b2 = barycentric(corner_px, f, x + 0.5, row % size + 0.5)
             b0, b1, b2 = max(b0, 0.0), max(b1, 0.0), max(b2, 0.0)
             total = b0 + b1 + b2
             i, j, k = corner_node[f, 0], corner_node[f, 1], corner_node[f, 2]
             for c in range(3):
                 step = (b0 * offset[i, c] + b1 * offset[j, c] + b2 * offset[k, c]) / total
-                pages[p, y, x, c] = int(min(max(pages[p, y, x, c] + step, 0.0), 255.0) + 0.5)
+                pages[row, x, c] = int(min(max(pages[row, x, c] + step, 0.0), 255.0) + 0.5)

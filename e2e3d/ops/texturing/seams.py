@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.atlas import Atlas, barycentric, surface_colour
 from e2e3d.ops.texturing.candidates import Candidates
 
@@ -121,12 +123,12 @@ def _longer(values):  # type: ignore[no-untyped-def]
     return longer
 
 
-@numba.njit(cache=True, parallel=True)
-def paint_strip(colour, texel, first, last, owner, corner_px, vertices, faces, camera, image, gain, scale):  # type: ignore[no-untyped-def]
-    """Sample the strip texels [first, last) in the photograph across their seam, into `colour` float32 [T, 3]."""
+@over_rows
+def paint_strip(first, end, texel, colour, owner, corner_px, vertices, faces, camera, image, gain, scale):  # type: ignore[no-untyped-def]
+    """Sample texels int64 [T] of a strip in the photograph across their seam, into `colour` float32 [T, 3]."""
     size = owner.shape[1]
-    taps = max(1, int(np.ceil(1 / scale - 1e-6)))
-    for i in numba.prange(first, last):
+    taps = max(1, math.ceil(1 / scale - 1e-6))
+    for i in range(first, end):
         p, y, x = texel[i] // (size * size), texel[i] // size % size, texel[i] % size
         f = owner[p, y, x]
         b0, b1, b2 = barycentric(corner_px, f, x + 0.5, y + 0.5)
@@ -150,15 +152,13 @@ def fade_strip(
         corner_node: int32 [F, 3], the node of each face corner.
         offset: float32 [N, 3] of :func:`~e2e3d.ops.texturing.levelling.level_seams`.
     """
-    _fade(
-        pages.reshape(-1, 3), strip.texel, strip.distance, strip.seam, strip.side, strip.colour, seams, corner_node,
-        offset, STRIP_PX,
-    )  # fmt: skip
+    texels = strip.texel, strip.distance, strip.seam, strip.side, strip.colour
+    _fade(*texels, pages.reshape(-1, 3), seams, corner_node, offset, STRIP_PX)
 
 
-@numba.njit(cache=True, parallel=True)
-def _fade(pages, texel, distance, seam, side, colour, seams, corner_node, offset, reach):  # type: ignore[no-untyped-def]
-    for i in numba.prange(len(texel)):
+@over_rows
+def _fade(first, end, texel, distance, seam, side, colour, pages, seams, corner_node, offset, reach):  # type: ignore[no-untyped-def]
+    for i in range(first, end):
         if colour[i, 0] < 0:
             continue
         e, other = seam[i], 2 - 2 * side[i]
@@ -169,7 +169,7 @@ def _fade(pages, texel, distance, seam, side, colour, seams, corner_node, offset
         for c in range(3):
             levelled = colour[i, c] + 0.5 * (offset[a, c] + offset[b, c])
             worst = max(worst, abs(levelled - pages[texel[i], c]))
-        weight *= np.exp(-((worst / DISAGREEMENT) ** 2))
+        weight *= math.exp(-((worst / DISAGREEMENT) ** 2))
         for c in range(3):
             levelled = colour[i, c] + 0.5 * (offset[a, c] + offset[b, c])
             value = (1 - weight) * pages[texel[i], c] + weight * levelled

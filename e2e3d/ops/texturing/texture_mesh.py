@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.errors import ReconstructionError
+from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.adjacency import connected_parts, face_adjacency, opposite_slots
 from e2e3d.ops.texturing.atlas import Atlas, chart_rows, lay_out, paint_rows
 from e2e3d.ops.texturing.camera import project, project_points
@@ -70,7 +70,8 @@ def texture_mesh(
     label = select_views(candidates, neighbours, slots)
     chart, chart_count = connected_parts(neighbours, label)
     charts = _Charts(chart, _views_of_charts(chart, label, chart_count))
-    face_px = _project_corners(vertices, faces, cameras, label)
+    face_px = np.zeros((len(faces), 3, 2), np.float32)
+    _project_corners(faces, vertices, cameras, label, face_px)
     layout = pack_charts(face_px, chart, chart_count, atlas_size_px, max_pages)
     atlas = lay_out(face_px, chart, layout)
     seams = find_seams(neighbours, slots, chart)
@@ -138,20 +139,16 @@ def _views_of_charts(chart: NDArray[np.int32], label: NDArray[np.int32], count: 
     return view
 
 
-@numba.njit(cache=True, parallel=True)
-def _project_corners(
-    vertices: NDArray[np.float32], faces: NDArray[np.int32], cameras: NDArray[np.float64], label: NDArray[np.int32]
-) -> NDArray[np.float32]:
-    """Corners float32 [F, 3, 2] of each face in its photograph, pixels."""
-    out = np.zeros((len(faces), 3, 2), np.float32)
-    for f in numba.prange(len(faces)):
+@over_rows
+def _project_corners(first, end, faces, vertices, cameras, label, out):  # type: ignore[no-untyped-def]
+    """Corners float32 [F, 3, 2] of each face in its photograph, pixels, into `out`."""
+    for f in range(first, end):
         if label[f] < 0:
             continue
         for k in range(3):
             v = faces[f, k]
             x, y, _ = project(cameras[label[f]], vertices[v, 0], vertices[v, 1], vertices[v, 2])
             out[f, k, 0], out[f, k, 1] = x, y
-    return out
 
 
 def _paint(
@@ -175,12 +172,12 @@ def _paint(
         image, _ = load_photo(int(view))
         own = [runs[start[c] : start[c + 1]] for c in np.flatnonzero(charts.view == view)]
         args = (vertices, faces, cameras[view], image, gain[view], scale)
-        paint_rows(pages, atlas.owner, atlas.corner_px, atlas.chart, np.concatenate(own), *args)
-        first, last = np.searchsorted(strip.view, [view, view + 1])
-        paint_strip(strip.colour, strip.texel, first, last, atlas.owner, atlas.corner_px, *args)
+        paint_rows(np.concatenate(own), pages, atlas.owner, atlas.corner_px, atlas.chart, *args)
+        part = slice(*np.searchsorted(strip.view, [view, view + 1]))
+        paint_strip(strip.texel[part], strip.colour[part], atlas.owner, atlas.corner_px, *args)
     corner_node, node_count = chart_nodes(faces, atlas.chart)
     offset = level_seams(atlas, pages, seams, corner_node, node_count)
-    add_offsets(pages, atlas.owner, atlas.corner_px, atlas.chart, corner_node, offset)
+    add_offsets(pages, atlas, corner_node, offset)
     fade_strip(pages, strip, seams, corner_node, offset)
     return pages
 

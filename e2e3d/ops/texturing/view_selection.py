@@ -37,7 +37,9 @@ def select_views(candidates: Candidates, neighbours: NDArray[np.int32], slots: N
     label = np.where(count > 0, np.take_along_axis(candidates.view, choice[:, None], 1)[:, 0], -1).astype(np.int32)
     for _ in range(MERGE_ROUNDS):
         part, part_count = connected_parts(neighbours, label)
-        if _merge_small(label, part, part_count, candidates.view, cost, neighbours, SMALL_CHART_FACES) == 0:
+        members = np.argsort(part, kind="stable")
+        start = np.searchsorted(part[members], np.arange(part_count + 1))
+        if _merge_small(label, part, members, start, candidates.view, cost, neighbours, SMALL_CHART_FACES) == 0:
             break
     return label
 
@@ -110,27 +112,17 @@ def _send(views, message, belief, share, smoothness, f, k, g, slot, n, m):  # ty
 
 
 @numba.njit(cache=True)
-def _merge_small(label, part, part_count, views, cost, neighbours, small):  # type: ignore[no-untyped-def]  # noqa: C901
+def _merge_small(label, part, members, start, views, cost, neighbours, small):  # type: ignore[no-untyped-def]
     """Relabel charts of fewer than `small` faces where a neighbour's view serves all their faces; returns how many.
+
+    The faces of chart p are ``members[start[p] : start[p + 1]]``.
 
     A chart pays the data cost of the change and saves its border, each small chart a fixed amount more for the padding
     and the levelling that it costs in the atlas.
     """
-    size = np.zeros(part_count, np.int64)
-    for f in range(len(label)):
-        if part[f] >= 0:
-            size[part[f]] += 1
-    start = np.zeros(part_count + 1, np.int64)
-    start[1:] = np.cumsum(size)
-    fill = start[:-1].copy()
-    members = np.empty(start[-1], np.int64)
-    for f in range(len(label)):
-        if part[f] >= 0:
-            members[fill[part[f]]] = f
-            fill[part[f]] += 1
     changed = 0
-    for p in range(part_count):
-        if size[p] >= small:
+    for p in range(len(start) - 1):
+        if start[p + 1] - start[p] >= small:
             continue
         faces = members[start[p] : start[p + 1]]
         own = label[faces[0]]

@@ -7,6 +7,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.row_kernels import over_rows
+
 MAX_RASTER_PX = 4_000_000
 VISIBLE_SHARE = 0.97
 MIN_COSINE = 0.12
@@ -69,10 +71,11 @@ def score_view(
     farthest = cv2.dilate(depth, window, borderType=cv2.BORDER_REPLICATE)
     pixel_angle = float(1 / (camera[0] * size[0] / width))
     centre = -camera[12:24].reshape(3, 4)[:, :3].T @ camera[12:24].reshape(3, 4)[:, 3]
-    cosine = _cosines(vertices_world, faces, centre)
-    quality, colour = _rate_faces(
-        corners, faces, cosine, depth, owner, nearest, farthest, small, gradient, usable, pixel_angle, scale**-2
-    )
+    cosine, quality = np.zeros(len(faces), np.float32), np.zeros(len(faces), np.float32)
+    colour = np.zeros((len(faces), 3), np.uint8)
+    _cosines(faces, vertices_world, centre, cosine)
+    buffers = (depth, owner, nearest, farthest, small, gradient, usable)
+    _rate_faces(faces, corners, cosine, *buffers, pixel_angle, scale**-2, quality, colour)
     quality[(quality > 0) & _spilled(corners, faces, colour, small, owner)] = -1
     return quality, colour
 
@@ -144,13 +147,10 @@ def _local_means(image: NDArray[np.float32], chosen: NDArray[np.bool_]) -> NDArr
     return np.where(count > 0.5, total / np.maximum(count, 1), np.float32(np.nan))
 
 
-@numba.njit(cache=True, parallel=True)
-def _cosines(
-    vertices: NDArray[np.float32], faces: NDArray[np.int32], centre: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """Cosine float32 [F] between each face's normal and the direction to the camera."""
-    out = np.zeros(len(faces), np.float32)
-    for f in numba.prange(len(faces)):
+@over_rows
+def _cosines(first, end, faces, vertices, centre, out):  # type: ignore[no-untyped-def]
+    """Cosine float32 [F] between each face's normal and the direction to the camera, into `out`."""
+    for f in range(first, end):
         a, b, c = vertices[faces[f, 0]], vertices[faces[f, 1]], vertices[faces[f, 2]]
         ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
         vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
@@ -161,7 +161,6 @@ def _cosines(
         length = ((nx * nx + ny * ny + nz * nz) * (dx * dx + dy * dy + dz * dz)) ** 0.5
         if length > 0:
             out[f] = (nx * dx + ny * dy + nz * dz) / length
-    return out
 
 
 @numba.njit(cache=True)
@@ -173,63 +172,52 @@ def _plane(corners, face):  # type: ignore[no-untyped-def]
     return x0, y0, z0, x1, y1, z1, x2, y2, z2, (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
 
 
-@numba.njit(cache=True, parallel=True)
 def face_buffer(
     corners: NDArray[np.float32], faces: NDArray[np.int32], height: int, width: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Depth float32 [H, W] (1e30 = nothing) and number int32 [H, W] of the nearest face at each pixel centre."""
     depth = np.full((height, width), np.float32(1e30), np.float32)
     owner = np.full((height, width), -1, np.int32)
-    bands = 8
-    for band in numba.prange(bands):
-        top, bottom = height * band // bands, height * (band + 1) // bands
-        for f in range(len(faces)):
-            x0, y0, z0, x1, y1, z1, x2, y2, z2, area = _plane(corners, faces[f])
-            if z0 <= 0 or z1 <= 0 or z2 <= 0 or area == 0:
-                continue
-            low, high = min(y0, y1, y2), max(y0, y1, y2)
-            if high < top or low > bottom:
-                continue
-            left, right = min(x0, x1, x2), max(x0, x1, x2)
-            if right < 0 or left > width:
-                continue
-            i0, i1 = 1 / z0, 1 / z1
-            i2 = 1 / z2
-            for y in range(max(top, int(np.ceil(low - 0.5))), min(bottom, int(np.floor(high - 0.5)) + 1)):
-                py = y + 0.5
-                for x in range(max(0, int(np.ceil(left - 0.5))), min(width, int(np.floor(right - 0.5)) + 1)):
-                    px = x + 0.5
-                    b1 = ((px - x0) * (y2 - y0) - (x2 - x0) * (py - y0)) / area
-                    b2 = ((x1 - x0) * (py - y0) - (px - x0) * (y1 - y0)) / area
-                    if b1 < 0 or b2 < 0 or b1 + b2 > 1:
-                        continue
-                    z = 1 / (i0 + b1 * (i1 - i0) + b2 * (i2 - i0))
-                    if z < depth[y, x]:
-                        depth[y, x] = z
-                        owner[y, x] = f
+    _nearest_faces(depth, owner, corners, faces)
     return depth, owner
 
 
-@numba.njit(cache=True, parallel=True)
-def _rate_faces(
-    corners: NDArray[np.float32],
-    faces: NDArray[np.int32],
-    cosine: NDArray[np.float32],
-    depth: NDArray[np.float32],
-    owner: NDArray[np.int32],
-    nearest: NDArray[np.float32],
-    farthest: NDArray[np.float32],
-    image: NDArray[np.uint8],
-    gradient: NDArray[np.float32],
-    usable: NDArray[np.uint8],
-    pixel_angle: float,
-    area_factor: float,
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+@over_rows
+def _nearest_faces(first, end, depth, owner, corners, faces):  # type: ignore[no-untyped-def]
+    width = depth.shape[1]
+    for f in range(len(faces)):
+        x0, y0, z0, x1, y1, z1, x2, y2, z2, area = _plane(corners, faces[f])
+        if z0 <= 0 or z1 <= 0 or z2 <= 0 or area == 0:
+            continue
+        low, high = min(y0, y1, y2), max(y0, y1, y2)
+        if high < first or low > end:
+            continue
+        left, right = min(x0, x1, x2), max(x0, x1, x2)
+        if right < 0 or left > width:
+            continue
+        i0, i1, i2 = 1 / z0, 1 / z1, 1 / z2
+        for y in range(max(first, int(np.ceil(low - 0.5))), min(end, int(np.floor(high - 0.5)) + 1)):
+            py = y + 0.5
+            for x in range(max(0, int(np.ceil(left - 0.5))), min(width, int(np.floor(right - 0.5)) + 1)):
+                px = x + 0.5
+                b1 = ((px - x0) * (y2 - y0) - (x2 - x0) * (py - y0)) / area
+                b2 = ((x1 - x0) * (py - y0) - (px - x0) * (y1 - y0)) / area
+                if b1 < 0 or b2 < 0 or b1 + b2 > 1:
+                    continue
+                z = 1 / (i0 + b1 * (i1 - i0) + b2 * (i2 - i0))
+                if z < depth[y, x]:
+                    depth[y, x] = z
+                    owner[y, x] = f
+
+
+@over_rows
+def _rate_faces(  # type: ignore[no-untyped-def]
+    first, end, faces, corners, cosine, depth, owner, nearest, farthest, image, gradient, usable, pixel_angle,
+    area_factor, quality, colour,
+):  # fmt: skip
     """Quality float32 [F] and mean colour uint8 [F, 3] of each face, from the buffers of :func:`face_buffer`."""
     height, width = depth.shape
-    quality = np.zeros(len(faces), np.float32)
-    colour = np.zeros((len(faces), 3), np.uint8)
-    for f in numba.prange(len(faces)):
+    for f in range(first, end):
         x0, y0, z0, x1, y1, z1, x2, y2, z2, area = _plane(corners, faces[f])
         if cosine[f] < MIN_COSINE or z0 <= 0 or z1 <= 0 or z2 <= 0 or area == 0:
             continue
@@ -269,4 +257,3 @@ def _rate_faces(
             rating *= BEFORE_OUTLINE
         quality[f] = rating
         colour[f, 0], colour[f, 1], colour[f, 2] = int(red / seen), int(green / seen), int(blue / seen)
-    return quality, colour

@@ -108,7 +108,7 @@ def test_tls_is_verified_against_the_name_although_the_address_is_pinned() -> No
     authority.issue_cert("hooks.example").configure_cert(server)
     authority.configure_trust(client)
     guard = AddressGuard(LOCAL, lambda host, port: ("127.0.0.1",))
-    with receiving(server) as receiver:
+    with receiving(tls=server) as receiver:
         assert send(receiver.url("hooks.example"), guard, client).status_code == 204
         with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
             send(receiver.url("other.example"), guard, client)

@@ -1,0 +1,25 @@
+"""Kernels over the rows of arrays, on as many threads as the process was granted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+from e2e3d.ops.threads import in_blocks
+
+
+def over_rows(kernel: Callable[..., None]) -> Callable[..., None]:
+    """Compile ``kernel(first, end, *arrays)``, which handles the rows from `first` to before `end`.
+
+    Returns:
+        ``run(*arrays)``, which handles all rows of the first array on several threads.
+    """
+    compiled: Any = numba.njit(kernel, cache=True, nogil=True)
+
+    def run(*arrays: Any) -> None:
+        in_blocks(lambda first, end: compiled(first, end, *arrays), len(arrays[0]))
+
+    run.__doc__ = kernel.__doc__
+    return run
