@@ -71,20 +71,19 @@ def _counted(store: str) -> dict[str, float]:
 def passes(views: list[View], count: Callable[[], int]) -> dict[str, float]:
     """CPU seconds and evaluations (by `count`) of both stereo passes of the first view on one thread."""
     from e2e3d.data.ref import Ref
-    from e2e3d.jobs.config import PipelineConfig
     from e2e3d.stages import consistency, depth
     from e2e3d.stages.base import RunContext
 
-    config, context = PipelineConfig(), RunContext()
+    config, context = depth.DepthConfig(), RunContext()
     refs = [Ref.of(view) for view in views]
 
     def first_pass(i: int) -> DepthMap:
-        return depth.run(depth.DepthInputs(refs[i], tuple(refs[:i] + refs[i + 1 :])), config.depth, context)
+        return depth.run(depth.DepthInputs(refs[i], tuple(refs[:i] + refs[i + 1 :])), config, context)
 
     maps, photometric_s, photometric = _measured(lambda: first_pass(0), count)
     around = [Ref.of(first_pass(i)) for i in range(1, len(refs))]
     inputs = consistency.ConsistencyInputs(refs[0], tuple(refs[1:]), Ref.of(maps), tuple(around))
-    _, second_s, second = _measured(lambda: consistency.run(inputs, config.consistency, context), count)
+    _, second_s, second = _measured(lambda: consistency.run(inputs, consistency.ConsistencyConfig(), context), count)
     return {
         "pixels": float(maps.depth.size),
         "photometric_cpu_s": photometric_s,

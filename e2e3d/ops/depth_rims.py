@@ -20,7 +20,7 @@ _FLAT = 10  # grey levels within 3 x 3 pixels
 _EDGE = 40  # grey levels within 3 x 3 pixels
 _EMPTY = 1 / 14  # smallest width of the empty space, in heights or widths of the image, whichever is less
 _BLUR = 2  # width of an edge in an image, pixels
-_SURE = 0.5  # confidence from which a depth counts against points in front of it
+SURE = 0.5  # confidence from which a depth counts against what lies in front of it
 _PAST = 3.0  # pixels' widths that a point must lie in front of it
 _REFUTED = 0.15  # share of a rim's points that must be
 
@@ -61,7 +61,7 @@ def refuted_rims(suspect: Mask, refuted: Mask) -> Mask:
 
 def nearest_around(depth: NDArray[np.float32], confidence: NDArray[np.float32]) -> NDArray[np.float32]:
     """The nearest of the 3 x 3 depths around each pixel [H, W] where all of them are sure, else 0."""
-    sure = np.where(confidence >= _SURE, depth, np.float32(0))
+    sure = np.where(confidence >= SURE, depth, np.float32(0))
     return np.asarray(cv2.erode(sure, np.ones((3, 3), np.uint8)))
 
 

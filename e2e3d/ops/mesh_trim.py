@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from e2e3d.data.dense import DepthMap, View
+from e2e3d.ops.depth_rims import SURE
 from e2e3d.ops.mesh_topology import edge_pairs, face_components, face_edges
 
 Floats = NDArray[np.float32]
@@ -15,7 +16,6 @@ Mask = NDArray[np.bool_]
 
 _ENCLOSED = 0.8  # of the rim of a patch that closes a hole
 _OPEN = 0.3  # of its area: what views see more of through it is no hole
-_SURE = 0.5  # confidence from which a depth counts as having seen through a point
 _SAMPLES = 2000  # vertices of a part that distances between parts are measured with
 
 
@@ -38,7 +38,7 @@ def seen_through(vertices: Floats, view: View, depth_map: DepthMap, margin: floa
     depth = depth_map.depth[rows, columns]
     through, surely, free = np.zeros((3, len(vertices)), np.bool_)
     through[inside] = z[inside] < (1 - margin) * depth
-    surely[inside] = through[inside] & (depth_map.confidence[rows, columns] >= _SURE)
+    surely[inside] = through[inside] & (depth_map.confidence[rows, columns] >= SURE)
     free[inside] = (depth <= 0) | (z[inside] < (1 + margin) * depth)
     return through, surely, free
 
