@@ -24,6 +24,9 @@ MIN_MODEL_SIZE = 3
 _THREADS = 1  # the solver adds in the order in which threads finish: with more, no two runs give the same model
 MIN_MEDIAN_ANGLE_DEG = 1.0
 _NEARLY_ALL = 0.9
+# All cameras are adjusted whenever the model has grown by so much. The end is adjusted until it converges anyway.
+_GROWTH, _GROWTH_WEAK = 1.3, 1.1
+_ADJUSTMENTS = 2  # at most, each time, with outliers dropped between them
 _HOMOGRAPHIES = (
     pycolmap.TwoViewGeometryConfiguration.PANORAMIC,
     pycolmap.TwoViewGeometryConfiguration.PLANAR_OR_PANORAMIC,
@@ -166,7 +169,8 @@ def _run_mapper(
 
 
 def _ask_less(options: pycolmap.IncrementalPipelineOptions, min_inliers: int) -> None:
-    """Register photographs by as few points as verify a pair, and start from weaker pairs."""
+    """Register photographs by as few points as verify a pair, start from weaker pairs, and adjust more often."""
+    options.ba_global_frames_ratio = options.ba_global_points_ratio = _GROWTH_WEAK
     options.mapper.abs_pose_min_num_inliers = min_inliers
     options.mapper.abs_pose_min_inlier_ratio = 0.15
     options.mapper.init_min_num_inliers = min(options.mapper.init_min_num_inliers, 4 * min_inliers)
@@ -193,13 +197,16 @@ def _only_turned(database: pycolmap.Database) -> bool:
 
 
 def incremental_options(fixed_cameras: frozenset[int], settings: SfmSettings) -> pycolmap.IncrementalPipelineOptions:
-    """COLMAP's defaults, seeded, for small sets too, with the given intrinsics held."""
+    """COLMAP's defaults, seeded, for small sets too, all cameras adjusted less often, the given intrinsics held."""
     options = pycolmap.IncrementalPipelineOptions(
         min_num_matches=settings.min_inliers,
         min_model_size=MIN_MODEL_SIZE,
         num_threads=_THREADS,
         random_seed=SEED,
         extract_colors=False,
+        ba_global_frames_ratio=_GROWTH,
+        ba_global_points_ratio=_GROWTH,
+        ba_global_max_refinements=_ADJUSTMENTS,
     )
     options.constant_cameras = set(fixed_cameras)
     options.mapper.constant_cameras = set(fixed_cameras)

@@ -127,7 +127,7 @@ def _mapping(
 
 STAGE = Stage(
     name="mapping",
-    version=5,
+    version=6,
     config=MappingConfig,
     output=Mapping,
     run=run,
