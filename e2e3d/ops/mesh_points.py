@@ -73,14 +73,21 @@ def well_placed(cloud: PointCloud, angles_deg: NDArray[np.float32], max_ratio: f
     return np.asarray(error <= max_ratio * error[middle])
 
 
-def crowded(cloud: PointCloud, tree: cKDTree, neighbours: int, radius_footprints: float, threads: int) -> Mask:
-    """Which points [N] have so many `neighbours` within `radius_footprints` times their own footprint."""
-    result = np.zeros(len(cloud.points_world), np.bool_)
+def crowded(
+    points_world: NDArray[np.float32],
+    footprint: NDArray[np.float32],
+    neighbours: int,
+    radius_footprints: float,
+    threads: int,
+) -> Mask:
+    """Which points [N] have so many `neighbours` within `radius_footprints` times their own footprint [N]."""
+    tree = cKDTree(points_world)
+    result = np.zeros(len(points_world), np.bool_)
     rank = min(neighbours + 1, tree.n)
     for first in range(0, len(result), _CHUNK):
         part = slice(first, first + _CHUNK)
-        distance, _ = tree.query(cloud.points_world[part], [rank], workers=threads)
-        result[part] = distance[:, 0] <= radius_footprints * cloud.footprint[part]
+        distance, _ = tree.query(points_world[part], [rank], workers=threads)
+        result[part] = distance[:, 0] <= radius_footprints * footprint[part]
     return result
 
 

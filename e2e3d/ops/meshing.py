@@ -111,8 +111,9 @@ def _trusted(
     centers = np.array([-view.cam_from_world[:, :3].T @ view.cam_from_world[:, 3] for view in views])
     images = np.array([view.image_index for view in views], np.int32)
     angles = triangulation_angles(cloud, centers, images)
-    cloud = take_points(cloud, well_placed(cloud, angles, rules.max_error_ratio))
-    cloud = take_points(cloud, crowded(cloud, cKDTree(cloud.points_world), _COMPANY, _COMPANY_RADIUS, threads))
+    keep = well_placed(cloud, angles, rules.max_error_ratio)
+    keep[keep] = crowded(cloud.points_world[keep], cloud.footprint[keep], _COMPANY, _COMPANY_RADIUS, threads)
+    cloud = take_points(cloud, keep)
     return cloud, cKDTree(cloud.points_world)
 
 

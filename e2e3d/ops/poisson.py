@@ -13,6 +13,9 @@ Faces = NDArray[np.int32]
 
 MIN_POINTS = 200
 _DEEPEST, _SHALLOWEST = 13, 5
+_SAMPLES_A_CELL = 2.0  # on average; with more, single wrong points weigh as much as surface that many views measured
+_MOST_CELLS = 2_000_000  # with points, of the finest: 4 million faces, about 4 GB
+_SEED = 0
 _BOX = 1.1  # Open3D's octree is this much larger than the points
 
 
@@ -21,8 +24,20 @@ def octree_depth(extent: float, cell: float) -> int:
     return int(np.clip(np.ceil(np.log2(_BOX * extent / cell)), _SHALLOWEST, _DEEPEST))
 
 
+def occupied_cells(points: Floats, size: float) -> int:
+    """How many cells of a grid with cells of `size` hold points [N, 3]."""
+    key = np.zeros(len(points), np.int64)
+    for axis in points.T:
+        place = np.floor((axis - axis.min()) / np.float32(size)).astype(np.int64)
+        key = key * (place.max() + 1) + place
+    return len(np.unique(key))
+
+
 def poisson_surface(cloud: PointCloud, cell: float) -> tuple[Floats, Faces]:
-    """Vertices [V, 3] and faces [F, 3] of the surface, with cells of about `cell` model units where points are dense.
+    """Vertices [V, 3] and faces [F, 3] of the surface, with cells of `cell` model units or up to twice as fine.
+
+    A few points a cell are taken, by chance with a fixed seed. The octree is deep where they are dense, so the choice
+    must not even them out. Cells of very large clouds are wider, so that memory stays bounded.
 
     Runs on one thread: with more, Open3D's sums depend on their order, and so would the mesh.
     The surface goes on where there are no points, and ends only at the octree's border: trim it.
@@ -40,10 +55,13 @@ def poisson_surface(cloud: PointCloud, cell: float) -> tuple[Floats, Faces]:
     import open3d as o3d  # slow to import, and only needed here
 
     extent = float(np.ptp(cloud.points_world, axis=0).max())
-    points = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(cloud.points_world.astype(np.float64)))
-    points.normals = o3d.utility.Vector3dVector(cloud.normals_world.astype(np.float64))
+    depth = octree_depth(extent, cell)
+    while (cells := occupied_cells(cloud.points_world, _BOX * extent / 2**depth)) > _MOST_CELLS and depth > _SHALLOWEST:
+        depth -= 1
+    taken = np.random.default_rng(_SEED).random(count) < _SAMPLES_A_CELL * cells / count
+    positions, normals = cloud.points_world[taken], cloud.normals_world[taken]
+    points = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(positions.astype(np.float64)))
+    points.normals = o3d.utility.Vector3dVector(normals.astype(np.float64))
     with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
-        mesh, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(
-            points, depth=octree_depth(extent, cell), n_threads=1
-        )
+        mesh, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(points, depth=depth, n_threads=1)
     return np.asarray(mesh.vertices).astype(np.float32), np.asarray(mesh.triangles).astype(np.int32)

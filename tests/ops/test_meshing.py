@@ -10,11 +10,12 @@ import pytest
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.mesh import Mesh
 from e2e3d.errors import ReconstructionError
+from e2e3d.ops import poisson
 from e2e3d.ops.fusion import FusionRules, empty_cloud, fuse_view, merge_clouds, prepare_view
 from e2e3d.ops.mesh_topology import face_areas, face_components, face_edges
 from e2e3d.ops.mesh_trim import border_edges, near_components, seen_through, supported_faces
 from e2e3d.ops.meshing import MeshRules, build_mesh
-from e2e3d.ops.poisson import octree_depth
+from e2e3d.ops.poisson import occupied_cells, octree_depth, poisson_surface
 from tests.ops.exact_views import FLOOR_RADIUS, FLOOR_Z, orbit, surface_distance
 
 Scene = tuple[list[View], list[DepthMap], PointCloud]
@@ -192,3 +193,22 @@ def test_islands_must_be_larger_the_farther_they_are() -> None:
 @pytest.mark.parametrize(("extent", "cell", "depth"), [(10.0, 0.1, 7), (10.0, 1e-9, 13), (1.0, 1.0, 5)])
 def test_octree_depth(extent: float, cell: float, depth: int) -> None:
     assert octree_depth(extent, cell) == depth
+
+
+def test_large_clouds_give_a_coarser_surface(monkeypatch: pytest.MonkeyPatch) -> None:
+    views, depths = orbit(4)
+    prepared = [prepare_view(view, depth) for view, depth in zip(views, depths, strict=True)]
+    cloud = merge_clouds(fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared)
+    cell = 3 * float(np.median(cloud.footprint))
+    fine, _ = poisson_surface(cloud, cell)
+    monkeypatch.setattr(poisson, "_MOST_CELLS", occupied_cells(cloud.points_world, cell) // 4)
+    coarse, _ = poisson_surface(cloud, cell)
+    assert len(coarse) < 0.5 * len(fine)
+    assert np.median(surface_distance(coarse)) < float(np.median(cloud.footprint))
+
+
+def test_occupied_cells() -> None:
+    chance = np.random.default_rng(0)
+    points = (chance.integers(0, 10, (5000, 3)) + chance.uniform(0.01, 0.99, (5000, 3))).astype(np.float32)
+    points[0], points[1] = 0, 10 - 1e-3
+    assert occupied_cells(points, 1.0) == len({tuple(p) for p in np.floor(points).astype(int)})
