@@ -6,7 +6,6 @@ import enum
 import sys
 import time
 import traceback
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -185,7 +184,6 @@ def _run(
 
 def reporting(work: Callable[[], int]) -> int:
     """Run a command; expected errors become one clear block and their exit code, bugs a traceback and code 1."""
-    warnings.filterwarnings("ignore", message="The TBB threading layer")  # Numba takes another one, just as fast
     try:
         return work()
     except KeyboardInterrupt:
