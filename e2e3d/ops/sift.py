@@ -112,7 +112,14 @@ def extract_sift(
     if len(keypoints) == 0:
         return no_features()
     keypoints_px = pycolmap.keypoints_to_matrix(keypoints).astype(np.float32)
-    return Features(keypoints_px, np.array(descriptors.data, np.uint8), sample_colors(image, keypoints_px))
+    keep = _largest(keypoints_px[:, 2], max_features)  # COLMAP stops at a whole octave, half as many again
+    keypoints_px = keypoints_px[keep]
+    return Features(keypoints_px, np.array(descriptors.data, np.uint8)[keep], sample_colors(image, keypoints_px))
+
+
+def _largest(scales: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+    """Indices of the `count` largest scales [N], ascending; of equal ones the first."""
+    return np.sort(np.argsort(-scales, kind="stable")[:count])
 
 
 def no_features() -> Features:

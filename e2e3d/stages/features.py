@@ -93,7 +93,7 @@ def _mask(
 
 STAGE = Stage(
     name="features",
-    version=2,
+    version=3,
     config=FeaturesConfig,
     output=Features,
     run=run,

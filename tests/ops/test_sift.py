@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -60,3 +62,15 @@ def test_a_mask_moves_nothing(upsample_below_px: int) -> None:
 def test_an_empty_mask_leaves_nothing() -> None:
     image, _ = blobs(contrast=80.0)
     assert find_features(image, np.zeros((400, 400), bool), settings()).keypoints_px.shape == (0, 4)
+
+
+def test_no_more_keypoints_than_asked_for_and_those_of_the_largest_scales() -> None:
+    chance = np.random.default_rng(1)
+    noise = chance.integers(0, 255, (60, 80, 3)).astype(np.uint8)
+    image = np.kron(noise, np.ones((5, 5, 1), np.uint8))  # corners everywhere, of one size
+    everything = find_features(image, None, settings())
+    limit = len(everything.keypoints_px) // 3
+    few = find_features(image, None, replace(settings(), max_features=limit))
+    assert len(few.keypoints_px) == len(few.descriptors) == len(few.colors) == limit
+    scales = np.sort(everything.keypoints_px[:, 2])[::-1]
+    assert few.keypoints_px[:, 2].min() >= scales[limit - 1]
