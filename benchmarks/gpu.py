@@ -162,7 +162,8 @@ def compare(views: list[Any], store: str, device: str = "cuda") -> dict[str, flo
 
 def in_flight(passes: Passes, device: str) -> float:
     """Seconds a view when as many processes share the card as E2E3D's own actors do."""
-    from e2e3d.jobs.devices import core_count, gpu_memory_bytes
+    from e2e3d.jobs.devices import gpu_memory_bytes
+    from e2e3d.ops.threads import core_count
     from e2e3d.tasks.placement import lanes
 
     workers = lanes(core_count(), gpu_memory_bytes())

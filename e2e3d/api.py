@@ -124,7 +124,6 @@ def run_job(
 ) -> Result:
     """One whole run: lock the folder, connect the parts, reconstruct, export. Errors as in :func:`reconstruct`."""
     from e2e3d.jobs.cancel import CancelToken
-    from e2e3d.jobs.devices import core_count
     from e2e3d.jobs.forecast import TYPICAL_MEGAPIXELS, stage_seconds
     from e2e3d.jobs.history import History, cache_file
     from e2e3d.jobs.manifest import read_manifest
@@ -132,6 +131,7 @@ def run_job(
     from e2e3d.jobs.run import RunRequest, configure, run_and_export
     from e2e3d.jobs.workspace import locked_folder
     from e2e3d.logs import run_logging
+    from e2e3d.ops.threads import core_count
 
     if out.resolve() == photos.resolve():
         raise SettingsError(

@@ -31,16 +31,21 @@ from e2e3d.storage.objects import S3Options
 
 KEY, SECRET, BUCKET = "e2e3d", "a-secret-of-tests", "artifacts"
 _START_S = 60.0
-_CHANCE = random.SystemRandom()  # processes that run side by side must not choose the same
+_CHANCE = random.SystemRandom()
+_PORTS = 1000  # of each process that runs tests beside others: a server binds its port later than it is chosen
+_FIRST_PORT = 20_000 + _PORTS * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10)
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """A port for a server that starts later: none of those that the system gives to whoever asks for any."""
+    """A port for a server that starts later: never given before, and none that the system gives to who asks for any."""
     while True:
-        port = _CHANCE.randrange(20_000, 30_000)
+        port = _FIRST_PORT + _CHANCE.randrange(_PORTS)
         with contextlib.suppress(OSError), socket.socket() as listener:
             listener.bind(("127.0.0.1", port))
-            return port
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 def program(name: str, *folders: Path) -> str:

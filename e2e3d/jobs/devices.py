@@ -1,23 +1,11 @@
-"""What the machine offers: cores that this process may use, and GPUs."""
+"""GPUs that this process may use."""
 
 from __future__ import annotations
 
 import ctypes
-import math
-import os
-from pathlib import Path
 
 from e2e3d.errors import MachineError
-
-
-def core_count() -> int:
-    """Cores this process may use: CPU affinity and the container's quota are respected."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return cores
-    return cores if quota == "max" else max(1, min(cores, math.floor(int(quota) / int(period))))
+from e2e3d.ops.threads import core_count
 
 
 def gpu_count() -> int:

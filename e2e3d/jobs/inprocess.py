@@ -7,9 +7,10 @@ from typing import Any
 
 from e2e3d.jobs.base_executor import StoreExecutor, UnitDone
 from e2e3d.jobs.cancel import CancelToken
-from e2e3d.jobs.devices import core_count, gpu_count, require_gpu
+from e2e3d.jobs.devices import gpu_count, require_gpu
 from e2e3d.jobs.progress import NoProgress, Progress
 from e2e3d.jobs.units import bind, measured
+from e2e3d.ops.threads import core_count
 from e2e3d.stages.base import RunContext, Stage
 from e2e3d.storage.store import ArtifactStore
 

@@ -24,7 +24,6 @@ from e2e3d.data.service.lifecycle import Happening
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import CancelledError, E2E3DError, MachineError
 from e2e3d.jobs.cancel import CancelToken, cancel_on_signals
-from e2e3d.jobs.devices import core_count
 from e2e3d.jobs.forecast import TYPICAL_MEGAPIXELS, stage_seconds
 from e2e3d.jobs.history import History
 from e2e3d.jobs.options import Options
@@ -32,6 +31,7 @@ from e2e3d.jobs.progress import ProgressModel
 from e2e3d.jobs.run import RunRequest, configure, run_and_export
 from e2e3d.jobs.source import StoredFiles
 from e2e3d.logs import JsonLines
+from e2e3d.ops.threads import core_count
 from e2e3d.settings import ServiceSettings, load_service_settings
 from e2e3d.storage.bell import Bell
 from e2e3d.storage.database import Database

@@ -17,7 +17,7 @@ import psutil
 import ray
 
 from e2e3d.errors import MachineError
-from e2e3d.jobs.devices import core_count
+from e2e3d.ops.threads import core_count
 from e2e3d.tasks.environment import LOCAL_ENVIRONMENT
 
 log = logging.getLogger(__name__)

@@ -16,8 +16,9 @@ from e2e3d.data.stats import StageStats, UnitStats
 from e2e3d.errors import CancelledError, MachineError, ReconstructionError
 from e2e3d.jobs.base_executor import StoreExecutor
 from e2e3d.jobs.cancel import CancelToken
-from e2e3d.jobs.devices import core_count, gpu_count
+from e2e3d.jobs.devices import gpu_count
 from e2e3d.jobs.inprocess import InProcessExecutor
+from e2e3d.ops.threads import core_count
 from e2e3d.storage.store import ArtifactStore
 from e2e3d.tasks.executor import RayExecutor
 from tests.jobs import toy_stages as toy
