@@ -1,4 +1,4 @@
-"""SIFT keypoints and root-SIFT descriptors of one photograph, through COLMAP's implementation.
+"""SIFT keypoints and root-SIFT descriptors of one photograph, through OpenCV's implementation (ADR 21).
 
 Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004; L1-root normalisation after Arandjelovic
 and Zisserman, "Three things everyone should know to improve object retrieval", CVPR 2012.
@@ -10,11 +10,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import pycolmap
 from numpy.typing import NDArray
 
 from e2e3d.data.features import Features
-from e2e3d.ops.colmap_log import silence_colmap
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,7 @@ class SiftSettings:
 
 _BLANK = 20  # with fewer clear keypoints a picture is blank, and faint ones would be noise
 _MARGIN_PX = 32
+_LAYERS = 3  # of an octave, as Lowe advises
 
 
 def find_features(image: NDArray[np.uint8], mask: NDArray[np.bool_] | None, settings: SiftSettings) -> Features:
@@ -65,7 +64,7 @@ def find_features(image: NDArray[np.uint8], mask: NDArray[np.bool_] | None, sett
             part,
             settings.max_features,
             threshold,
-            -1 if max(part.shape[:2]) <= settings.upsample_below_px else 0,
+            max(part.shape[:2]) <= settings.upsample_below_px,
             settings.normalization,
         )
         if mask is not None:
@@ -91,30 +90,48 @@ def extract_sift(
     image: NDArray[np.uint8],
     max_features: int,
     peak_threshold: float,
-    first_octave: int,
+    upsample: bool,
     normalization: str,
 ) -> Features:
-    """Detect and describe, on one thread, in pixels of `image` (uint8 [H, W, 3] RGB).
+    """Detect and describe, in pixels of `image` (uint8 [H, W, 3] RGB).
+
+    OpenCV doubles whatever it searches. What is not to be upsampled is therefore halved before: the finest blur of the
+    scale space, 1.6 pixels of `image`, leaves nothing of what that takes away.
 
     When there are more than `max_features` keypoints, those of the largest scales stay.
     """
     assert image.ndim == 3
     assert image.dtype == np.uint8
-    silence_colmap()
-    options = pycolmap.FeatureExtractionOptions(num_threads=1, use_gpu=False)
-    options.sift.max_num_features = max_features
-    options.sift.peak_threshold = peak_threshold
-    options.sift.first_octave = first_octave
-    options.sift.normalization = pycolmap.Normalization(normalization)
-    extractor = pycolmap.FeatureExtractor.create(options, pycolmap.Device.cpu)
-    grey = np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
-    keypoints, descriptors = extractor.extract_from_uint8_array(grey)
+    height, width = image.shape[:2]
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    if not upsample:
+        grey = cv2.resize(grey, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
+    detector = cv2.SIFT_create(
+        nfeatures=0,  # all of them: OpenCV would keep those of the highest contrast
+        nOctaveLayers=_LAYERS,
+        contrastThreshold=_LAYERS * peak_threshold,  # OpenCV divides by the layers
+        edgeThreshold=10.0,
+        sigma=1.6,
+        descriptorType=cv2.CV_32F,
+        enable_precise_upscale=True,
+    )
+    keypoints, descriptors = detector.detectAndCompute(grey, None)
     if len(keypoints) == 0:
         return no_features()
-    keypoints_px = pycolmap.keypoints_to_matrix(keypoints).astype(np.float32)
-    keep = _largest(keypoints_px[:, 2], max_features)  # COLMAP stops at a whole octave, half as many again
+    found = [(*keypoint.pt, keypoint.size / 2, np.deg2rad(keypoint.angle)) for keypoint in keypoints]
+    keypoints_px = np.array(found, np.float32)
+    keypoints_px[:, :2] += 0.5  # OpenCV's first pixel has its centre at zero
+    keypoints_px *= _scales(width / grey.shape[1], height / grey.shape[0])
+    keep = _largest(keypoints_px[:, 2], max_features)
     keypoints_px = keypoints_px[keep]
-    return Features(keypoints_px, np.array(descriptors.data, np.uint8)[keep], sample_colors(image, keypoints_px))
+    return Features(keypoints_px, _normalized(descriptors[keep], normalization), sample_colors(image, keypoints_px))
+
+
+def _normalized(descriptors: NDArray[np.float32], normalization: str) -> NDArray[np.uint8]:
+    """Descriptors [N, 128] of length 512 as whole numbers: as they are (L2), or the roots of their shares (L1_ROOT)."""
+    if normalization == "L1_ROOT":
+        descriptors = 512.0 * np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1.0))
+    return np.asarray(np.minimum(np.rint(descriptors), 255), np.uint8)
 
 
 def _largest(scales: NDArray[np.float32], count: int) -> NDArray[np.intp]:
@@ -149,5 +166,9 @@ def rescale_keypoints(features: Features, scale_x: float, scale_y: float) -> Fea
 
     The centre of the first pixel is 0.5, 0.5 in both images, so positions scale without a shift.
     """
-    scales = np.array([scale_x, scale_y, np.sqrt(scale_x * scale_y), 1.0], np.float32)
-    return Features(features.keypoints_px * scales, features.descriptors, features.colors)
+    return Features(features.keypoints_px * _scales(scale_x, scale_y), features.descriptors, features.colors)
+
+
+def _scales(scale_x: float, scale_y: float) -> NDArray[np.float32]:
+    """Factors of a keypoint's x, y, scale and orientation."""
+    return np.array([scale_x, scale_y, np.sqrt(scale_x * scale_y), 1.0], np.float32)

@@ -93,7 +93,7 @@ def _mask(
 
 STAGE = Stage(
     name="features",
-    version=3,
+    version=4,
     config=FeaturesConfig,
     output=Features,
     run=run,
