@@ -1,4 +1,4 @@
-"""Rows of one array on several threads: compiled kernels release the interpreter while they run.
+"""Rows of one array, or several photographs, on threads: compiled kernels release the interpreter while they run.
 
 Plain threads rather than numba's: no threading layer to depend on, safe in forked and in threaded processes, and
 half the compile time.
@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
 _BLOCKS_PER_THREAD = 4
 
@@ -48,3 +54,20 @@ def in_blocks(work: Callable[[int, int], object], count: int, threads: int | Non
     edges = np.linspace(0, count, min(count, threads * _BLOCKS_PER_THREAD) + 1).astype(int).tolist()
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, edges[:-1], edges[1:]))
+
+
+def in_order(work: Callable[[ItemT], ResultT], items: Iterable[ItemT], ahead: int) -> Iterator[ResultT]:
+    """``map(work, items)``, with up to `ahead` results computed side by side while the caller uses the one before.
+
+    On one thread nothing is computed ahead. An error of `work` is raised where its result would have been.
+    """
+    if _threads <= 1:
+        yield from map(work, items)
+        return
+    rest = iter(items)
+    with ThreadPoolExecutor(ahead) as pool:
+        begun = deque(pool.submit(work, item) for item in islice(rest, ahead))
+        while begun:
+            result = begun.popleft().result()
+            begun.extend(pool.submit(work, item) for item in islice(rest, 1))
+            yield result

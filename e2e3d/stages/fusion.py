@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.ref import Ref
@@ -85,7 +88,7 @@ class MergeInputs:
 def plan_blocks(
     image_indices: Sequence[int], sources: Sequence[Sequence[int]], block_views: int = 8, max_neighbours: int = 20
 ) -> tuple[FusionBlock, ...]:
-    """Split views into blocks of consecutive ones, each with the neighbours it needs.
+    """Split views into blocks of consecutive ones, as even as can be, each with the neighbours it needs.
 
     Neighbours are a view's stereo sources and the views whose source it is, then their neighbours, until there are
     `max_neighbours`: views further around see the same surface, and it should come out once.
@@ -93,13 +96,15 @@ def plan_blocks(
     Args:
         image_indices: ``view.image_index`` of every view.
         sources: ``view.sources`` of every view, best first; sources that are not in `image_indices` are left out.
-        block_views: views that one block makes points for.
+        block_views: views that one block makes points for, at most.
         max_neighbours: most neighbours of one view; never below the number of its stereo sources.
     """
     neighbours = _neighbours(image_indices, sources, min(max_neighbours, MAX_NEIGHBOURS))
     blocks = []
-    for first in range(0, len(image_indices), block_views):
-        owned = range(first, min(first + block_views, len(image_indices)))
+    count = len(image_indices)
+    edges = np.linspace(0, count, -(-count // block_views) + 1).astype(int).tolist()
+    for first, end in itertools.pairwise(edges):
+        owned = range(first, end)
         around = sorted({j for i in owned for j in neighbours[i]} - set(owned))
         views = (*owned, *around)
         position = {view: k for k, view in enumerate(views)}
@@ -160,7 +165,7 @@ STAGE = Stage(
     config=FusionConfig,
     output=PointCloud,
     run=run,
-    resources=Resources(cpus=1, memory_bytes=1_500_000_000),
+    resources=Resources(cpus=1, memory_bytes=1_500_000_000, spreads=True),
 )
 
 MERGE_STAGE = Stage(

@@ -6,6 +6,7 @@ import ctypes
 import logging
 import os
 import sys
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
@@ -117,7 +118,7 @@ gpu_memory = ray.remote(num_gpus=0.01, num_cpus=0)(_gpu_memory)
 
 
 class _Loader:
-    """Gives a unit its inputs; what came from the artifact store is kept for the next unit, in bounded memory."""
+    """Gives a unit and its threads their inputs; what came from the artifact store is kept for the next unit."""
 
     def __init__(self, store: ArtifactStore, values: dict[str, object]) -> None:
         self._store = store
@@ -126,6 +127,10 @@ class _Loader:
     def __call__(self, ref: Ref[Any]) -> Any:
         if ref.key in self._values:
             return self._values[ref.key]
+        with _cache_lock:
+            return self._stored(ref)
+
+    def _stored(self, ref: Ref[Any]) -> Any:
         cached = _cache.get((self._store.url, ref.key))
         if cached is not None:
             _cache.move_to_end((self._store.url, ref.key))
@@ -139,6 +144,7 @@ class _Loader:
 
 
 _cache: OrderedDict[tuple[str, str], Any] = OrderedDict()
+_cache_lock = threading.Lock()
 
 
 class _CapturedLogs(logging.Handler):

@@ -59,6 +59,23 @@ def test_colours_are_those_of_the_photograph() -> None:
     assert np.abs(found.colors[:, 0] / 2 - found.colors[:, 1]).max() <= 1
 
 
+def test_the_number_of_threads_changes_nothing() -> None:
+    noise = np.random.default_rng(3).normal(128, 60, (500, 700, 3))
+    image = png(cv2.GaussianBlur(noise, (0, 0), 1.5).clip(0, 255).astype(np.uint8))
+    found = []
+    usual = cv2.getNumThreads()
+    try:
+        for threads in (1, 4):
+            cv2.setNumThreads(threads)
+            inputs = features.FeaturesInputs(image, None, 700, 500)
+            found.append(features.run(inputs, features.FeaturesConfig(), RunContext("cpu", threads)))
+    finally:
+        cv2.setNumThreads(usual)
+    assert len(found[0].keypoints_px) > 500
+    np.testing.assert_array_equal(found[0].keypoints_px, found[1].keypoints_px)
+    np.testing.assert_array_equal(found[0].descriptors, found[1].descriptors)
+
+
 @pytest.mark.parametrize("wrong", [{"max_size_px": 10}, {"max_features": 1}, {"peak_threshold": 0.0}])
 def test_settings_are_checked(wrong: dict[str, float]) -> None:
     with pytest.raises(SettingsError):

@@ -40,6 +40,9 @@ def test_every_view_is_owned_once_and_stereo_sources_are_never_lost(count: int, 
     blocks = plan_blocks(images, sources, block_views, max_neighbours=6)
     owned = [view for block in blocks for view in block.views[: block.owned]]
     assert owned == list(range(count))
+    sizes = [block.owned for block in blocks]
+    assert max(sizes) <= block_views
+    assert max(sizes) - min(sizes) <= 1
     for block in blocks:
         assert len(set(block.views)) == len(block.views)
         for position, near in enumerate(block.neighbours):

@@ -1,4 +1,4 @@
-"""Textures a mesh from posed photographs: the steps, in order. Each photograph is decoded twice and held once."""
+"""Textures a mesh from posed photographs: the steps, in order. Each is decoded twice; three are held at most."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ from e2e3d.ops.texturing.packing import pack_charts
 from e2e3d.ops.texturing.seams import fade_strip, find_seams, paint_strip, seam_strip
 from e2e3d.ops.texturing.view_selection import select_views
 from e2e3d.ops.texturing.visibility import score_view
+from e2e3d.ops.threads import in_order
+
+_RATED_TOGETHER = 2
 
 LoadPhoto = Callable[[int], tuple[NDArray[np.uint8], NDArray[np.bool_] | None]]
 
@@ -49,7 +52,8 @@ def texture_mesh(
     Args:
         mesh: the surface, at least one face.
         cameras: float64 [N, 26] of :func:`~e2e3d.ops.texturing.camera.camera_vector`.
-        load_photo: gives image uint8 [H, W, 3] and mask bool [H, W] or None of photograph i; called twice for each.
+        load_photo: gives image uint8 [H, W, 3] and mask bool [H, W] or None of photograph i; called twice for each,
+            by several threads.
         atlas_size_px: side of the largest page.
         max_pages: how many pages may be used.
         even_exposure: whether to estimate a gain for each photograph and the falloff of each lens.
@@ -86,18 +90,21 @@ def texture_mesh(
 def collect_candidates(
     vertices: NDArray[np.float32], faces: NDArray[np.int32], cameras: NDArray[np.float64], load_photo: LoadPhoto
 ) -> tuple[Candidates, NDArray[np.int64]]:
-    """Rate every face in every photograph, one photograph after another; also their widths and heights int64 [N, 2].
+    """Rate every face in every photograph, two photographs at a time; also their widths and heights int64 [N, 2].
 
     A face that shows the sky in a third of its photographs is no surface there, whatever lies behind it in the others.
     """
     candidates = Candidates.empty(len(faces), len(cameras))
     seen, spilled = np.zeros(len(faces), np.int32), np.zeros(len(faces), np.int32)
     sizes_px = np.zeros((len(cameras), 2), np.int64)
-    for view, camera in enumerate(cameras):
+
+    def rated(view: int) -> tuple[tuple[int, ...], NDArray[np.float32], NDArray[np.uint8]]:
         image, mask = load_photo(view)
-        sizes_px[view] = image.shape[1::-1]
-        projected = project_points(camera, vertices)
-        quality, colour = score_view(camera, image, mask, vertices, faces, projected)
+        projected = project_points(cameras[view], vertices)
+        return image.shape[1::-1], *score_view(cameras[view], image, mask, vertices, faces, projected)
+
+    for view, (size_px, quality, colour) in enumerate(in_order(rated, range(len(cameras)), _RATED_TOGETHER)):
+        sizes_px[view] = size_px
         seen += quality > 0
         spilled += quality < 0
         offer_view(candidates, view, quality, colour)
@@ -168,8 +175,8 @@ def _paint(
     pages = np.zeros((*atlas.owner.shape, 3), np.uint8)
     runs, start = chart_rows(atlas, len(charts.view))
     strip = seam_strip(atlas, seams, label, candidates)
-    for view in np.unique(charts.view):
-        image, _ = load_photo(int(view))
+    used = np.unique(charts.view).tolist()
+    for view, (image, _) in zip(used, in_order(load_photo, used, ahead=1), strict=True):
         own = [runs[start[c] : start[c + 1]] for c in np.flatnonzero(charts.view == view)]
         args = (vertices, faces, cameras[view], image, gain[view], scale)
         paint_rows(np.concatenate(own), pages, atlas.owner, atlas.corner_px, atlas.chart, *args)

@@ -57,7 +57,9 @@ def score_view(
     height, width = image.shape[:2]
     scale = min(1.0, (MAX_RASTER_PX / (height * width)) ** 0.5)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    clipped = cv2.dilate((image.max(2) >= CLIPPED).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    clipped = (
+        cv2.dilate(cv2.bitwise_not(cv2.inRange(image, (0,) * 3, (CLIPPED - 1,) * 3)), np.ones((5, 5), np.uint8)) > 0
+    )
     gradient = cv2.resize(np.where(clipped, np.float32(0), _gradient(image)), size, interpolation=cv2.INTER_AREA)
     gradient = (gradient + np.float32(GRADIENT_FLOOR)) * _bandwidth(image, clipped, size)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
