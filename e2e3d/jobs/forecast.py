@@ -77,7 +77,7 @@ class _Rate:
 
 _RATES: Mapping[str, _Rate] = {
     "ingest": _Rate("photo_mp", 0.02, 8.0),  # with the start of Ray and its workers
-    "features": _Rate("feature_mp", 0.38),
+    "features": _Rate("feature_mp", 0.14),
     "pairs": _Rate("photos", 0.002),
     "matching": _Rate("pairs", 0.36),
     "mapping": _Rate("photos", 1.9, parallel=False),
@@ -87,7 +87,7 @@ _RATES: Mapping[str, _Rate] = {
     "consistency": _Rate("depth_mp", 4.8),
     "fusion": _Rate("depth_mp", 1.1),
     "merge": _Rate("depth_mp", 0.05, parallel=False),
-    "mesh": _Rate("depth_mp", 3.0, 5.0),
+    "mesh": _Rate("depth_mp", 1.6, 5.0),
     "texture": _Rate("photo_mp", 0.08, 4.0),
     "export": _Rate("depth_mp", 0.3, 2.0, parallel=False),
 }

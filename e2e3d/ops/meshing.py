@@ -35,9 +35,9 @@ class MeshRules:
     Attributes:
         max_faces: faces of the result, at most.
         max_error_ratio: points whose depth error is more times that of the subject are left out.
-        cell: width of the finest cell of the coarse surface.
+        cell: width of the finest cell of the coarse surface; twice that where more would hold points than `max_faces`.
         smoothing: radius of the weights around a vertex when it is brought onto the points.
-        support: how far from a point the surface is believed.
+        support: how far from a point the surface is believed, at least; else half a cell.
         hole: widest hole that is closed; three times as wide where views look at the closing surface.
         island: connected parts with less supported surface than a square of this side are dropped.
         island_share: connected parts with less than this share of all supported surface, in pixels, are dropped.
@@ -78,15 +78,15 @@ def build_mesh(
     """
     cloud, tree = _trusted(cloud, observations, rules, threads)
     cell = rules.cell * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
-    vertices, faces = poisson_surface(cloud, cell)
-    vertices, faces = _trim(vertices, faces, cloud, tree, observations, rules, threads)
+    vertices, faces, cell = poisson_surface(cloud, cell, rules.max_faces)
+    vertices, faces = _trim(vertices, faces, cell, cloud, tree, observations, rules, threads)
     if not len(faces):
         raise ReconstructionError(
             "no-surface",
             "The measured points are too scattered to form a surface.",
             "Take more photographs with more overlap, or lower mesh.island and raise mesh.support.",
         )
-    if len(faces) < rules.max_faces and 4 * len(faces) <= _MAX_REFINED_FACES:
+    if len(faces) < 4 * rules.max_faces and 4 * len(faces) <= _MAX_REFINED_FACES:
         vertices, faces = subdivide(vertices, faces)
     vertices = project_to_points(vertices, vertex_normals(vertices, faces), cloud, tree, rules.smoothing, threads)
     if rules.photo_steps:
@@ -130,17 +130,21 @@ def decimate(vertices: Floats, faces: Faces, max_faces: int) -> tuple[Floats, Fa
 def _trim(
     vertices: Floats,
     faces: Faces,
+    cell: float,
     cloud: PointCloud,
     tree: cKDTree,
     observations: Sequence[tuple[View, DepthMap]],
     rules: MeshRules,
     threads: int,
 ) -> tuple[Floats, Faces]:
-    """Drop what no data backs: see :func:`e2e3d.ops.mesh_trim.supported_faces`; then small islands."""
+    """Drop what no data backs: see :func:`e2e3d.ops.mesh_trim.supported_faces`; then small islands.
+
+    A surface with cells of width `cell` passes the points at up to half a cell where its relief is finer.
+    """
     distance, nearest = tree.query(vertices, 1, workers=threads)
     footprint = cloud.footprint[nearest].astype(np.float64)
     normals = vertex_normals(vertices, faces)
-    supported = distance <= rules.support * footprint
+    supported = distance <= np.maximum(rules.support * footprint, cell / 2)
     seen, views_through, views_free = np.zeros((3, len(vertices)), np.int32)
     for view, depth_map in observations:
         through, surely, free = seen_through(vertices, view, depth_map, margin=0.02)

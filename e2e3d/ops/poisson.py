@@ -33,11 +33,15 @@ def occupied_cells(points: Floats, size: float) -> int:
     return len(np.unique(key))
 
 
-def poisson_surface(cloud: PointCloud, cell: float) -> tuple[Floats, Faces]:
-    """Vertices [V, 3] and faces [F, 3] of the surface, with cells of `cell` model units or up to twice as fine.
+def poisson_surface(cloud: PointCloud, cell: float, max_faces: int) -> tuple[Floats, Faces, float]:
+    """Vertices [V, 3] and faces [F, 3] of the surface, and the width of its cells in model units.
+
+    Cells are `cell` wide or up to twice as fine, and there are about two faces for each that holds points. Where the
+    cells are more than `max_faces` they are twice as wide, for a quarter of the time; in very large clouds as wide as
+    bounds the memory.
 
     A few points a cell are taken, by chance with a fixed seed. The octree is deep where they are dense, so the choice
-    must not even them out. Cells of very large clouds are wider, so that memory stays bounded.
+    must not even them out.
 
     Runs on one thread: with more, Open3D's sums depend on their order, and so would the mesh.
     The surface goes on where there are no points, and ends only at the octree's border: trim it.
@@ -55,13 +59,16 @@ def poisson_surface(cloud: PointCloud, cell: float) -> tuple[Floats, Faces]:
     import open3d as o3d  # slow to import, and only needed here
 
     extent = float(np.ptp(cloud.points_world, axis=0).max())
-    depth = octree_depth(extent, cell)
-    while (cells := occupied_cells(cloud.points_world, _BOX * extent / 2**depth)) > _MOST_CELLS and depth > _SHALLOWEST:
+    finest = octree_depth(extent, cell)
+    depth, cells = finest, occupied_cells(cloud.points_world, _BOX * extent / 2**finest)
+    while depth > _SHALLOWEST and (cells > _MOST_CELLS or (cells > max_faces and depth == finest)):
         depth -= 1
+        cells = occupied_cells(cloud.points_world, _BOX * extent / 2**depth)
     taken = np.random.default_rng(_SEED).random(count) < _SAMPLES_A_CELL * cells / count
     positions, normals = cloud.points_world[taken], cloud.normals_world[taken]
     points = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(positions.astype(np.float64)))
     points.normals = o3d.utility.Vector3dVector(normals.astype(np.float64))
     with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
         mesh, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(points, depth=depth, n_threads=1)
-    return np.asarray(mesh.vertices).astype(np.float32), np.asarray(mesh.triangles).astype(np.int32)
+    vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.triangles)
+    return vertices.astype(np.float32), faces.astype(np.int32), _BOX * extent / 2**depth

@@ -1,4 +1,4 @@
-"""SIFT keypoints and root-SIFT descriptors of one photograph, through OpenCV's implementation (ADR 21).
+"""SIFT keypoints and root-SIFT descriptors of one photograph: OpenCV's, or COLMAP's where little stands out (ADR 21).
 
 Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004; L1-root normalisation after Arandjelovic
 and Zisserman, "Three things everyone should know to improve object retrieval", CVPR 2012.
@@ -22,7 +22,7 @@ class SiftSettings:
     Attributes:
         max_features: at most so many keypoints, those of the largest scales first.
         peak_threshold: contrast below which a keypoint is noise, in [0, 1].
-        faint_peak_threshold: the same for a second search, where the first finds little.
+        faint_peak_threshold: the same for a second, thorough search, where the first finds little.
         wanted_features: with fewer keypoints than this the search is repeated.
         upsample_below_px: what is searched is doubled first when its longest side is at most this.
         normalization: ``L1_ROOT`` or ``L2``.
@@ -38,7 +38,8 @@ class SiftSettings:
 
 _BLANK = 20  # with fewer clear keypoints a picture is blank, and faint ones would be noise
 _MARGIN_PX = 32
-_LAYERS = 3  # of an octave, as Lowe advises
+_LAYERS = 4  # of an octave; with three, OpenCV's keypoints repeat less
+_COLMAP_LAYERS = 3  # the thresholds are for these
 
 
 def find_features(image: NDArray[np.uint8], mask: NDArray[np.bool_] | None, settings: SiftSettings) -> Features:
@@ -57,22 +58,16 @@ def find_features(image: NDArray[np.uint8], mask: NDArray[np.bool_] | None, sett
     part = image[window]
     if part.size == 0:
         return no_features()
-    thresholds = (settings.peak_threshold, min(settings.peak_threshold, settings.faint_peak_threshold))
-    found = no_features()
-    for threshold in dict.fromkeys(thresholds):
-        found = extract_sift(
-            part,
-            settings.max_features,
-            threshold,
-            max(part.shape[:2]) <= settings.upsample_below_px,
-            settings.normalization,
-        )
-        if mask is not None:
-            found = drop_masked(found, mask[window])
-        if not _BLANK <= len(found.keypoints_px) < settings.wanted_features:
-            break
+    found = _within(extract_fast(part, settings), mask, window)
+    if _BLANK <= len(found.keypoints_px) < settings.wanted_features:
+        found = _within(extract_faint(part, settings), mask, window)
     corner = np.array([window[1].start or 0, window[0].start or 0, 0, 0], np.float32)
     return Features(found.keypoints_px + corner, found.descriptors, found.colors)
+
+
+def _within(found: Features, mask: NDArray[np.bool_] | None, window: tuple[slice, ...]) -> Features:
+    """The features on True pixels of the mask, of those found in its window."""
+    return found if mask is None else drop_masked(found, mask[window])
 
 
 def _window(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
@@ -86,30 +81,20 @@ def _window(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
     )
 
 
-def extract_sift(
-    image: NDArray[np.uint8],
-    max_features: int,
-    peak_threshold: float,
-    upsample: bool,
-    normalization: str,
-) -> Features:
-    """Detect and describe, in pixels of `image` (uint8 [H, W, 3] RGB).
+def extract_fast(image: NDArray[np.uint8], settings: SiftSettings) -> Features:
+    """OpenCV's features, in pixels of `image` (uint8 [H, W, 3] RGB): a third of the time of COLMAP's.
 
     OpenCV doubles whatever it searches. What is not to be upsampled is therefore halved before: the finest blur of the
     scale space, 1.6 pixels of `image`, leaves nothing of what that takes away.
-
-    When there are more than `max_features` keypoints, those of the largest scales stay.
     """
-    assert image.ndim == 3
-    assert image.dtype == np.uint8
     height, width = image.shape[:2]
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    if not upsample:
+    if not _upsamples(image, settings):
         grey = cv2.resize(grey, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
     detector = cv2.SIFT_create(
         nfeatures=0,  # all of them: OpenCV would keep those of the highest contrast
         nOctaveLayers=_LAYERS,
-        contrastThreshold=_LAYERS * peak_threshold,  # OpenCV divides by the layers
+        contrastThreshold=_COLMAP_LAYERS * settings.peak_threshold,  # of an octave
         edgeThreshold=10.0,
         sigma=1.6,
         descriptorType=cv2.CV_32F,
@@ -122,9 +107,44 @@ def extract_sift(
     keypoints_px = np.array(found, np.float32)
     keypoints_px[:, :2] += 0.5  # OpenCV's first pixel has its centre at zero
     keypoints_px *= _scales(width / grey.shape[1], height / grey.shape[0])
-    keep = _largest(keypoints_px[:, 2], max_features)
-    keypoints_px = keypoints_px[keep]
-    return Features(keypoints_px, _normalized(descriptors[keep], normalization), sample_colors(image, keypoints_px))
+    keep = _largest(keypoints_px[:, 2], settings.max_features)
+    return _features(image, keypoints_px[keep], _normalized(descriptors[keep], settings.normalization))
+
+
+def extract_faint(image: NDArray[np.uint8], settings: SiftSettings) -> Features:
+    """COLMAP's features, down to the faint threshold, in pixels of `image` (uint8 [H, W, 3] RGB).
+
+    Slower than OpenCV's, they repeat better where there is little contrast. Both kinds match with one another.
+    """
+    import pycolmap  # seldom needed
+
+    from e2e3d.ops.colmap_log import silence_colmap
+
+    silence_colmap()
+    options = pycolmap.FeatureExtractionOptions(num_threads=1, use_gpu=False)
+    options.sift.max_num_features = settings.max_features
+    options.sift.peak_threshold = min(settings.peak_threshold, settings.faint_peak_threshold)
+    options.sift.octave_resolution = _COLMAP_LAYERS
+    options.sift.first_octave = -1 if _upsamples(image, settings) else 0
+    options.sift.normalization = pycolmap.Normalization(settings.normalization)
+    extractor = pycolmap.FeatureExtractor.create(options, pycolmap.Device.cpu)
+    grey = np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+    keypoints, descriptors = extractor.extract_from_uint8_array(grey)
+    if len(keypoints) == 0:
+        return no_features()
+    keypoints_px = pycolmap.keypoints_to_matrix(keypoints).astype(np.float32)
+    keep = _largest(keypoints_px[:, 2], settings.max_features)  # COLMAP stops at a whole octave, half as many again
+    return _features(image, keypoints_px[keep], np.array(descriptors.data, np.uint8)[keep])
+
+
+def _upsamples(image: NDArray[np.uint8], settings: SiftSettings) -> bool:
+    assert image.ndim == 3
+    assert image.dtype == np.uint8
+    return bool(max(image.shape[:2]) <= settings.upsample_below_px)
+
+
+def _features(image: NDArray[np.uint8], keypoints_px: NDArray[np.float32], descriptors: NDArray[np.uint8]) -> Features:
+    return Features(keypoints_px, descriptors, sample_colors(image, keypoints_px))
 
 
 def _normalized(descriptors: NDArray[np.float32], normalization: str) -> NDArray[np.uint8]:

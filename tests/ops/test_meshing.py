@@ -195,16 +195,31 @@ def test_octree_depth(extent: float, cell: float, depth: int) -> None:
     assert octree_depth(extent, cell) == depth
 
 
-def test_large_clouds_give_a_coarser_surface(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def orbit_cloud() -> PointCloud:
     views, depths = orbit(4)
     prepared = [prepare_view(view, depth) for view, depth in zip(views, depths, strict=True)]
-    cloud = merge_clouds(fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared)
-    cell = 3 * float(np.median(cloud.footprint))
-    fine, _ = poisson_surface(cloud, cell)
-    monkeypatch.setattr(poisson, "_MOST_CELLS", occupied_cells(cloud.points_world, cell) // 4)
-    coarse, _ = poisson_surface(cloud, cell)
-    assert len(coarse) < 0.5 * len(fine)
-    assert np.median(surface_distance(coarse)) < float(np.median(cloud.footprint))
+    return merge_clouds(fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared)
+
+
+def test_large_clouds_give_a_coarser_surface(orbit_cloud: PointCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = 3 * float(np.median(orbit_cloud.footprint))
+    fine, _, width = poisson_surface(orbit_cloud, cell, 10**9)
+    assert cell / 2 < width <= cell
+    monkeypatch.setattr(poisson, "_MOST_CELLS", occupied_cells(orbit_cloud.points_world, cell) // 16)
+    coarse, _, wider = poisson_surface(orbit_cloud, cell, 10**9)
+    assert wider >= 4 * width
+    assert len(coarse) < 0.25 * len(fine)
+    assert np.median(surface_distance(coarse)) < float(np.median(orbit_cloud.footprint))
+
+
+def test_where_few_faces_are_wanted_the_surface_is_coarser_but_once_only(orbit_cloud: PointCloud) -> None:
+    cell = 3 * float(np.median(orbit_cloud.footprint))
+    fine, _, width = poisson_surface(orbit_cloud, cell, 10**9)
+    for wanted in (occupied_cells(orbit_cloud.points_world, width) - 1, 100):
+        coarse, _, wider = poisson_surface(orbit_cloud, cell, wanted)
+        assert wider == 2 * width
+        assert len(coarse) < 0.5 * len(fine)
 
 
 def test_occupied_cells() -> None:
