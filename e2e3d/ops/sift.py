@@ -59,7 +59,7 @@ def find_features(image: NDArray[np.uint8], mask: NDArray[np.bool_] | None, sett
     if part.size == 0:
         return no_features()
     found = _within(extract_fast(part, settings), mask, window)
-    if _BLANK <= len(found.keypoints_px) < settings.wanted_features:
+    if _BLANK <= len(found.keypoints_px) < min(settings.wanted_features, settings.max_features):
         found = _within(extract_faint(part, settings), mask, window)
     corner = np.array([window[1].start or 0, window[0].start or 0, 0, 0], np.float32)
     return Features(found.keypoints_px + corner, found.descriptors, found.colors)

@@ -1,9 +1,14 @@
+from collections.abc import Callable
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
-from e2e3d.ops.sift import SiftSettings, find_features
+from e2e3d.data.features import Features
+from e2e3d.ops.sift import SiftSettings, extract_faint, extract_fast, find_features
+
+Extract = Callable[[np.ndarray, SiftSettings], Features]
 
 USUAL, FAINT = 0.02 / 3, 0.02 / 18
 BLOB = 6.0
@@ -64,13 +69,28 @@ def test_an_empty_mask_leaves_nothing() -> None:
     assert find_features(image, np.zeros((400, 400), bool), settings()).keypoints_px.shape == (0, 4)
 
 
-def test_no_more_keypoints_than_asked_for_and_those_of_the_largest_scales() -> None:
+@pytest.mark.parametrize("extract", [extract_fast, extract_faint])
+def test_no_more_keypoints_than_asked_for_and_those_of_the_largest_scales(extract: Extract) -> None:
     chance = np.random.default_rng(1)
     noise = chance.integers(0, 255, (60, 80, 3)).astype(np.uint8)
     image = np.kron(noise, np.ones((5, 5, 1), np.uint8))  # corners everywhere, of one size
-    everything = find_features(image, None, settings())
+    everything = extract(image, settings())
     limit = len(everything.keypoints_px) // 3
-    few = find_features(image, None, replace(settings(), max_features=limit))
+    few = extract(image, replace(settings(), max_features=limit))
     assert len(few.keypoints_px) == len(few.descriptors) == len(few.colors) == limit
     scales = np.sort(everything.keypoints_px[:, 2])[::-1]
     assert few.keypoints_px[:, 2].min() >= scales[limit - 1]
+
+
+@pytest.mark.parametrize("upsample_below_px", [100, 1000])
+def test_features_of_both_searches_match_with_one_another(upsample_below_px: int) -> None:
+    noise = np.random.default_rng(2).normal(128, 90, (400, 500, 3))
+    image = cv2.GaussianBlur(noise, (0, 0), 2.0).clip(0, 255).astype(np.uint8)
+    fast, faint = (extract(image, settings(0, upsample_below_px)) for extract in (extract_fast, extract_faint))
+    a, b = fast.descriptors.astype(np.float32), faint.descriptors.astype(np.float32)
+    squared = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * a @ b.T
+    nearest, back = squared.argmin(1), squared.argmin(0)
+    mutual = back[nearest] == np.arange(len(a))
+    away = np.linalg.norm(fast.keypoints_px[mutual, :2] - faint.keypoints_px[nearest[mutual], :2], axis=1)
+    assert mutual.sum() > 300
+    assert (away < 1).mean() > 0.8
