@@ -2,7 +2,7 @@
 
 usage: python benchmarks/presets.py DATA OUT [SET ...] [--presets preview,low,...]
 
-DATA holds the sets; default are strecha_fountain_p11, sceaux and saharov32. Results and one JSON line a run go to OUT;
+DATA holds the sets; default are strecha_fountain_p11, axe and saharov32. Results and one JSON line a run go to OUT;
 a run whose line is there is not repeated, so the table can be measured in several sittings.
 """
 
@@ -19,7 +19,7 @@ from figures import run, scores
 
 from e2e3d.jobs.presets import PRESETS
 
-SETS = ("strecha_fountain_p11", "sceaux", "saharov32")
+SETS = ("strecha_fountain_p11", "axe", "saharov32")
 
 
 def main() -> None:

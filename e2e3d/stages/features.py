@@ -25,8 +25,8 @@ class FeaturesConfig:
             to find finer features.
         max_features: at most so many keypoints, those of the largest scales first.
         peak_threshold: contrast below which a keypoint is noise, in [0, 1].
-        faint_peak_threshold: the same for a second search in photographs of little contrast.
-        wanted_features: photographs with fewer keypoints are searched a second time.
+        faint_peak_threshold: the same for the second search.
+        wanted_features: photographs with fewer keypoints are searched a second time, more thoroughly.
         normalization: ``L1_ROOT`` (root-SIFT) or ``L2``.
     """
 
@@ -35,7 +35,7 @@ class FeaturesConfig:
     max_features: int = 8192
     peak_threshold: float = 0.02 / 3
     faint_peak_threshold: float = 0.02 / 18
-    wanted_features: int = 3000
+    wanted_features: int = 6000
     normalization: str = "L1_ROOT"
 
     def __post_init__(self) -> None:
