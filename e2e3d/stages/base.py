@@ -17,8 +17,6 @@ class Resources:
 
     Attributes:
         cpus: cores; 0 means all cores of one machine (a unit that is parallel inside).
-        spreads: True when a unit is parallel inside, with the same result on any number of threads: the last ones of a
-            pass then share the cores that would be idle.
         gpu: True when the unit runs on a GPU actor if the deployment has a GPU, and on the CPU otherwise.
         memory_bytes: expected peak, 0 = unknown.
     """
@@ -26,7 +24,6 @@ class Resources:
     cpus: int = 1
     gpu: bool = False
     memory_bytes: int = 0
-    spreads: bool = False
 
 
 @dataclass(frozen=True)

@@ -77,5 +77,5 @@ STAGE = Stage(
     config=DepthConfig,
     output=DepthMap,
     run=run,
-    resources=Resources(cpus=1, gpu=True, memory_bytes=400_000_000, spreads=True),
+    resources=Resources(cpus=1, gpu=True, memory_bytes=400_000_000),
 )

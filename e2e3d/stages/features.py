@@ -97,5 +97,5 @@ STAGE = Stage(
     config=FeaturesConfig,
     output=Features,
     run=run,
-    resources=Resources(memory_bytes=1_200_000_000, spreads=True),
+    resources=Resources(memory_bytes=1_200_000_000),
 )

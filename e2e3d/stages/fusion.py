@@ -165,7 +165,7 @@ STAGE = Stage(
     config=FusionConfig,
     output=PointCloud,
     run=run,
-    resources=Resources(cpus=1, memory_bytes=1_500_000_000, spreads=True),
+    resources=Resources(cpus=1, memory_bytes=1_500_000_000),
 )
 
 MERGE_STAGE = Stage(

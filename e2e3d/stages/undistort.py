@@ -94,5 +94,5 @@ STAGE = Stage(
     config=UndistortConfig,
     output=View,
     run=run,
-    resources=Resources(cpus=1, memory_bytes=500_000_000, spreads=True),
+    resources=Resources(cpus=1, memory_bytes=500_000_000),
 )

@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import ray
@@ -42,7 +42,6 @@ _DIED = (
 @dataclass(frozen=True)
 class _Attempt:
     call: UnitCall
-    grant: Grant
     number: int = 1
     lack_of_memory: bool = False
 
@@ -126,19 +125,20 @@ class RayExecutor(StoreExecutor):
     ) -> None:
         session = self._connect()
         placement = self._placement(stage)
-        log_level, keep_bytes = logging.getLogger("e2e3d").getEffectiveLevel(), session.cluster.object_bytes // 8
-        path = locate(stage)
-        waiting = deque(
-            _Attempt(UnitCall(path, key, inputs, config), Grant(context, log_level, keep_bytes))
-            for (key, inputs), context in zip(units.items(), placement.contexts(len(units)), strict=True)
+        grant = Grant(
+            context=placement.context,
+            log_level=logging.getLogger("e2e3d").getEffectiveLevel(),
+            keep_bytes=session.cluster.object_bytes // 8,
         )
+        path = locate(stage)
+        waiting = deque(_Attempt(UnitCall(path, key, inputs, config)) for key, inputs in units.items())
         running: dict[Any, tuple[_Attempt, Any]] = {}
         try:
             while waiting or running:
                 self._cancel.check()
                 while waiting and len(running) < placement.in_flight:
                     attempt = waiting.popleft()
-                    output, report = self._submit(attempt, placement)
+                    output, report = self._submit(attempt, placement, grant)
                     running[report] = (attempt, output)
                 finished, _ = ray.wait(list(running), num_returns=1, timeout=_POLL_S)
                 for report in finished:
@@ -163,10 +163,10 @@ class RayExecutor(StoreExecutor):
         else:
             placement.stop(reports, _STOP_S)
 
-    def _submit(self, attempt: _Attempt, placement: Placement) -> tuple[Any, Any]:
+    def _submit(self, attempt: _Attempt, placement: Placement, grant: Grant) -> tuple[Any, Any]:
         values = self._inputs_kept(attempt) if attempt.number == 1 else {}
-        arguments = (attempt.call, attempt.grant, self.store, tuple(values), *values.values())
-        return placement.submit(arguments, attempt.grant.context.threads, alone=attempt.lack_of_memory)
+        arguments = (attempt.call, grant, self.store, tuple(values), *values.values())
+        return placement.submit(arguments, alone=attempt.lack_of_memory)
 
     def _placement(self, stage: Stage[Any, Any, Any]) -> Placement:
         if stage.resources.gpu and self._gpus is not None:
@@ -216,8 +216,7 @@ def _next_attempt(attempt: _Attempt, error: Exception) -> _Attempt:
     if attempt.number >= _ATTEMPTS:
         _give_up(attempt, reason, error)
     log.warning("the process of %s %s; attempt %d follows", attempt.call.key, reason, attempt.number + 1)
-    lack_of_memory = isinstance(error, exceptions.OutOfMemoryError)
-    return replace(attempt, number=attempt.number + 1, lack_of_memory=lack_of_memory)
+    return _Attempt(attempt.call, attempt.number + 1, isinstance(error, exceptions.OutOfMemoryError))
 
 
 def _give_up(attempt: _Attempt, reason: str, error: Exception) -> NoReturn:

@@ -21,17 +21,11 @@ _LANE_BYTES = 3_000_000_000
 class Placement(Protocol):
     """How the units of one stage are submitted. A unit is known by the reference of its report."""
 
+    context: RunContext
     in_flight: int
 
-    def contexts(self, units: int) -> list[RunContext]:
-        """What each of so many units is granted, in the order in which they are submitted."""
-        ...
-
-    def submit(self, arguments: tuple[Any, ...], threads: int, alone: bool) -> tuple[Any, Any]:
-        """Submit a unit that was granted `threads`; returns (output, report).
-
-        It runs `alone` on its node if its last attempt lacked memory.
-        """
+    def submit(self, arguments: tuple[Any, ...], alone: bool) -> tuple[Any, Any]:
+        """Submit a unit (`alone` on its node if its last attempt lacked memory); returns (output, report)."""
         ...
 
     def finished(self, report: Any) -> None:
@@ -44,32 +38,20 @@ class Placement(Protocol):
 
 
 class CpuPlacement:
-    """Units as Ray tasks on cores.
-
-    Units that spread share the cores of the last round, which would else be idle; but in a cluster that others use as
-    well, a unit that waits for several cores at once could wait long.
-    """
+    """Units as Ray tasks on cores."""
 
     def __init__(self, resources: Resources, cluster: Cluster) -> None:
-        self._cpus = min(resources.cpus or cluster.node_cpus, cluster.node_cpus)
-        self._slots = max(1, cluster.cpus // self._cpus)
-        self._spreads = resources.spreads and cluster.started_here
-        self._cluster = cluster
-        self.in_flight = _QUEUE_FACTOR * self._slots
-        self._options: dict[str, Any] = {}
+        cpus = min(resources.cpus or cluster.node_cpus, cluster.node_cpus)
+        self.context = RunContext(device="cpu", threads=cpus)
+        self.in_flight = _QUEUE_FACTOR * max(1, cluster.cpus // cpus)
+        self._options: dict[str, Any] = {"num_cpus": cpus}
         if resources.memory_bytes:
             self._options["memory"] = min(resources.memory_bytes, cluster.node_memory_bytes)
+        self._alone = self._options | {"num_cpus": cluster.node_cpus}
 
-    def contexts(self, units: int) -> list[RunContext]:
+    def submit(self, arguments: tuple[Any, ...], alone: bool) -> tuple[Any, Any]:
         """See :class:`Placement`."""
-        last = units % self._slots if self._spreads else 0
-        shared = min(self._cluster.node_cpus, self._cluster.cpus // last) if last else 0
-        return [RunContext("cpu", self._cpus)] * (units - last) + [RunContext("cpu", shared)] * last
-
-    def submit(self, arguments: tuple[Any, ...], threads: int, alone: bool) -> tuple[Any, Any]:
-        """See :class:`Placement`."""
-        cpus = self._cluster.node_cpus if alone else threads
-        output, report = run_unit.options(num_cpus=cpus, **self._options).remote(*arguments)
+        output, report = run_unit.options(**(self._alone if alone else self._options)).remote(*arguments)
         return output, report
 
     def finished(self, report: Any) -> None:
@@ -98,16 +80,12 @@ class GpuPlacement:
         cpus_a_gpu = max(1, cluster.cpus // cluster.gpus)
         self._lanes = lanes(cpus_a_gpu, ray.get(gpu_memory.remote()))
         self._size = self._lanes * cluster.gpus
-        self._context = RunContext(device="cuda", threads=max(1, cpus_a_gpu // self._lanes))
+        self.context = RunContext(device="cuda", threads=max(1, cpus_a_gpu // self._lanes))
         self.in_flight = _QUEUE_FACTOR * self._size
         self._actors: list[Any] = []
         self._queues: list[set[Any]] = [set() for _ in range(self._size)]
 
-    def contexts(self, units: int) -> list[RunContext]:
-        """See :class:`Placement`."""
-        return [self._context] * units
-
-    def submit(self, arguments: tuple[Any, ...], threads: int, alone: bool) -> tuple[Any, Any]:
+    def submit(self, arguments: tuple[Any, ...], alone: bool) -> tuple[Any, Any]:
         """See :class:`Placement`."""
         if not self._actors:
             worker = GpuWorker.options(num_gpus=1 / self._lanes)

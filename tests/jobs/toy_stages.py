@@ -65,7 +65,6 @@ def _scale_all(inputs: ToyInputs, config: ToyConfig, context: RunContext) -> Num
     return _scale(inputs, config, context)
 
 
-SCALE_SPREAD = Stage("toy-spread", 1, ToyConfig, Numbers, _scale_all, Resources(spreads=True))
 SCALE_ALL_CORES = Stage("toy-all", 1, ToyConfig, Numbers, _scale_all, Resources(cpus=0, gpu=True))
 
 
