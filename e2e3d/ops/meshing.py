@@ -77,8 +77,8 @@ def build_mesh(
         ReconstructionError: `too-few-points`, or `no-surface` if nothing remains after trimming.
     """
     cloud, tree = _trusted(cloud, observations, rules, threads)
-    cell = rules.cell * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
-    vertices, faces, cell = poisson_surface(cloud, cell, rules.max_faces)
+    wanted_cell = rules.cell * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
+    vertices, faces, cell = poisson_surface(cloud, wanted_cell, rules.max_faces)
     vertices, faces = _trim(vertices, faces, cell, cloud, tree, observations, rules, threads)
     if not len(faces):
         raise ReconstructionError(
@@ -86,7 +86,7 @@ def build_mesh(
             "The measured points are too scattered to form a surface.",
             "Take more photographs with more overlap, or lower mesh.island and raise mesh.support.",
         )
-    if len(faces) < 4 * rules.max_faces and 4 * len(faces) <= _MAX_REFINED_FACES:
+    if (cell > wanted_cell or len(faces) < rules.max_faces) and 4 * len(faces) <= _MAX_REFINED_FACES:
         vertices, faces = subdivide(vertices, faces)
     vertices = project_to_points(vertices, vertex_normals(vertices, faces), cloud, tree, rules.smoothing, threads)
     if rules.photo_steps:
