@@ -118,7 +118,7 @@ gpu_memory = ray.remote(num_gpus=0.01, num_cpus=0)(_gpu_memory)
 
 
 class _Loader:
-    """Gives a unit and its threads their inputs; what came from the artifact store is kept for the next unit."""
+    """Gives a unit and its threads their inputs; what the store gave is kept, within bounds, for the next."""
 
     def __init__(self, store: ArtifactStore, values: dict[str, object]) -> None:
         self._store = store
