@@ -59,11 +59,9 @@ def poisson_surface(cloud: PointCloud, cell: float, max_faces: int) -> tuple[Flo
     import open3d as o3d  # slow to import, and only needed here
 
     extent = float(np.ptp(cloud.points_world, axis=0).max())
-    finest = octree_depth(extent, cell)
-    depth, cells = finest, occupied_cells(cloud.points_world, _BOX * extent / 2**finest)
-    while depth > _SHALLOWEST and (cells > _MOST_CELLS or (cells > max_faces and depth == finest)):
-        depth -= 1
-        cells = occupied_cells(cloud.points_world, _BOX * extent / 2**depth)
+    depth, most = octree_depth(extent, cell), min(max_faces, _MOST_CELLS)
+    while (cells := occupied_cells(cloud.points_world, _BOX * extent / 2**depth)) > most and depth > _SHALLOWEST:
+        depth, most = depth - 1, _MOST_CELLS  # few faces widen the cells once only
     taken = np.random.default_rng(_SEED).random(count) < _SAMPLES_A_CELL * cells / count
     positions, normals = cloud.points_world[taken], cloud.normals_world[taken]
     points = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(positions.astype(np.float64)))
