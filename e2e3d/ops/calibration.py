@@ -155,11 +155,11 @@ def polish(
     fixed_cameras: frozenset[int],
     max_error_px: float,
 ) -> pycolmap.Reconstruction:
-    """Refine the calibration, find again what the better cameras explain, drop what they don't, and adjust once more.
+    """Refine the calibration, triangulate what the better cameras explain, drop what they don't, and adjust once more.
 
     Args:
         reconstruction: the mapper's; not to be used afterwards.
-        database: it was made from.
+        database: with all matches of the keypoints that it was made from, or of more of them.
         fixed_cameras: cameras whose intrinsics the user gave.
         max_error_px: largest reprojection error of an observation that stays.
     """
@@ -170,6 +170,8 @@ def polish(
     mapper = pycolmap.IncrementalMapper(cache)
     mapper.begin_reconstruction(reconstruction)
     options = pycolmap.IncrementalTriangulatorOptions(random_seed=0)
+    for image_id in sorted(reconstruction.reg_image_ids()):
+        mapper.triangulate_image(options, image_id)
     mapper.retriangulate(options)
     mapper.complete_and_merge_tracks(options)
     filtering = pycolmap.IncrementalMapperOptions(filter_max_reproj_error=max_error_px)

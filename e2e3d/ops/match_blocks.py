@@ -6,15 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 TILE_PHOTOS = 3
+_MOST_PAIRS, _FEWEST_PAIRS = 9, 3  # in a block
+_BLOCKS = 12  # wanted at least, so that no core waits long for the last one
 
 
-def plan_blocks(pairs: NDArray[np.int32], photos_count: int, pairs_per_block: int = 9) -> list[NDArray[np.int32]]:
-    """Tile the pair matrix, so that a block of `pairs_per_block` pairs loads about six photographs.
+def plan_blocks(pairs: NDArray[np.int32], photos_count: int) -> list[NDArray[np.int32]]:
+    """Tile the pair matrix, so that a block of nine pairs loads about six photographs; blocks of few pairs are smaller.
 
     Args:
         pairs: int32 [P, 2] of indices below `photos_count`.
         photos_count: how many photographs there are.
-        pairs_per_block: most pairs in a block.
 
     Returns:
         int32 [p, 2] blocks; together they hold every pair once.
@@ -23,8 +24,9 @@ def plan_blocks(pairs: NDArray[np.int32], photos_count: int, pairs_per_block: in
         return []
     assert pairs.shape[1:] == (2,)
     assert 0 <= pairs.min() <= pairs.max() < photos_count
+    size = min(max(len(pairs) // _BLOCKS, _FEWEST_PAIRS), _MOST_PAIRS)
     tiles = pairs // TILE_PHOTOS
     diagonal = tiles[:, 0] == tiles[:, 1]  # these tiles hold fewer pairs: among the others they would shift the cuts
     ordered = np.lexsort((pairs[:, 1], pairs[:, 0], tiles[:, 1], tiles[:, 0]))
     groups = (pairs[ordered[diagonal[ordered]]], pairs[ordered[~diagonal[ordered]]])
-    return [g[start : start + pairs_per_block] for g in groups for start in range(0, len(g), pairs_per_block)]
+    return [g[start : start + size] for g in groups for start in range(0, len(g), size)]

@@ -20,6 +20,7 @@ from e2e3d.ops.colmap_log import silence_colmap
 from e2e3d.ops.colmap_model import reconstruction_to_scene
 from e2e3d.ops.match_graph import MatchGraph, match_graph, pair_motions
 from e2e3d.ops.scene_frame import KnownDistance, place_scene
+from e2e3d.ops.track_selection import choose_tracks, on_chosen_tracks
 from e2e3d.stages.base import Resources, RunContext, Stage
 
 
@@ -66,7 +67,7 @@ class MappingInputs:
 
 
 def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Mapping:
-    """Find the largest connected model.
+    """Find the largest connected model: the cameras from chosen tracks, then the points from all of them.
 
     Raises:
         ReconstructionError: ``no-features``, ``no-overlap``, ``identical-photographs``, ``pure-rotation`` or
@@ -76,9 +77,11 @@ def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Ma
     silence_colmap()
     features = [_positions_and_colors(ref) for ref in inputs.features]
     keypoints = [positions for positions, _ in features]
-    database, fixed = sfm.build_database(inputs.photos, keypoints, (ref.load() for ref in inputs.blocks))
     settings = sfm.SfmSettings(config.mapper, config.min_matches)
     graph = match_graph(ref.load() for ref in inputs.blocks)
+    chosen = choose_tracks(keypoints, (ref.load() for ref in inputs.blocks))
+    fewer = (on_chosen_tracks(ref.load(), chosen) for ref in inputs.blocks)
+    database, fixed = sfm.build_database(inputs.photos, keypoints, fewer)
     components = sfm.reconstruct(database, fixed, settings, graph.reachable(2 * config.min_matches))
     counts = [len(positions) for positions in keypoints]
     if not components:
@@ -86,6 +89,7 @@ def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Ma
         raise left_out.explain_failure(counts, pair_motions(blocks, keypoints, _calibrations(inputs.photos)))
     if sfm.median_triangulation_angle_deg(components[0]) < sfm.MIN_MEDIAN_ANGLE_DEG:
         raise left_out.pure_rotation_error()
+    database, fixed = sfm.build_database(inputs.photos, keypoints, (ref.load() for ref in inputs.blocks))
     model = polish(components[0], database, fixed, config.max_error_px)
     sfm.paint_points(model, [colors for _, colors in features])
     scene = place_scene(reconstruction_to_scene(model), inputs.photos, inputs.scale, inputs.known_distance)
@@ -127,7 +131,7 @@ def _mapping(
 
 STAGE = Stage(
     name="mapping",
-    version=6,
+    version=7,
     config=MappingConfig,
     output=Mapping,
     run=run,
