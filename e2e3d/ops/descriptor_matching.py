@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import torch
 
-TILE_ROWS, TILE_COLUMNS = 256, 1024
+TILE_ROWS, TILE_COLUMNS = 512, 512
 GPU_TILE_ROWS = 8192
 _OFFSET = 128  # unsigned to signed bytes
 _NORM_SQUARED = 512.0**2
-_COLUMN_BLOCK = 64
+_LANES = 64  # of a row's two best side by side
 _ROW_MULTIPLE = 32  # the GPU's multiplication takes no fewer than 17 rows, and columns in eights
 _NONE = -1  # less than any score
 
@@ -36,7 +36,8 @@ class DescriptorSet:
     Attributes:
         count: N.
         values: torch int8 [N rounded up, 128], 128 less than the descriptors, or the descriptors themselves in float32.
-        offsets: what a product of two rows of `values` lacks, as a sum of one number for either row; same type as it.
+        offsets: torch int32 [N rounded up], what a product of two rows of `values` lacks, as a sum of one number for
+            either row; zeros in float32.
     """
 
     def __init__(self, descriptors: NDArray[np.uint8], device: str) -> None:
@@ -49,7 +50,7 @@ class DescriptorSet:
         padded[: self.count] = descriptors
         if device == "cpu" and not multiplies_bytes():
             self.values = torch.from_numpy(padded.astype(np.float32))
-            self.offsets = torch.zeros(len(padded), dtype=torch.float32)
+            self.offsets = torch.zeros(len(padded), dtype=torch.int32)
             return
         signed = (padded.astype(np.int16) - _OFFSET).astype(np.int8)
         self.values = torch.from_numpy(signed).to(device)
@@ -90,7 +91,8 @@ def mutual_matches(
 
 
 Scores = NDArray[np.int32] | NDArray[np.float32]
-NearestTwo = tuple[Scores, Scores, NDArray[np.int32]]
+Ints = NDArray[np.int32]
+NearestTwo = tuple[Scores, Scores, Ints]
 """Best score, next score and index of the best, per descriptor."""
 
 
@@ -111,69 +113,80 @@ def multiplies_bytes() -> bool:
 def _nearest_two_cpu(first: DescriptorSet, second: DescriptorSet) -> tuple[NearestTwo, NearestTwo]:
     import torch
 
-    multiply = torch.mm if first.values.is_floating_point() else torch._int_mm
+    floats = first.values.is_floating_point()
+    multiply = torch.mm if floats else torch._int_mm
     row_offsets, column_offsets = first.offsets.numpy(), second.offsets.numpy()
-    rows, columns = (_nothing_yet(len(offsets), offsets.dtype) for offsets in (row_offsets, column_offsets))
+    rows, columns = _nothing_yet(first.count), _nothing_yet(second.count)
     for top in range(0, first.count, TILE_ROWS):
         band = first.values[top : top + TILE_ROWS]
         height = min(TILE_ROWS, first.count - top)
         for left in range(0, second.count, TILE_COLUMNS):
             part = slice(left, min(left + TILE_COLUMNS, second.count))
             products = multiply(band, second.values[left : left + TILE_COLUMNS].T).numpy()[:height, : part.stop - left]
+            products = products.view(np.int32)  # floats that are not negative are ordered like their bits
             of_rows = tuple(values[top : top + height] for values in rows)
             of_columns = tuple(values[part] for values in columns)
             _reduce_tile(products, row_offsets[top:], column_offsets[part], top, left, *of_rows, *of_columns)
-    return tuple(v[: first.count] for v in rows), tuple(v[: second.count] for v in columns)  # type: ignore[return-value]
+    return (_as_floats(rows), _as_floats(columns)) if floats else (rows, columns)
 
 
-def _nothing_yet(count: int, dtype: np.dtype[np.generic]) -> tuple[NDArray[np.generic], ...]:
-    return np.full(count, _NONE, dtype), np.full(count, _NONE, dtype), np.zeros(count, np.int32)
+def _nothing_yet(count: int) -> tuple[Ints, Ints, Ints]:
+    return np.full(count, _NONE, np.int32), np.full(count, _NONE, np.int32), np.zeros(count, np.int32)
+
+
+def _as_floats(found: tuple[Ints, Ints, Ints]) -> NearestTwo:
+    return found[0].view(np.float32), found[1].view(np.float32), found[2]
 
 
 @numba.njit(cache=True, boundscheck=False)
 def _reduce_tile(
-    products: Scores,
-    row_offsets: Scores,
-    column_offsets: Scores,
+    products: Ints,
+    row_offsets: Ints,
+    column_offsets: Ints,
     top: int,
     left: int,
-    row_best: Scores,
-    row_next: Scores,
-    row_index: NDArray[np.int32],
-    column_best: Scores,
-    column_next: Scores,
-    column_index: NDArray[np.int32],
+    row_best: Ints,
+    row_next: Ints,
+    row_index: Ints,
+    column_best: Ints,
+    column_next: Ints,
+    column_index: Ints,
 ) -> None:
-    """Fold the tile of products from row `top` and column `left` on into the two best of its rows and columns."""
+    """Fold the tile of products from row `top` and column `left` on into the two best of its rows and columns.
+
+    Each inner loop writes few arrays: with more, the compiler gives up telling them apart, and does not vectorise.
+    """
     columns = column_best.shape[0]
-    line = np.empty(columns, products.dtype)
+    line = np.full(-(-columns // _LANES) * _LANES, _NONE, np.int32)
+    lane_best, lane_next = np.empty(_LANES, np.int32), np.empty(_LANES, np.int32)
     for i in range(products.shape[0]):
         product, offset, row = products[i], row_offsets[i], np.int32(top + i)
         for j in range(columns):
-            s = product[j] + offset + column_offsets[j]
-            line[j] = s
-            best, following = column_best[j], column_next[j]
-            lesser = s if s < best else best
-            column_next[j] = lesser if lesser > following else following
-            column_index[j] = row if s > best else column_index[j]
-            column_best[j] = s if s > best else best
-        best, following, best_block = row_best[i], row_next[i], -1
-        for block in range(0, columns, _COLUMN_BLOCK):
-            largest = line[block]
-            for j in range(block + 1, min(block + _COLUMN_BLOCK, columns)):
-                largest = line[j] if line[j] > largest else largest
-            if largest > best:
-                following, best, best_block = best, largest, block
-            elif largest > following:
-                following = largest
-        found = False
-        for j in range(best_block, min(best_block + _COLUMN_BLOCK, columns) if best_block >= 0 else best_block):
-            if not found and line[j] == best:
-                row_index[i] = left + j
-                found = True
-            elif line[j] > following:
-                following = line[j]
-        row_best[i], row_next[i] = best, following
+            line[j] = product[j] + offset + column_offsets[j]
+        for j in range(columns):
+            column_index[j] = row if line[j] > column_best[j] else column_index[j]
+        for j in range(columns):
+            s, best = line[j], column_best[j]
+            column_next[j] = max(column_next[j], min(s, best))
+            column_best[j] = max(s, best)
+        lane_best[:] = _NONE
+        lane_next[:] = _NONE
+        for block in range(0, line.shape[0], _LANES):
+            part = line[block : block + _LANES]
+            for k in range(_LANES):
+                s, best = part[k], lane_best[k]
+                lane_next[k] = max(lane_next[k], min(s, best))
+                lane_best[k] = max(s, best)
+        largest, following = row_best[i], row_next[i]
+        for k in range(_LANES):
+            following = max(following, max(lane_next[k], min(lane_best[k], largest)))
+            largest = max(largest, lane_best[k])
+        if largest > row_best[i]:
+            j = 0
+            while line[j] != largest:
+                j += 1
+            row_index[i] = left + j
+        row_best[i], row_next[i] = largest, following
 
 
 def _nearest_two_gpu(first: DescriptorSet, second: DescriptorSet) -> tuple[NearestTwo, NearestTwo]:
