@@ -91,8 +91,7 @@ def undistorted(photos: Path, out: Path, size: int) -> list[Any]:
     run = InProcessExecutor(ArtifactStore(str(out / f"store-{size}")), device="cpu")
     files = read_source(str(photos), run)
     usable = [photo for photo in pipeline.check_photos(files, None, config, run) if photo.usable]
-    found = pipeline.find_features(usable, config, run)
-    matches = pipeline.match_photos(usable, found, False, config, run)
+    found, matches = pipeline.find_matches(usable, False, config, run)
     mapped = pipeline.map_cameras(usable, found, matches, None, None, config, run)
     scene = mapped.load().scene
     registered = [usable[image.photo_index] for image in scene.images]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 from e2e3d.data.ref import Ref
 from e2e3d.data.stats import StageStats, UnitStats
 from e2e3d.jobs.cancel import CancelToken
+from e2e3d.jobs.passes import Ledger, Pass, Work
 from e2e3d.jobs.progress import Progress
 from e2e3d.stages.base import Stage
-from e2e3d.storage.keys import content_key
 from e2e3d.storage.store import ArtifactStore
 
 InputsT = TypeVar("InputsT")
@@ -76,29 +74,36 @@ class StoreExecutor(ABC):
         label: str | None = None,
     ) -> list[Ref[OutputT]]:
         """See :class:`e2e3d.jobs.executor.Executor`."""
+        return self.map_passes([Pass(stage, inputs, config, label)])[0]
+
+    def map_passes(self, passes: Sequence[Pass[Any, Any, Any]]) -> list[list[Ref[Any]]]:
+        """See :class:`e2e3d.jobs.executor.Executor`."""
         self._cancel.check()
-        account = _Pass(label or stage.name, len(inputs), self._progress)
-        keys = [content_key(stage, unit, config) for unit in inputs]
-        units = dict(zip(keys, inputs, strict=True))
+        keys = list(dict.fromkeys(key for one in passes for key in one.keys))
         if self._witness is not None:
-            self._witness.uses(list(units))
-        copies = Counter(keys)
-        pending = {}
-        for key, known in zip(units, self._lookup(list(units)), strict=True):
-            if known is None:
-                pending[key] = units[key]
-                account.expect(key, copies[key])
-            else:
-                account.reused(known, copies[key])
+            self._witness.uses(keys)
+        known = {key: stats for key, stats in zip(keys, self._lookup(keys), strict=True) if stats is not None}
+        ledger = Ledger(passes, known, self._progress, self._pass_ended)
+        taken = set(known)
+        work = []
+        for one in passes:
+            units = {key: unit for key, unit in zip(one.keys, one.inputs, strict=True) if key not in taken}
+            taken.update(units)
+            work.append(Work(one.stage, one.config, units))
         try:
-            if pending:
-                self._compute(stage, pending, config, account.computed)
+            if any(part.units for part in work):
+                self._compute(work, ledger.computed)
         finally:
-            self._stats.append(account.close())
-        results = [self._reference(key, stage.output) for key in keys]
-        if self._witness is not None:
-            self._witness.pass_finished(label or stage.name, results)
-        return results
+            ledger.close()
+        return [self._results(one) for one in passes]
+
+    def _results(self, one: Pass[Any, Any, OutputT]) -> list[Ref[OutputT]]:
+        return [self._reference(ref.key, ref.type) for ref in one.results]
+
+    def _pass_ended(self, one: Pass[Any, Any, Any], stats: StageStats, completed: bool) -> None:
+        self._stats.append(stats)
+        if completed and self._witness is not None:
+            self._witness.pass_finished(one.name, self._results(one))
 
     @property
     def stats(self) -> tuple[StageStats, ...]:
@@ -106,10 +111,11 @@ class StoreExecutor(ABC):
         return tuple(self._stats)
 
     @abstractmethod
-    def _compute(
-        self, stage: Stage[Any, Any, Any], units: Mapping[str, object], config: object, done: UnitDone
-    ) -> None:
-        """Compute and store every unit; call `done` with key and cost once its result is stored."""
+    def _compute(self, work: Sequence[Work], done: UnitDone) -> None:
+        """Compute and store every unit; call `done` with key and cost once its result is stored.
+
+        Inputs may be results of units of earlier work.
+        """
 
     def _load(self, ref: Ref[T]) -> T:
         return self.store.get(ref.key, ref.type)
@@ -123,48 +129,3 @@ class StoreExecutor(ABC):
             return [self.store.stats(key) for key in keys]
         with ThreadPoolExecutor(_LOOKUP_THREADS) as pool:
             return list(pool.map(self.store.stats, keys))
-
-
-class _Pass:
-    """Accounting of one call of `map`."""
-
-    def __init__(self, label: str, units: int, progress: Progress) -> None:
-        self._label = label
-        self._units = units
-        self._progress = progress
-        self._started_s = time.perf_counter()
-        self._copies: dict[str, int] = {}
-        self._reused = 0
-        self._cpu_s = 0.0
-        self._peak_bytes = 0
-        progress.stage_started(label, units)
-
-    def expect(self, key: str, copies: int) -> None:
-        self._copies[key] = copies
-
-    def reused(self, stats: UnitStats, copies: int) -> None:
-        self._reused += copies
-        self._add(stats)
-        for _ in range(copies):
-            self._progress.unit_finished(self._label, stats, reused=True)
-
-    def computed(self, key: str, stats: UnitStats) -> None:
-        self._add(stats)
-        for _ in range(self._copies[key]):
-            self._progress.unit_finished(self._label, stats, reused=False)
-
-    def _add(self, stats: UnitStats) -> None:
-        self._cpu_s += stats.cpu_s
-        self._peak_bytes = max(self._peak_bytes, stats.peak_memory_bytes)
-
-    def close(self) -> StageStats:
-        stats = StageStats(
-            stage=self._label,
-            units=self._units,
-            reused_units=self._reused,
-            elapsed_s=time.perf_counter() - self._started_s,
-            cpu_s=self._cpu_s,
-            peak_memory_bytes=self._peak_bytes,
-        )
-        self._progress.stage_finished(stats)
-        return stats

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from e2e3d.data.ref import Ref
 from e2e3d.data.stats import StageStats
+from e2e3d.jobs.passes import Pass
 from e2e3d.stages.base import Stage
 
 InputsT = TypeVar("InputsT")
@@ -41,6 +42,14 @@ class Executor(Protocol):
         """Run one unit per element of `inputs` and return references to the results, in order, bound for loading.
 
         `label` names the pass in progress and statistics when one stage runs more than once (default: stage name).
+        """
+        ...
+
+    def map_passes(self, passes: Sequence[Pass[Any, Any, Any]]) -> list[list[Ref[Any]]]:
+        """Run several passes whose later units take results of earlier ones; returns the references of each.
+
+        A unit may begin as soon as its own inputs are there, while other units of earlier passes still run, so that no
+        core waits for the last of a pass. Progress and statistics speak of one pass after another all the same.
         """
         ...
 

@@ -8,6 +8,7 @@ import resource
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -64,18 +65,25 @@ def export_results(out: Path, results: Results, facts: RunFacts, depth: bool = F
     Raises:
         MachineError: when the disk is full or the folder cannot be written.
     """
+    with ThreadPoolExecutor(1, thread_name_prefix="report") as side:
+        return _export(out, results, facts, depth, side)
+
+
+def _export(out: Path, results: Results, facts: RunFacts, depth: bool, side: ThreadPoolExecutor) -> ExportedPaths:
+    """Write everything while the report's pictures are rendered on the side."""
     start_wall, start_cpu = time.perf_counter(), time.process_time()
     earlier = _retire_earlier(out)
     writer = Writer(out)
     scene = results.mapping.scene
+    textured = results.textured.load()
+    report_page = side.submit(render_report, results, facts, textured)
     sparse = write_sparse(writer, scene)
     cameras = write_cameras(writer, scene)
     cloud, laz, dense_points = _write_cloud(writer, results)
     mesh = writer.stream("mesh.ply", lambda file: write_mesh_ply(file, results.mesh.load()))
-    textured = results.textured.load()
     obj, textures, glb = _write_textured(writer, textured)
     depth_folder = write_depth_folder(writer.write, results, out) if depth else None
-    report = writer.write("report.html", render_report(results, facts, textured).encode())
+    report = writer.write("report.html", report_page.result().encode())
     stats = _export_stats(start_wall, start_cpu)
     manifest = Manifest(
         quality=facts.quality,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from e2e3d.jobs.base_executor import StoreExecutor, UnitDone
 from e2e3d.jobs.cancel import CancelToken
 from e2e3d.jobs.devices import gpu_count, require_gpu
+from e2e3d.jobs.passes import Work
 from e2e3d.jobs.progress import NoProgress, Progress
 from e2e3d.jobs.units import bind, measured
 from e2e3d.ops.threads import core_count
-from e2e3d.stages.base import RunContext, Stage
+from e2e3d.stages.base import RunContext
 from e2e3d.storage.store import ArtifactStore
 
 
@@ -41,13 +41,13 @@ class InProcessExecutor(StoreExecutor):
             require_gpu(gpus, "this machine")
         self._has_gpu = gpus > 0
 
-    def _compute(
-        self, stage: Stage[Any, Any, Any], units: Mapping[str, object], config: object, done: UnitDone
-    ) -> None:
-        device = "cuda" if stage.resources.gpu and self._has_gpu else "cpu"
-        context = RunContext(device=device, threads=min(stage.resources.cpus or core_count(), core_count()))
-        for key, inputs in units.items():
-            self._cancel.check()
-            output, stats = measured(stage, bind(inputs, self._load), config, context)
-            self.store.put(key, output, stats)
-            done(key, stats)
+    def _compute(self, work: Sequence[Work], done: UnitDone) -> None:
+        for part in work:
+            resources = part.stage.resources
+            device = "cuda" if resources.gpu and self._has_gpu else "cpu"
+            context = RunContext(device=device, threads=min(resources.cpus or core_count(), core_count()))
+            for key, inputs in part.units.items():
+                self._cancel.check()
+                output, stats = measured(part.stage, bind(inputs, self._load), part.config, context)
+                self.store.put(key, output, stats)
+                done(key, stats)

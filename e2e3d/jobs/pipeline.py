@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from e2e3d.errors import ReconstructionError
 from e2e3d.jobs.config import PipelineConfig
 from e2e3d.jobs.executor import Executor
 from e2e3d.jobs.leave_out import LeaveOut, leave_out
+from e2e3d.jobs.passes import Pass
 from e2e3d.jobs.results import Results
 from e2e3d.jobs.source import SourceSet, StoredFiles, read_intrinsics, read_source
 from e2e3d.ops.match_blocks import plan_blocks as plan_match_blocks
@@ -72,15 +74,13 @@ def reconstruct(
     photos = check_photos(files, matrix, config, run)
     usable = [photo for photo in photos if photo.usable]
 
-    found = find_features(usable, config, run)
-    matches = match_photos(usable, found, files.is_video, config, run)
+    found, matches = find_matches(usable, files.is_video, config, run)
     mapped = map_cameras(usable, found, matches, scale, known_distance, config, run)
     sparse = mapped.load()
     registered = [usable[image.photo_index] for image in sparse.scene.images]
 
     views = views_with_sources(undistort_photos(registered, mapped, config, run))
-    depths = estimate_depths(views, config, run)
-    cloud = fuse_depths(views, depths, config, run)
+    depths, cloud = measure_surface(views, config, run)
 
     surface = make_mesh(cloud, views, depths, config, run)
     textured = texture_mesh(surface, mapped, registered, config, run)
@@ -110,27 +110,41 @@ def check_photos(
     return review_photos([photo for block in blocks for photo in block.load().photos])
 
 
-def find_features(photos: Sequence[Photo], config: PipelineConfig, run: Executor) -> list[Ref[Features]]:
-    """Keypoints and descriptors, one photograph a unit."""
+def find_matches(
+    photos: Sequence[Photo], sequence: bool, config: PipelineConfig, run: Executor
+) -> tuple[list[Ref[Features]], list[Ref[MatchBlock]]]:
+    """Features of every photograph, and matches of the pairs that may overlap, a block of pairs a unit."""
     units = [features.FeaturesInputs(_bytes(photo), _mask(photo), photo.width_px, photo.height_px) for photo in photos]
-    return run.map(features.STAGE, units, config.features)
+    searched = Pass(features.STAGE, units, config.features)
+    if pairs.needs_descriptors(len(photos), sequence, config.pairs):
+        (found,) = run.map_passes([searched])
+        matched = _matching(
+            photos, found, choose_pairs(photos, sequence, describe_photos(found, run), config, run), config
+        )
+        return found, run.map_passes([matched])[0]
+    matched = _matching(photos, searched.results, choose_pairs(photos, sequence, (), config, run), config)
+    found, matches = run.map_passes([searched, matched])
+    return found, matches
 
 
-def match_photos(
+def choose_pairs(
     photos: Sequence[Photo],
-    found: Sequence[Ref[Features]],
     sequence: bool,
+    descriptors: Sequence[Ref[GlobalDescriptor]],
     config: PipelineConfig,
     run: Executor,
-) -> list[Ref[MatchBlock]]:
-    """Choose which photographs to match, and match them, a block of pairs a unit."""
-    descriptors: list[Ref[GlobalDescriptor]] = []
-    if pairs.needs_descriptors(len(photos), sequence, config.pairs):
-        descriptors = describe_photos(found, run)
+) -> NDArray[np.int32]:
+    """Which photographs to match, int32 [P, 2]."""
     choice = pairs.PairsInputs(len(photos), sequence, tuple(photo.gps for photo in photos), tuple(descriptors))
     (chosen,) = run.map(pairs.STAGE, [choice], config.pairs)
-    blocks = plan_match_blocks(chosen.load().pairs, len(photos))
-    return run.map(matching.STAGE, [_match_unit(block, photos, found) for block in blocks], config.matching)
+    return chosen.load().pairs
+
+
+def _matching(
+    photos: Sequence[Photo], found: Sequence[Ref[Features]], chosen: NDArray[np.int32], config: PipelineConfig
+) -> Pass[matching.MatchingInputs, matching.MatchingConfig, MatchBlock]:
+    blocks = plan_match_blocks(chosen, len(photos))
+    return Pass(matching.STAGE, [_match_unit(block, photos, found) for block in blocks], config.matching)
 
 
 def describe_photos(found: Sequence[Ref[Features]], run: Executor) -> list[Ref[GlobalDescriptor]]:
@@ -181,18 +195,31 @@ def views_with_sources(views: Sequence[Ref[View]]) -> list[Ref[View]]:
     return usable
 
 
-def estimate_depths(views: Sequence[Ref[View]], config: PipelineConfig, run: Executor) -> list[Ref[DepthMap]]:
-    """Depth of every view: first from colours alone, then again and again with the neighbours' depths."""
+def measure_surface(
+    views: Sequence[Ref[View]], config: PipelineConfig, run: Executor
+) -> tuple[list[Ref[DepthMap]], Ref[PointCloud]]:
+    """Depth of every view and one cloud of the whole scene.
+
+    Depth is first estimated from colours alone, then again and again with the neighbours' depths, and fused, from a
+    block of views a unit.
+    """
     near = _near_views(views)
     units = [
         depth.DepthInputs(view, tuple(views[j] for j in around[: config.depth.sources]))
         for view, around in zip(views, near, strict=True)
     ]
-    maps = run.map(depth.STAGE, units, config.depth)
+    passes: list[Pass[Any, Any, Any]] = [Pass(depth.STAGE, units, config.depth)]
     for label in consistency.REFINEMENTS:
-        again = _with_sources(views, near, maps, config)
-        maps = run.map(consistency.REFINE_STAGE, again, config.consistency, label)
-    return run.map(consistency.STAGE, _with_sources(views, near, maps, config), config.consistency)
+        again = _with_sources(views, near, passes[-1].results, config)
+        passes.append(Pass(consistency.REFINE_STAGE, again, config.consistency, label))
+    agreeing = Pass(consistency.STAGE, _with_sources(views, near, passes[-1].results, config), config.consistency)
+    loaded = ((view.image_index, view.sources) for view in (ref.load() for ref in views))
+    indices, sources = zip(*loaded, strict=True)
+    blocks = fusion.plan_blocks(indices, sources)
+    fused = Pass(fusion.STAGE, [block.inputs(views, agreeing.results) for block in blocks], config.fusion)
+    merged = Pass(fusion.MERGE_STAGE, [fusion.MergeInputs(fused.results)], fusion.MergeConfig())
+    *_, depths, _, (cloud,) = run.map_passes([*passes, agreeing, fused, merged])
+    return depths, cloud
 
 
 def _with_sources(
@@ -205,18 +232,6 @@ def _with_sources(
         sources, depths = tuple(views[j] for j in chosen), tuple(maps[j] for j in chosen)
         units.append(consistency.ConsistencyInputs(views[i], sources, maps[i], depths))
     return units
-
-
-def fuse_depths(
-    views: Sequence[Ref[View]], depths: Sequence[Ref[DepthMap]], config: PipelineConfig, run: Executor
-) -> Ref[PointCloud]:
-    """One cloud of the whole scene, from a block of views a unit."""
-    loaded = ((view.image_index, view.sources) for view in (ref.load() for ref in views))
-    indices, sources = zip(*loaded, strict=True)
-    blocks = fusion.plan_blocks(indices, sources)
-    clouds = run.map(fusion.STAGE, [block.inputs(views, depths) for block in blocks], config.fusion)
-    (cloud,) = run.map(fusion.MERGE_STAGE, [fusion.MergeInputs(tuple(clouds))], fusion.MergeConfig())
-    return cloud
 
 
 def make_mesh(

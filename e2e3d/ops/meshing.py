@@ -18,12 +18,14 @@ from e2e3d.ops.mesh_points import crowded, take_points, triangulation_angles, we
 from e2e3d.ops.mesh_refine import colors_from_points, project_to_points
 from e2e3d.ops.mesh_topology import drop_unused, face_areas, make_manifold, subdivide, vertex_normals
 from e2e3d.ops.mesh_trim import faces_view, large_components, near_components, seen_through, supported_faces
-from e2e3d.ops.poisson import MIN_POINTS, poisson_surface
+from e2e3d.ops.poisson import MIN_POINTS, occupied_cells, poisson_surface
 
 Floats = NDArray[np.float32]
 Faces = NDArray[np.int32]
 
 _MAX_REFINED_FACES = 4_000_000
+_COARSE, _WIDEST = 0.8, 2.0  # a coarse surface has that share of the faces wanted, with cells at most so much wider
+_FACES_A_CELL = 2
 _WIDER_IN_VIEW = 3  # holes of a surface that views look at may be so much wider than those of one that is hidden
 _COMPANY, _COMPANY_RADIUS = 6, 3.0  # a point has so many others within so many footprints
 
@@ -35,7 +37,7 @@ class MeshRules:
     Attributes:
         max_faces: faces of the result, at most.
         max_error_ratio: points whose depth error is more times that of the subject are left out.
-        cell: width of the finest cell of the coarse surface; twice that where more would hold points than `max_faces`.
+        cell: width of the finest cell of the coarse surface; up to twice that where far fewer faces are wanted.
         smoothing: radius of the weights around a vertex when it is brought onto the points.
         support: how far from a point the surface is believed, at least; else half a cell.
         hole: widest hole that is closed; three times as wide where views look at the closing surface.
@@ -78,7 +80,7 @@ def build_mesh(
     """
     cloud, tree = _trusted(cloud, observations, rules, threads)
     wanted_cell = rules.cell * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
-    vertices, faces, cell = poisson_surface(cloud, wanted_cell, rules.max_faces)
+    vertices, faces, cell = poisson_surface(cloud, _affordable(wanted_cell, cloud, rules.max_faces))
     vertices, faces = _trim(vertices, faces, cell, cloud, tree, observations, rules, threads)
     if not len(faces):
         raise ReconstructionError(
@@ -95,6 +97,19 @@ def build_mesh(
         vertices = refine_vertices(vertices, faces, load_views, refinement)
     vertices, faces = make_manifold(*decimate(vertices, faces, rules.max_faces))
     return Mesh(vertices, colors_from_points(vertices, cloud, tree, threads), faces)
+
+
+def _affordable(cell: float, cloud: PointCloud, max_faces: int) -> float:
+    """`cell`, or wider where its surface would have far more faces than are wanted.
+
+    A coarser one with somewhat fewer, subdivided and brought onto the points, is as exact, and takes less time.
+    """
+    if len(cloud.points_world) < MIN_POINTS:
+        return cell
+    coarse, faces = _COARSE * max_faces, _FACES_A_CELL * occupied_cells(cloud.points_world, cell)
+    if faces <= 2 * coarse or 4 * coarse > _MAX_REFINED_FACES:
+        return cell
+    return cell * min(_WIDEST, float(np.sqrt(faces / coarse)))
 
 
 def _view(observations: Sequence[tuple[View, DepthMap]], index: int) -> View:

@@ -16,11 +16,11 @@ _DEEPEST, _SHALLOWEST = 13, 5
 _SAMPLES_A_CELL = 2.0  # on average; with more, single wrong points weigh as much as surface that many views measured
 _MOST_CELLS = 2_000_000  # with points, of the finest: 4 million faces, about 4 GB
 _SEED = 0
-_BOX = 1.1  # Open3D's octree is this much larger than the points
+_BOX = 1.1  # the octree is at least this much larger than the points
 
 
 def octree_depth(extent: float, cell: float) -> int:
-    """Depth of the octree over a cube of `extent` whose finest cells are about `cell` wide (same unit)."""
+    """Depth of the smallest octree around points of `extent` whose finest cells are `cell` wide (same unit)."""
     return int(np.clip(np.ceil(np.log2(_BOX * extent / cell)), _SHALLOWEST, _DEEPEST))
 
 
@@ -33,12 +33,12 @@ def occupied_cells(points: Floats, size: float) -> int:
     return len(np.unique(key))
 
 
-def poisson_surface(cloud: PointCloud, cell: float, max_faces: int) -> tuple[Floats, Faces, float]:
+def poisson_surface(cloud: PointCloud, cell: float) -> tuple[Floats, Faces, float]:
     """Vertices [V, 3] and faces [F, 3] of the surface, and the width of its cells in model units.
 
-    Cells are `cell` wide or up to twice as fine, and there are about two faces for each that holds points. Where the
-    cells are more than `max_faces` they are twice as wide, for a quarter of the time; in very large clouds as wide as
-    bounds the memory.
+    Cells are `cell` wide, in very large clouds as wide as bounds the memory; there are about two faces for each that
+    holds points. The octree is as much larger than the points as makes its cells so wide: the time does not jump where
+    the extent passes a power of two.
 
     A few points a cell are taken, by chance with a fixed seed. The octree is deep where they are dense, so the choice
     must not even them out.
@@ -59,14 +59,17 @@ def poisson_surface(cloud: PointCloud, cell: float, max_faces: int) -> tuple[Flo
     import open3d as o3d  # slow to import, and only needed here
 
     extent = float(np.ptp(cloud.points_world, axis=0).max())
-    depth, most = octree_depth(extent, cell), min(max_faces, _MOST_CELLS)
-    while (cells := occupied_cells(cloud.points_world, _BOX * extent / 2**depth)) > most and depth > _SHALLOWEST:
-        depth, most = depth - 1, _MOST_CELLS  # few faces widen the cells once only
+    finest, widest = (_BOX * extent / 2**depth for depth in (_DEEPEST, _SHALLOWEST))
+    cell = float(np.clip(cell, finest, widest))
+    while (cells := occupied_cells(cloud.points_world, cell)) > _MOST_CELLS and cell < widest:
+        cell = min(cell * 1.1 * float(np.sqrt(cells / _MOST_CELLS)), widest)
     taken = np.random.default_rng(_SEED).random(count) < _SAMPLES_A_CELL * cells / count
     positions, normals = cloud.points_world[taken], cloud.normals_world[taken]
     points = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(positions.astype(np.float64)))
     points.normals = o3d.utility.Vector3dVector(normals.astype(np.float64))
+    depth = octree_depth(extent, cell)
+    box = max(_BOX, cell * 2**depth / float(np.ptp(positions, axis=0).max()))
     with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
-        mesh, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(points, depth=depth, n_threads=1)
+        mesh, _ = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(points, depth=depth, scale=box, n_threads=1)
     vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.triangles)
-    return vertices.astype(np.float32), faces.astype(np.int32), _BOX * extent / 2**depth
+    return vertices.astype(np.float32), faces.astype(np.int32), cell

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import open3d as o3d
 from numpy.typing import NDArray
 
 from e2e3d.data.mesh import TexturedMesh
@@ -38,10 +37,13 @@ class Renderer:
     """Renders one mesh many times; faces whose page is -1 take the colours of their vertices."""
 
     def __init__(self, textured: TexturedMesh) -> None:
+        import open3d as o3d  # takes a second to import
+
         self._textured = textured
+        self._tensor = o3d.core.Tensor
         self._caster = o3d.t.geometry.RaycastingScene()
-        vertices = o3d.core.Tensor(np.array(textured.mesh.vertices_world, np.float32))
-        self._caster.add_triangles(vertices, o3d.core.Tensor(textured.mesh.faces.astype(np.uint32)))
+        vertices = self._tensor(np.array(textured.mesh.vertices_world, np.float32))
+        self._caster.add_triangles(vertices, self._tensor(textured.mesh.faces.astype(np.uint32)))
 
     def pinhole(
         self,
@@ -81,7 +83,7 @@ class Renderer:
         rays = np.empty((len(rays_cam), 6), np.float32)
         rays[:, :3] = -cam_from_world[:, :3].T @ t
         rays[:, 3:] = rays_cam @ R
-        hit = self._caster.cast_rays(o3d.core.Tensor(rays))
+        hit = self._caster.cast_rays(self._tensor(rays))
         depth = hit["t_hit"].numpy()
         found = np.isfinite(depth)
         face = np.where(found, hit["primitive_ids"].numpy().astype(np.int64), -1).astype(np.int32)

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import open3d as o3d
 from numpy.typing import NDArray
 
 from e2e3d.ops.sample_shading import GROUND, KNOT, PLINTH, SUN, WALL, add_colors, noise, pinhole_rays, shade
@@ -72,10 +71,14 @@ class SampleScene:
         return Rendering(image, depth.astype(np.float32), normal_cam.astype(np.float32))
 
     def _cast(self, rays: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        import open3d as o3d
+
         return {name: tensor.numpy() for name, tensor in self._caster.cast_rays(o3d.core.Tensor(rays)).items()}
 
     @cached_property
     def _caster(self) -> Any:
+        import open3d as o3d  # takes a second to import
+
         caster = o3d.t.geometry.RaycastingScene()
         caster.add_triangles(o3d.core.Tensor(self.vertices_world), o3d.core.Tensor(self.faces.astype(np.uint32)))
         return caster
@@ -95,6 +98,8 @@ class SampleScene:
         return (seen / _LIGHT_RAYS).astype(np.float32)
 
     def _blocked(self, origins: NDArray[np.floating], directions: NDArray[np.floating]) -> NDArray[np.bool_]:
+        import open3d as o3d
+
         rays = np.concatenate([origins, directions], 1).astype(np.float32)
         blocked: NDArray[np.bool_] = self._caster.test_occlusions(o3d.core.Tensor(rays)).numpy()
         return blocked
@@ -139,6 +144,8 @@ def look_at(centre: Vec, target: Vec) -> Vec:
 
 
 def _vertex_normals(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> NDArray[np.float32]:
+    import open3d as o3d
+
     mesh = o3d.geometry.TriangleMesh(
         o3d.utility.Vector3dVector(vertices.astype(float)), o3d.utility.Vector3iVector(faces)
     )

@@ -6,8 +6,11 @@ half the compile time.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import math
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +34,19 @@ def core_count() -> int:
     except (OSError, ValueError):
         return cores
     return cores if quota == "max" else max(1, min(cores, math.floor(int(quota) / int(period))))
+
+
+def import_ahead(module: str) -> None:
+    """Import a large module in the background, while the caller waits for something else before needing it.
+
+    An error is raised again where the caller imports the module itself.
+    """
+
+    def load() -> None:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+
+    threading.Thread(target=load, name=f"import {module}").start()
 
 
 _threads = core_count()

@@ -77,5 +77,5 @@ STAGE = Stage(
     config=DepthConfig,
     output=DepthMap,
     run=run,
-    resources=Resources(cpus=1, gpu=True, memory_bytes=400_000_000),
+    resources=Resources(cpus=1, gpu=True, memory_bytes=500_000_000),
 )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import OrderedDict, deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import ray
@@ -16,11 +15,13 @@ from e2e3d.errors import MachineError
 from e2e3d.jobs.base_executor import StoreExecutor, UnitDone, Witness
 from e2e3d.jobs.cancel import CancelToken
 from e2e3d.jobs.devices import gpu_count, require_gpu
+from e2e3d.jobs.passes import Work
 from e2e3d.jobs.progress import NoProgress, Progress
-from e2e3d.jobs.units import UnitCall, locate, references
+from e2e3d.jobs.units import references
 from e2e3d.stages.base import Stage
 from e2e3d.storage.store import ArtifactStore
 from e2e3d.tasks.placement import CpuPlacement, GpuPlacement, Placement
+from e2e3d.tasks.queue import Attempt, UnitQueue
 from e2e3d.tasks.session import RaySession
 from e2e3d.tasks.worker import Grant, UnitReport
 
@@ -37,13 +38,6 @@ _DIED = (
     exceptions.RayActorError,
     exceptions.ObjectLostError,
 )
-
-
-@dataclass(frozen=True)
-class _Attempt:
-    call: UnitCall
-    number: int = 1
-    lack_of_memory: bool = False
 
 
 class RayExecutor(StoreExecutor):
@@ -120,38 +114,31 @@ class RayExecutor(StoreExecutor):
                 return ray.get(self._kept[ref.key][0])
         return self.store.get(ref.key, ref.type)
 
-    def _compute(
-        self, stage: Stage[Any, Any, Any], units: Mapping[str, object], config: object, done: UnitDone
-    ) -> None:
-        session = self._connect()
-        placement = self._placement(stage)
-        grant = Grant(
-            context=placement.context,
-            log_level=logging.getLogger("e2e3d").getEffectiveLevel(),
-            keep_bytes=session.cluster.object_bytes // 8,
-        )
-        path = locate(stage)
-        waiting = deque(_Attempt(UnitCall(path, key, inputs, config)) for key, inputs in units.items())
-        running: dict[Any, tuple[_Attempt, Any]] = {}
+    def _compute(self, work: Sequence[Work], done: UnitDone) -> None:
+        placements = [self._placement(part.stage) for part in work]
+        queue = UnitQueue(work)
+        running: dict[Any, tuple[Attempt, Any]] = {}
         try:
-            while waiting or running:
+            while queue or running:
                 self._cancel.check()
-                while waiting and len(running) < placement.in_flight:
-                    attempt = waiting.popleft()
-                    output, report = self._submit(attempt, placement, grant)
+                while queue and len(running) < placements[queue.rank].in_flight:
+                    attempt = queue.pop()
+                    output, report = self._submit(attempt, placements[attempt.rank])
                     running[report] = (attempt, output)
                 finished, _ = ray.wait(list(running), num_returns=1, timeout=_POLL_S)
                 for report in finished:
                     attempt, output = running.pop(report)
-                    placement.finished(report)
+                    placements[attempt.rank].finished(report)
                     retry = self._collect(attempt, output, report, done)
-                    if retry is not None:
-                        waiting.appendleft(retry)
+                    if retry is None:
+                        queue.stored(attempt.call.key)
+                    else:
+                        queue.add(retry)
         except BaseException:
-            self._stop(placement, list(running))
+            self._stop(placements, running)
             raise
 
-    def _stop(self, placement: Placement, reports: list[Any]) -> None:
+    def _stop(self, placements: Sequence[Placement], running: Mapping[Any, tuple[Attempt, Any]]) -> None:
         """End the units that are queued or running.
 
         A connection of our own is closed: Ray ends what a driver that leaves has submitted. Cancelling tasks one by one
@@ -160,10 +147,16 @@ class RayExecutor(StoreExecutor):
         """
         if self._session is not None and self._session.owns_connection:
             self.close()
-        else:
-            placement.stop(reports, _STOP_S)
+            return
+        for rank, placement in enumerate(placements):
+            placement.stop([report for report, (attempt, _) in running.items() if attempt.rank == rank], _STOP_S)
 
-    def _submit(self, attempt: _Attempt, placement: Placement, grant: Grant) -> tuple[Any, Any]:
+    def _submit(self, attempt: Attempt, placement: Placement) -> tuple[Any, Any]:
+        grant = Grant(
+            context=placement.context,
+            log_level=logging.getLogger("e2e3d").getEffectiveLevel(),
+            keep_bytes=self._connect().cluster.object_bytes // 8,
+        )
         values = self._inputs_kept(attempt) if attempt.number == 1 else {}
         arguments = (attempt.call, grant, self.store, tuple(values), *values.values())
         return placement.submit(arguments, alone=attempt.lack_of_memory)
@@ -173,7 +166,7 @@ class RayExecutor(StoreExecutor):
             return self._gpus
         return CpuPlacement(stage.resources, self._connect().cluster)
 
-    def _inputs_kept(self, attempt: _Attempt) -> dict[str, Any]:
+    def _inputs_kept(self, attempt: Attempt) -> dict[str, Any]:
         """Inputs to pass through the Ray store: all that are there, unless together they could crowd it.
 
         Ray fetches every argument before a task starts, so a unit with many inputs loads them one after another from
@@ -183,7 +176,7 @@ class RayExecutor(StoreExecutor):
         budget = self._connect().cluster.object_bytes // 8
         return {key: value for key, (value, _) in kept.items()} if sum(s for _, s in kept.values()) <= budget else {}
 
-    def _collect(self, attempt: _Attempt, output: Any, finished: Any, done: UnitDone) -> _Attempt | None:
+    def _collect(self, attempt: Attempt, output: Any, finished: Any, done: UnitDone) -> Attempt | None:
         """Take the report of a finished unit; returns the next attempt if its process died."""
         try:
             report: UnitReport = ray.get(finished)
@@ -211,15 +204,15 @@ class RayExecutor(StoreExecutor):
             self._kept.popitem(last=False)
 
 
-def _next_attempt(attempt: _Attempt, error: Exception) -> _Attempt:
+def _next_attempt(attempt: Attempt, error: Exception) -> Attempt:
     reason = "ran out of memory" if isinstance(error, exceptions.OutOfMemoryError) else "was killed"
     if attempt.number >= _ATTEMPTS:
         _give_up(attempt, reason, error)
     log.warning("the process of %s %s; attempt %d follows", attempt.call.key, reason, attempt.number + 1)
-    return _Attempt(attempt.call, attempt.number + 1, isinstance(error, exceptions.OutOfMemoryError))
+    return attempt.again(isinstance(error, exceptions.OutOfMemoryError))
 
 
-def _give_up(attempt: _Attempt, reason: str, error: Exception) -> NoReturn:
+def _give_up(attempt: Attempt, reason: str, error: Exception) -> NoReturn:
     stage = attempt.call.key.partition("/")[0]
     raise MachineError(
         "worker-died",

@@ -6,6 +6,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from e2e3d.jobs.base_executor import StoreExecutor
 from e2e3d.jobs.cancel import CancelToken
 from e2e3d.jobs.devices import gpu_count
 from e2e3d.jobs.inprocess import InProcessExecutor
+from e2e3d.jobs.passes import Pass
 from e2e3d.ops.threads import core_count
 from e2e3d.storage.store import ArtifactStore
 from e2e3d.tasks.executor import RayExecutor
@@ -108,6 +110,63 @@ def test_equal_units_are_computed_once(make: Make, tmp_path: Path) -> None:
     assert len(refs) == 3
     assert toy.computed(tmp_path) == ["0"]
     assert executor.stats[0].units == 3
+
+
+def in_two_passes(folder: Path, naps_s: tuple[float, ...] = (0.0, 0.0)) -> list[Pass]:
+    """Units that only take time; then one for each that adds 10 to what it made."""
+    config = toy.ToyConfig(1.0, str(folder))
+    first = Pass(toy.SLEEP, [toy.ToyInputs(i, np.full(1, nap_s)) for i, nap_s in enumerate(naps_s)], config)
+    second = [toy.ToyInputs(10 + i, np.zeros(1), (ref,)) for i, ref in enumerate(first.results)]
+    return [first, Pass(toy.SCALE, second, config, "added")]
+
+
+def test_later_passes_take_results_of_earlier_ones(make: Make, tmp_path: Path) -> None:
+    recorder = Recorder()
+    executor = make(progress=recorder)
+    first, second = executor.map_passes(in_two_passes(tmp_path))
+    assert [ref.load().values[0] for ref in (*first, *second)] == [0.0, 0.0, 10.0, 11.0]
+    assert [stats.stage for stats in executor.stats] == ["toy-sleep", "added"]
+    labels = ["toy-sleep"] * 4 + ["added"] * 4
+    assert [event[1] for event in recorder.events] == labels
+    assert [event[0] for event in recorder.events] == ["started", "unit", "unit", "finished"] * 2
+
+
+def test_what_is_stored_of_several_passes_is_reused(make: Make, tmp_path: Path) -> None:
+    first, second = in_two_passes(tmp_path)
+    make().map_passes([first, replace(second, inputs=second.inputs[:1])])
+    executor = make()
+    refs = executor.map_passes(in_two_passes(tmp_path))[1]
+    assert [ref.load().values[0] for ref in refs] == [10.0, 11.0]
+    assert [(stats.units, stats.reused_units) for stats in executor.stats] == [(2, 2), (2, 1)]
+    assert sorted(toy.computed(tmp_path)) == ["0", "1", "10", "11"]
+
+
+def test_an_error_in_a_later_pass_reaches_the_caller(make: Make, tmp_path: Path) -> None:
+    first, _ = in_two_passes(tmp_path)
+    failing = Pass(toy.FAIL, [toy.ToyInputs(1, np.zeros(1), first.results)], first.config)
+    executor = make()
+    with pytest.raises(ReconstructionError, match="Unit 1 cannot"):
+        executor.map_passes([first, failing])
+    assert [stats.stage for stats in executor.stats] == ["toy-sleep", "toy-fail"]
+
+
+def test_no_core_waits_for_the_last_unit_of_a_pass(ray_session: None, tmp_path: Path) -> None:
+    recorder = Recorder()
+    executor = RayExecutor(ArtifactStore(str(tmp_path / "store")), recorder)
+    executor.map_passes(in_two_passes(tmp_path, (2.0, 0.1)))
+    assert toy.computed(tmp_path) == ["1", "11", "0", "10"]
+    assert [event[1] for event in recorder.events] == ["toy-sleep"] * 4 + ["added"] * 4
+
+
+def test_a_killed_worker_holds_up_only_what_needs_its_result(ray_session: None, tmp_path: Path) -> None:
+    (tmp_path / "life1").touch()
+    config = toy.ToyConfig(1.0, str(tmp_path))
+    first = Pass(toy.DIE, [toy.ToyInputs(i, np.zeros(1)) for i in range(2)], config)
+    second = [toy.ToyInputs(10 + i, np.zeros(1), (ref,)) for i, ref in enumerate(first.results)]
+    executor = RayExecutor(ArtifactStore(str(tmp_path / "store")))
+    refs = executor.map_passes([first, Pass(toy.SCALE, second, config)])[1]
+    assert [ref.load().values[0] for ref in refs] == [10.0, 12.0]
+    assert toy.computed(tmp_path).count("0") == 2
 
 
 def test_damaged_results_are_computed_again(make: Make, tmp_path: Path) -> None:

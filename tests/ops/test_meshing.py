@@ -14,7 +14,7 @@ from e2e3d.ops import poisson
 from e2e3d.ops.fusion import FusionRules, empty_cloud, fuse_view, merge_clouds, prepare_view
 from e2e3d.ops.mesh_topology import face_areas, face_components, face_edges
 from e2e3d.ops.mesh_trim import border_edges, near_components, seen_through, supported_faces
-from e2e3d.ops.meshing import MeshRules, build_mesh
+from e2e3d.ops.meshing import MeshRules, _affordable, build_mesh
 from e2e3d.ops.poisson import occupied_cells, octree_depth, poisson_surface
 from tests.ops.exact_views import FLOOR_RADIUS, FLOOR_Z, orbit, surface_distance
 
@@ -202,24 +202,39 @@ def orbit_cloud() -> PointCloud:
     return merge_clouds(fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared)
 
 
+def test_cells_are_as_wide_as_asked_for(orbit_cloud: PointCloud) -> None:
+    cell = 3 * float(np.median(orbit_cloud.footprint))
+    counts = []
+    for wanted in cell * np.array([1.0, 1.2, 1.4, 2.0]):
+        vertices, _, width = poisson_surface(orbit_cloud, wanted)
+        assert width == pytest.approx(wanted)
+        near = vertices[surface_distance(vertices) < wanted]
+        counts.append(len(near) * wanted**2)
+        assert np.median(surface_distance(near)) < float(np.median(orbit_cloud.footprint))
+    np.testing.assert_allclose(counts, np.mean(counts), rtol=0.15)  # no jump where the octree gets another level
+
+
 def test_large_clouds_give_a_coarser_surface(orbit_cloud: PointCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     cell = 3 * float(np.median(orbit_cloud.footprint))
-    fine, _, width = poisson_surface(orbit_cloud, cell, 10**9)
-    assert cell / 2 < width <= cell
-    monkeypatch.setattr(poisson, "_MOST_CELLS", occupied_cells(orbit_cloud.points_world, cell) // 16)
-    coarse, _, wider = poisson_surface(orbit_cloud, cell, 10**9)
-    assert wider >= 4 * width
-    assert len(coarse) < 0.25 * len(fine)
-    assert np.median(surface_distance(coarse)) < float(np.median(orbit_cloud.footprint))
+    fine, _, _ = poisson_surface(orbit_cloud, cell)
+    most = occupied_cells(orbit_cloud.points_world, cell) // 4
+    monkeypatch.setattr(poisson, "_MOST_CELLS", most)
+    coarse, _, wider = poisson_surface(orbit_cloud, cell)
+    assert 1.8 * cell < wider < 2.5 * cell
+    assert occupied_cells(orbit_cloud.points_world, wider) <= most
+    assert len(coarse) < 0.4 * len(fine)
+    near = coarse[surface_distance(coarse) < wider]
+    assert np.median(surface_distance(near)) < float(np.median(orbit_cloud.footprint))
 
 
-def test_where_few_faces_are_wanted_the_surface_is_coarser_but_once_only(orbit_cloud: PointCloud) -> None:
+def test_where_few_faces_are_wanted_the_start_is_coarser_but_no_more_than_twice(orbit_cloud: PointCloud) -> None:
     cell = 3 * float(np.median(orbit_cloud.footprint))
-    fine, _, width = poisson_surface(orbit_cloud, cell, 10**9)
-    for wanted in (occupied_cells(orbit_cloud.points_world, width) - 1, 100):
-        coarse, _, wider = poisson_surface(orbit_cloud, cell, wanted)
-        assert wider == 2 * width
-        assert len(coarse) < 0.5 * len(fine)
+    faces = 2 * occupied_cells(orbit_cloud.points_world, cell)
+    assert _affordable(cell, orbit_cloud, faces) == cell
+    assert _affordable(cell, orbit_cloud, int(faces / 1.59)) == cell
+    assert _affordable(cell, orbit_cloud, int(faces / 1.7)) == pytest.approx(cell * np.sqrt(1.7 / 0.8), rel=0.01)
+    assert _affordable(cell, orbit_cloud, 100) == 2 * cell
+    assert _affordable(cell, orbit_cloud, 1_300_000) == cell
 
 
 def test_occupied_cells() -> None:

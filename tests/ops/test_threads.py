@@ -1,9 +1,12 @@
+import importlib
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
 from e2e3d.ops import threads
-from e2e3d.ops.threads import in_order
+from e2e3d.ops.threads import import_ahead, in_order
 
 
 @pytest.fixture(params=[1, 2])
@@ -37,3 +40,17 @@ def test_an_error_is_raised_where_its_result_would_have_been(granted: int) -> No
     assert [next(results), next(results)] == [1, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_a_module_is_imported_ahead_and_a_missing_one_is_told_by_the_import_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "large_module.py").write_text("import time\ntime.sleep(0.2)\nvalue = 3\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    started_s = time.perf_counter()
+    import_ahead("large_module")
+    import_ahead("no_such_module")
+    assert time.perf_counter() - started_s < 0.1
+    assert importlib.import_module("large_module").value == 3
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("no_such_module")

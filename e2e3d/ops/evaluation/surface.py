@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import open3d as o3d
 from numpy.typing import NDArray
 
 from e2e3d.data.mesh import Mesh
+
+if TYPE_CHECKING:
+    import open3d as o3d  # takes a second to import
 
 _ICP_SAMPLE = 200_000
 _ICP_REACH = 5.0
@@ -88,11 +91,15 @@ def surface_samples(mesh: Mesh, count: int = 3_000_000, seed: int = 0) -> NDArra
 
 
 def _cloud(points: NDArray[np.floating]) -> o3d.geometry.PointCloud:
+    import open3d as o3d
+
     return o3d.geometry.PointCloud(o3d.utility.Vector3dVector(np.asarray(points, np.float64)))
 
 
 def _to_surface(cloud: o3d.geometry.PointCloud, reference: ExactSurface) -> NDArray[np.float32]:
     """Distance of each point to the reference's mesh, in footprints."""
+    import open3d as o3d
+
     caster = o3d.t.geometry.RaycastingScene()
     caster.add_triangles(
         o3d.core.Tensor(np.array(reference.mesh.vertices_world, np.float32)),
@@ -104,6 +111,8 @@ def _to_surface(cloud: o3d.geometry.PointCloud, reference: ExactSurface) -> NDAr
 
 def _icp(cloud: o3d.geometry.PointCloud, target: o3d.geometry.PointCloud, reach: float) -> NDArray[np.float64]:
     """The similarity [4, 4] that ICP finds from an evenly spread sample."""
+    import open3d as o3d
+
     step = max(1, len(cloud.points) // _ICP_SAMPLE)
     sample = cloud.uniform_down_sample(step)
     registration = o3d.pipelines.registration
