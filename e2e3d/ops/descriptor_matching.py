@@ -2,13 +2,16 @@
 
 Descriptors are bytes of norm 512, so their scalar product gives the angle between them. The products are formed by
 torch's 8-bit matrix multiplication with 32-bit sums on the GPU (tensor cores) and on a CPU that has instructions for it
-(AVX-512 VNNI); on any other CPU torch does that sixteen times slower than in float32, which is exact here too, since no
-sum reaches 2^24. Tiles bound the memory, and stay in a CPU's cache. All ways return the same matches.
+(AVX-512 VNNI). On any other CPU that is sixteen times slower than float32, which is exact here too, since no sum
+reaches 2^24: NumPy multiplies there, as fast as torch, which takes seconds to import and is not needed then. Tiles
+bound the memory, and stay in a CPU's cache. All ways return the same matches.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -35,23 +38,26 @@ class DescriptorSet:
 
     Attributes:
         count: N.
-        values: torch int8 [N rounded up, 128], 128 less than the descriptors, or the descriptors themselves in float32.
-        offsets: torch int32 [N rounded up], what a product of two rows of `values` lacks, as a sum of one number for
-            either row; zeros in float32.
+        values: torch int8 [N rounded up, 128], 128 less than the descriptors; or NumPy float32, the descriptors
+            themselves.
+        offsets: int32 [N rounded up] of the same library, what a product of two rows of `values` lacks, as a sum of one
+            number for either row; zeros in float32.
     """
 
     def __init__(self, descriptors: NDArray[np.uint8], device: str) -> None:
-        import torch
-
         assert descriptors.shape[1:] == (128,)
         assert descriptors.dtype == np.uint8
         self.count = len(descriptors)
+        self.values: Any
+        self.offsets: Any
         padded = np.zeros((_round_up(self.count), 128), np.uint8)
         padded[: self.count] = descriptors
         if device == "cpu" and not multiplies_bytes():
-            self.values = torch.from_numpy(padded.astype(np.float32))
-            self.offsets = torch.zeros(len(padded), dtype=torch.int32)
+            self.values = padded.astype(np.float32)
+            self.offsets = np.zeros(len(padded), np.int32)
             return
+        import torch
+
         signed = (padded.astype(np.int16) - _OFFSET).astype(np.int8)
         self.values = torch.from_numpy(signed).to(device)
         # (a + 128)·(b + 128) = a·b + 128 Σa + 128 Σb + 128³; half of the constant goes to either side
@@ -79,7 +85,7 @@ def mutual_matches(
     """
     if first.count < 2 or second.count < 2:
         return np.zeros((0, 2), np.uint32)
-    on_gpu = first.values.is_cuda
+    on_gpu = not isinstance(first.values, np.ndarray) and first.values.is_cuda
     rows, columns = (_nearest_two_gpu if on_gpu else _nearest_two_cpu)(first, second)
     row_best, row_next, row_index = rows
     column_best, column_next, column_index = columns
@@ -102,32 +108,40 @@ def _passes(best: Scores, following: Scores, max_ratio: float, max_distance_rad:
     return np.asarray((angle < max_ratio * next_angle) & (angle <= max_distance_rad))
 
 
+@cache
 def multiplies_bytes() -> bool:
-    """Whether this CPU has instructions for products of bytes that torch uses."""
-    import torch
-
-    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases do not tell
-    return bool(capabilities.get("avx512_vnni", False))
+    """Whether this CPU has instructions for products of bytes that torch uses, as far as the system tells."""
+    try:
+        flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
+    except (OSError, StopIteration):
+        return False
+    return "avx512_vnni" in flags.split()
 
 
 def _nearest_two_cpu(first: DescriptorSet, second: DescriptorSet) -> tuple[NearestTwo, NearestTwo]:
-    import torch
-
-    floats = first.values.is_floating_point()
-    multiply = torch.mm if floats else torch._int_mm
-    row_offsets, column_offsets = first.offsets.numpy(), second.offsets.numpy()
+    floats = isinstance(first.values, np.ndarray)
+    row_offsets, column_offsets = np.asarray(first.offsets), np.asarray(second.offsets)
     rows, columns = _nothing_yet(first.count), _nothing_yet(second.count)
     for top in range(0, first.count, TILE_ROWS):
         band = first.values[top : top + TILE_ROWS]
         height = min(TILE_ROWS, first.count - top)
         for left in range(0, second.count, TILE_COLUMNS):
             part = slice(left, min(left + TILE_COLUMNS, second.count))
-            products = multiply(band, second.values[left : left + TILE_COLUMNS].T).numpy()[:height, : part.stop - left]
-            products = products.view(np.int32)  # floats that are not negative are ordered like their bits
+            products = _multiply(band, second.values[left : left + TILE_COLUMNS])[:height, : part.stop - left]
             of_rows = tuple(values[top : top + height] for values in rows)
             of_columns = tuple(values[part] for values in columns)
             _reduce_tile(products, row_offsets[top:], column_offsets[part], top, left, *of_rows, *of_columns)
     return (_as_floats(rows), _as_floats(columns)) if floats else (rows, columns)
+
+
+def _multiply(rows: Any, columns: Any) -> Ints:
+    """Scalar products of all rows of either array; of float32 their bits: positive floats are ordered like these."""
+    if isinstance(rows, np.ndarray):
+        bits: Ints = (rows @ columns.T).view(np.int32)
+        return bits
+    import torch
+
+    return np.asarray(torch._int_mm(rows, columns.T))
 
 
 def _nothing_yet(count: int) -> tuple[Ints, Ints, Ints]:

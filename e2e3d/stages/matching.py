@@ -63,9 +63,6 @@ class MatchingInputs:
 
 def run(inputs: MatchingInputs, config: MatchingConfig, context: RunContext) -> MatchBlock:
     """Match the pairs of the block one after another."""
-    import torch
-
-    torch.set_num_threads(context.threads)
     photos = {photo.index: photo for photo in inputs.photos}
     features = {photo.index: photo.features.load() for photo in inputs.photos}
     descriptors = {index: DescriptorSet(value.descriptors, context.device) for index, value in features.items()}

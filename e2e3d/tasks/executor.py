@@ -121,7 +121,7 @@ class RayExecutor(StoreExecutor):
         try:
             while queue or running:
                 self._cancel.check()
-                while queue and len(running) < placements[queue.rank].in_flight:
+                while queue and _has_room(queue.rank, placements, [attempt.rank for attempt, _ in running.values()]):
                     attempt = queue.pop()
                     output, report = self._submit(attempt, placements[attempt.rank])
                     running[report] = (attempt, output)
@@ -202,6 +202,16 @@ class RayExecutor(StoreExecutor):
             self._kept[key] = (output, size)
         while sum(size for _, size in self._kept.values()) > self._connect().cluster.object_bytes // 2:
             self._kept.popitem(last=False)
+
+
+def _has_room(rank: int, placements: Sequence[Placement], running: Sequence[int]) -> bool:
+    """Whether a unit of the work of this `rank` may be submitted beside `running` ones of those ranks.
+
+    Units of earlier work must all have a slot, not only be submitted: Ray goes on with tasks of the shape that a slot
+    had last, and would leave those of another shape waiting to the end.
+    """
+    earlier = [one for one in running if one < rank]
+    return len(running) < placements[rank].in_flight and all(len(earlier) < placements[one].slots for one in earlier)
 
 
 def _next_attempt(attempt: Attempt, error: Exception) -> Attempt:

@@ -12,17 +12,21 @@ from e2e3d.stages.base import Resources, RunContext
 from e2e3d.tasks.session import Cluster
 from e2e3d.tasks.worker import GpuWorker, gpu_memory, run_unit
 
-# Twice as many units as slots are submitted, so that no slot waits for the driver and memory stays bounded.
 _QUEUE_FACTOR = 2
 _MOST_LANES = 4
 _LANE_BYTES = 3_000_000_000
 
 
 class Placement(Protocol):
-    """How the units of one stage are submitted. A unit is known by the reference of its report."""
+    """How the units of one stage are submitted; `slots` run at once. A unit is known by the reference of its report."""
 
     context: RunContext
-    in_flight: int
+    slots: int
+
+    @property
+    def in_flight(self) -> int:
+        """How many units may be submitted at once, so that no slot waits for the driver and memory stays bounded."""
+        return _QUEUE_FACTOR * self.slots
 
     def submit(self, arguments: tuple[Any, ...], alone: bool) -> tuple[Any, Any]:
         """Submit a unit (`alone` on its node if its last attempt lacked memory); returns (output, report)."""
@@ -37,13 +41,13 @@ class Placement(Protocol):
         ...
 
 
-class CpuPlacement:
+class CpuPlacement(Placement):
     """Units as Ray tasks on cores."""
 
     def __init__(self, resources: Resources, cluster: Cluster) -> None:
         cpus = min(resources.cpus or cluster.node_cpus, cluster.node_cpus)
         self.context = RunContext(device="cpu", threads=cpus)
-        self.in_flight = _QUEUE_FACTOR * max(1, cluster.cpus // cpus)
+        self.slots = max(1, cluster.cpus // cpus)
         self._options: dict[str, Any] = {"num_cpus": cpus}
         if resources.memory_bytes:
             self._options["memory"] = min(resources.memory_bytes, cluster.node_memory_bytes)
@@ -73,7 +77,7 @@ def lanes(cpus_a_gpu: int, memory_bytes: int) -> int:
     return max(1, min(_MOST_LANES, cpus_a_gpu, memory_bytes // _LANE_BYTES))
 
 
-class GpuPlacement:
+class GpuPlacement(Placement):
     """Units on actors, several of which share a GPU, the least loaded first; Ray restarts one whose process died."""
 
     def __init__(self, cluster: Cluster) -> None:
@@ -81,7 +85,7 @@ class GpuPlacement:
         self._lanes = lanes(cpus_a_gpu, ray.get(gpu_memory.remote()))
         self._size = self._lanes * cluster.gpus
         self.context = RunContext(device="cuda", threads=max(1, cpus_a_gpu // self._lanes))
-        self.in_flight = _QUEUE_FACTOR * self._size
+        self.slots = self._size
         self._actors: list[Any] = []
         self._queues: list[set[Any]] = [set() for _ in range(self._size)]
 

@@ -158,6 +158,19 @@ def test_no_core_waits_for_the_last_unit_of_a_pass(ray_session: None, tmp_path: 
     assert [event[1] for event in recorder.events] == ["toy-sleep"] * 4 + ["added"] * 4
 
 
+def test_later_passes_do_not_hold_up_earlier_ones_whatever_they_ask_of_ray(ray_session: None, tmp_path: Path) -> None:
+    config = toy.ToyConfig(folder=str(tmp_path))
+    count = 3 * core_count()
+    first = Pass(toy.SLEEP, [toy.ToyInputs(i, np.full(1, 0.2)) for i in range(count)], config)
+    ready = first.results[:1]
+    second = [toy.ToyInputs(100 + i, np.full(1, 0.1), ready) for i in range(20)]
+    executor = RayExecutor(ArtifactStore(str(tmp_path / "store")))
+    executor.map_passes([first, Pass(toy.SLEEP_ELSEWHERE, second, config)])
+    order = toy.computed(tmp_path)
+    last = max(order.index(str(i)) for i in range(count))
+    assert last < count + 2 * core_count()
+
+
 def test_a_killed_worker_holds_up_only_what_needs_its_result(ray_session: None, tmp_path: Path) -> None:
     (tmp_path / "life1").touch()
     config = toy.ToyConfig(1.0, str(tmp_path))

@@ -113,6 +113,7 @@ def _sleep(inputs: ToyInputs, config: ToyConfig, context: RunContext) -> Numbers
 
 
 SLEEP = Stage("toy-sleep", 1, ToyConfig, Numbers, _sleep)
+SLEEP_ELSEWHERE = Stage("toy-sleep-elsewhere", 1, ToyConfig, Numbers, _sleep, Resources(memory_bytes=1_000_000))
 
 
 def _long_native_call(inputs: ToyInputs, config: ToyConfig, context: RunContext) -> Numbers:
