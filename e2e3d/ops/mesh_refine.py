@@ -8,17 +8,20 @@ the back of a thin part does not pull at its front.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from e2e3d.data.dense import PointCloud
+from e2e3d.ops.threads import in_blocks
 
 Floats = NDArray[np.float32]
 
 _NEIGHBOURS = 12
-_CHUNK = 200_000
+_CHUNK = 100_000
 
 
 def project_to_points(
@@ -29,9 +32,9 @@ def project_to_points(
     Vertices far from all points, in units of the points' footprint, stay where they are.
     """
     moved = np.empty_like(vertices)
-    for first in range(0, len(vertices), _CHUNK):
-        part = slice(first, first + _CHUNK)
-        distances, nearest = tree.query(vertices[part], min(_NEIGHBOURS, tree.n), workers=threads)
+
+    def project(part: slice) -> None:
+        distances, nearest = tree.query(vertices[part], min(_NEIGHBOURS, tree.n))
         _project(
             vertices[part],
             normals[part],
@@ -44,7 +47,19 @@ def project_to_points(
             np.float32(radius_footprints),
             moved[part],
         )
+
+    _in_chunks(project, len(vertices), threads)
     return moved
+
+
+def _in_chunks(work: Callable[[slice], None], count: int, threads: int) -> None:
+    """Call `work` for slices that cover `count` rows, on threads; short ones, to bound the memory."""
+
+    def chunks(first: int, end: int) -> None:
+        for start in range(first, end, _CHUNK):
+            work(slice(start, min(start + _CHUNK, end)))
+
+    in_blocks(chunks, count, threads)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -81,10 +96,12 @@ def _project(vertices, normals, distances, nearest, points, point_normals, confi
 def colors_from_points(vertices: Floats, cloud: PointCloud, tree: cKDTree, threads: int) -> NDArray[np.uint8]:
     """Colour [V, 3] of each vertex: mean of its nearest points, weighted by inverse distance."""
     colors = np.empty((len(vertices), 3), np.uint8)
-    for first in range(0, len(vertices), _CHUNK):
-        part = slice(first, first + _CHUNK)
-        distances, nearest = tree.query(vertices[part], min(4, tree.n), workers=threads)
+
+    def mean_colors(part: slice) -> None:
+        distances, nearest = tree.query(vertices[part], min(4, tree.n))
         weights = 1 / (distances + 0.5 * cloud.footprint[nearest] + 1e-12)
         mean = np.einsum("vk,vkc->vc", weights / weights.sum(1, keepdims=True), cloud.colors[nearest])
         colors[part] = np.clip(mean + 0.5, 0, 255)
+
+    _in_chunks(mean_colors, len(vertices), threads)
     return colors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -78,9 +79,12 @@ def build_mesh(
     Raises:
         ReconstructionError: `too-few-points`, or `no-surface` if nothing remains after trimming.
     """
-    cloud, tree = _trusted(cloud, observations, rules, threads)
+    cloud = _trusted(cloud, observations, rules, threads)
     wanted_cell = rules.cell * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
-    vertices, faces, cell = poisson_surface(cloud, _affordable(wanted_cell, cloud, rules.max_faces))
+    with ThreadPoolExecutor(1) as side:
+        growing = side.submit(cKDTree, cloud.points_world)  # on another core: the coarse surface takes only one
+        vertices, faces, cell = poisson_surface(cloud, _affordable(wanted_cell, cloud, rules.max_faces))
+        tree = growing.result()
     vertices, faces = _trim(vertices, faces, cell, cloud, tree, observations, rules, threads)
     if not len(faces):
         raise ReconstructionError(
@@ -118,18 +122,17 @@ def _view(observations: Sequence[tuple[View, DepthMap]], index: int) -> View:
 
 def _trusted(
     cloud: PointCloud, observations: Sequence[tuple[View, DepthMap]], rules: MeshRules, threads: int
-) -> tuple[PointCloud, cKDTree]:
-    """The points to build from, and a tree of them: see :mod:`e2e3d.ops.mesh_points`."""
+) -> PointCloud:
+    """The points to build from: see :mod:`e2e3d.ops.mesh_points`."""
     if len(cloud.points_world) < MIN_POINTS:
-        return cloud, cKDTree(cloud.points_world)
+        return cloud
     views = [view for view, _ in observations]
     centers = np.array([-view.cam_from_world[:, :3].T @ view.cam_from_world[:, 3] for view in views])
     images = np.array([view.image_index for view in views], np.int32)
     angles = triangulation_angles(cloud, centers, images)
     keep = well_placed(cloud, angles, rules.max_error_ratio)
     keep[keep] = crowded(cloud.points_world[keep], cloud.footprint[keep], _COMPANY, _COMPANY_RADIUS, threads)
-    cloud = take_points(cloud, keep)
-    return cloud, cKDTree(cloud.points_world)
+    return take_points(cloud, keep)
 
 
 def decimate(vertices: Floats, faces: Faces, max_faces: int) -> tuple[Floats, Faces]:
