@@ -80,15 +80,15 @@ _RATES: Mapping[str, _Rate] = {
     "features": _Rate("feature_mp", 0.14),
     "pairs": _Rate("photos", 0.002),
     "matching": _Rate("pairs", 0.36),
-    "mapping": _Rate("photos", 1.9, parallel=False),
+    "mapping": _Rate("photos", 0.45, parallel=False),
     "undistort": _Rate("photo_mp", 0.05),
     "depth": _Rate("depth_mp", 5.5),
     **dict.fromkeys(REFINEMENTS, _Rate("depth_mp", 4.5)),
     "consistency": _Rate("depth_mp", 4.8),
-    "fusion": _Rate("depth_mp", 1.1),
+    "fusion": _Rate("depth_mp", 1.7),
     "merge": _Rate("depth_mp", 0.05, parallel=False),
     "mesh": _Rate("depth_mp", 1.6, 5.0),
-    "texture": _Rate("photo_mp", 0.08, 4.0),
+    "texture": _Rate("photo_mp", 0.15, 10.0),
     "export": _Rate("depth_mp", 0.3, 2.0, parallel=False),
 }
 

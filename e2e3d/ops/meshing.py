@@ -106,7 +106,8 @@ def build_mesh(
 def _affordable(cell: float, cloud: PointCloud, max_faces: int) -> float:
     """`cell`, or wider where its surface would have far more faces than are wanted.
 
-    A coarser one with somewhat fewer, subdivided and brought onto the points, is as exact, and takes less time.
+    A coarser one with somewhat fewer, subdivided and brought onto the points, is as exact, and takes less time. Where
+    too many are wanted for it to be subdivided, it stays as fine as `cell`.
     """
     if len(cloud.points_world) < MIN_POINTS:
         return cell

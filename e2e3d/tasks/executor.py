@@ -162,9 +162,10 @@ class RayExecutor(StoreExecutor):
         return placement.submit(arguments, alone=attempt.lack_of_memory)
 
     def _placement(self, stage: Stage[Any, Any, Any]) -> Placement:
+        cluster = self._connect().cluster  # and whether there are GPUs
         if stage.resources.gpu and self._gpus is not None:
             return self._gpus
-        return CpuPlacement(stage.resources, self._connect().cluster)
+        return CpuPlacement(stage.resources, cluster)
 
     def _inputs_kept(self, attempt: Attempt) -> dict[str, Any]:
         """Inputs to pass through the Ray store: all that are there, unless together they could crowd it.
