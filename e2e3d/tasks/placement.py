@@ -83,18 +83,17 @@ class GpuPlacement(Placement):
     def __init__(self, cluster: Cluster) -> None:
         cpus_a_gpu = max(1, cluster.cpus // cluster.gpus)
         self._lanes = lanes(cpus_a_gpu, ray.get(gpu_memory.remote()))
-        self._size = self._lanes * cluster.gpus
+        self.slots = self._lanes * cluster.gpus
         self.context = RunContext(device="cuda", threads=max(1, cpus_a_gpu // self._lanes))
-        self.slots = self._size
         self._actors: list[Any] = []
-        self._queues: list[set[Any]] = [set() for _ in range(self._size)]
+        self._queues: list[set[Any]] = [set() for _ in range(self.slots)]
 
     def submit(self, arguments: tuple[Any, ...], alone: bool) -> tuple[Any, Any]:
         """See :class:`Placement`."""
         if not self._actors:
             worker = GpuWorker.options(num_gpus=1 / self._lanes)
-            self._actors = [worker.remote() for _ in range(self._size)]
-        index = min(range(self._size), key=lambda index: len(self._queues[index]))
+            self._actors = [worker.remote() for _ in range(self.slots)]
+        index = min(range(self.slots), key=lambda index: len(self._queues[index]))
         output, report = self._actors[index].run_unit.options(num_returns=2).remote(*arguments)
         self._queues[index].add(report)
         return output, report
@@ -115,7 +114,7 @@ class GpuPlacement(Placement):
             with contextlib.suppress(exceptions.RayError):
                 ray.kill(actor)
         self._actors = []
-        self._queues = [set() for _ in range(self._size)]
+        self._queues = [set() for _ in range(self.slots)]
 
 
 def _await_end(reports: list[Any], timeout_s: float) -> None:
