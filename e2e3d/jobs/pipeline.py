@@ -25,6 +25,7 @@ from e2e3d.jobs.source import SourceSet, StoredFiles, read_intrinsics, read_sour
 from e2e3d.ops.match_blocks import plan_blocks as plan_match_blocks
 from e2e3d.ops.photoset import review_photos
 from e2e3d.ops.scene_frame import KnownDistance
+from e2e3d.ops.threads import import_ahead
 from e2e3d.stages import (
     consistency,
     depth,
@@ -75,6 +76,7 @@ def reconstruct(
     usable = [photo for photo in photos if photo.usable]
 
     found, matches = find_matches(usable, files.is_video, config, run)
+    import_ahead("open3d")  # for the report; cameras take one core
     mapped = map_cameras(usable, found, matches, scale, known_distance, config, run)
     sparse = mapped.load()
     registered = [usable[image.photo_index] for image in sparse.scene.images]

@@ -19,7 +19,6 @@ from e2e3d.jobs.pipeline import reconstruct
 from e2e3d.jobs.presets import PRESETS
 from e2e3d.jobs.results import Results, RunFacts
 from e2e3d.jobs.source import StoredFiles
-from e2e3d.ops.threads import import_ahead
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,6 @@ def run_and_export(
     """
     started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     started_s = time.monotonic()
-    import_ahead("open3d")  # for the report
     options = request.options
     results = reconstruct(
         request.source,

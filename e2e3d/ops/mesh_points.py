@@ -7,16 +7,19 @@ and it would stretch the octree over empty space.
 
 from __future__ import annotations
 
+import math
+
+import numba
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from e2e3d.data.dense import PointCloud
+from e2e3d.ops.row_kernels import over_rows
 
 Mask = NDArray[np.bool_]
 
-_CHUNK = 500_000
+_CELLS_AROUND = 8  # of a grid, searched in each direction
+_MOST_CELLS_A_SIDE = 1 << 20
 
 
 def triangulation_angles(
@@ -37,7 +40,7 @@ def triangulation_angles(
     return np.asarray(np.degrees(np.arccos(np.clip(cosines, -1, 1))), np.float32)
 
 
-@njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True)
 def _smallest_cosines(points, offsets, views, centers, position):  # type: ignore[no-untyped-def]
     result = np.ones(len(points), np.float32)
     ray, first = np.zeros(3), np.zeros(3)
@@ -73,22 +76,79 @@ def well_placed(cloud: PointCloud, angles_deg: NDArray[np.float32], max_ratio: f
     return np.asarray(error <= max_ratio * error[middle])
 
 
-def crowded(
-    points_world: NDArray[np.float32],
-    footprint: NDArray[np.float32],
-    neighbours: int,
-    radius_footprints: float,
-    threads: int,
-) -> Mask:
-    """Which points [N] have so many `neighbours` within `radius_footprints` times their own footprint [N]."""
-    tree = cKDTree(points_world)
+def crowded(points_world: NDArray[np.float32], footprint: NDArray[np.float32], others: int, radius: float) -> Mask:
+    """Which points [N] have at least so many `others` within `radius` times their own footprint [N].
+
+    Nearly all have, and a few points around them show it: they are looked for in a grid with cells as wide as the
+    median radius. Points with radii of many cells that are still undecided are looked at in coarser grids.
+    """
+    reach = (np.float32(radius) * footprint).astype(np.float64)
     result = np.zeros(len(points_world), np.bool_)
-    rank = min(neighbours + 1, tree.n)
-    for first in range(0, len(result), _CHUNK):
-        part = slice(first, first + _CHUNK)
-        distance, _ = tree.query(points_world[part], [rank], workers=threads)
-        result[part] = distance[:, 0] <= radius_footprints * footprint[part]
+    undecided = np.ones(len(points_world), np.bool_)
+    width = float(np.median(reach)) if len(reach) else 1.0
+    while undecided.any():
+        order, cell, strides, width = _grid(points_world, width)
+        found = np.zeros(len(order), np.bool_)
+        _find_company(cell, strides, points_world[order], reach[order] / width, undecided[order], width, others, found)
+        result[order[found]] = True
+        width *= _CELLS_AROUND
+        undecided &= ~result & (reach > width)
     return result
+
+
+def _grid(
+    points_world: NDArray[np.float32], width: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], float]:
+    """Points by cell: their order [N], the cells in that order [N], the steps [3] to the next cell along each axis.
+
+    The cells' width is the last: at least `width`, and so that their numbers fit. Empty layers lie around the grid.
+    """
+    low, high = points_world.min(0).astype(np.float64), points_world.max(0).astype(np.float64)
+    width = max(width, float((high - low).max()) / _MOST_CELLS_A_SIDE, float(np.finfo(np.float32).tiny))
+    place = ((points_world - low) / width).astype(np.int64) + _CELLS_AROUND
+    sides = place.max(0) + _CELLS_AROUND + 1
+    strides = np.array([sides[1] * sides[2], sides[2], 1])
+    cell = place @ strides
+    order = np.argsort(cell)
+    return order, cell[order], strides, width
+
+
+@over_rows
+def _find_company(first, end, cell, strides, points, reach, wanted, width, others, found):  # type: ignore[no-untyped-def]
+    """Set `found` [N] for `wanted` points that have the others; all in the order of cells, `reach` in cells.
+
+    Mostly the own cell is enough, else the cells around it; then all that the radius reaches are searched.
+    """
+    begin = np.searchsorted(cell, cell[first])
+    for i in range(first, end):
+        if cell[i] != cell[begin]:
+            begin = i
+        if not wanted[i]:
+            continue
+        near = _company(i, points, cell, begin, cell[i], reach[i] * width, -1, others)
+        for around in (1, min(math.ceil(reach[i]), _CELLS_AROUND)):
+            if near < others:
+                near = -1  # the point itself
+                for column in range((2 * around + 1) ** 2):
+                    a, b = column // (2 * around + 1) - around, column % (2 * around + 1) - around
+                    middle = cell[i] + a * strides[0] + b * strides[1]
+                    start = np.searchsorted(cell, middle - around)
+                    near = _company(i, points, cell, start, middle + around, reach[i] * width, near, others)
+                    if near >= others:
+                        break
+        found[i] = near >= others
+
+
+@numba.njit(cache=True, nogil=True)
+def _company(i, points, cell, start, last, reach, near, others):  # type: ignore[no-untyped-def]
+    """`near` and the points within `reach` of point i in the cells up to `last`, from `start` on; at most `others`."""
+    x, y, z = float(points[i, 0]), float(points[i, 1]), float(points[i, 2])
+    for j in range(start, len(cell)):
+        if cell[j] > last or near >= others:
+            break
+        dx, dy, dz = x - points[j, 0], y - points[j, 1], z - points[j, 2]
+        near += dx * dx + dy * dy + dz * dz <= reach * reach
+    return near
 
 
 def take_points(cloud: PointCloud, keep: Mask) -> PointCloud:

@@ -79,10 +79,11 @@ def build_mesh(
     Raises:
         ReconstructionError: `too-few-points`, or `no-surface` if nothing remains after trimming.
     """
-    cloud = _trusted(cloud, observations, rules, threads)
+    cloud = _trusted(cloud, observations, rules)
     wanted_cell = rules.cell * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
     with ThreadPoolExecutor(1) as side:
-        growing = side.submit(cKDTree, cloud.points_world)  # on another core: the coarse surface takes only one
+        # On another core: the coarse surface takes only one. A balanced tree would take twice as long to grow.
+        growing = side.submit(cKDTree, cloud.points_world, balanced_tree=False)
         vertices, faces, cell = poisson_surface(cloud, _affordable(wanted_cell, cloud, rules.max_faces))
         tree = growing.result()
     vertices, faces = _trim(vertices, faces, cell, cloud, tree, observations, rules, threads)
@@ -121,9 +122,7 @@ def _view(observations: Sequence[tuple[View, DepthMap]], index: int) -> View:
     return observations[index][0]
 
 
-def _trusted(
-    cloud: PointCloud, observations: Sequence[tuple[View, DepthMap]], rules: MeshRules, threads: int
-) -> PointCloud:
+def _trusted(cloud: PointCloud, observations: Sequence[tuple[View, DepthMap]], rules: MeshRules) -> PointCloud:
     """The points to build from: see :mod:`e2e3d.ops.mesh_points`."""
     if len(cloud.points_world) < MIN_POINTS:
         return cloud
@@ -132,7 +131,7 @@ def _trusted(
     images = np.array([view.image_index for view in views], np.int32)
     angles = triangulation_angles(cloud, centers, images)
     keep = well_placed(cloud, angles, rules.max_error_ratio)
-    keep[keep] = crowded(cloud.points_world[keep], cloud.footprint[keep], _COMPANY, _COMPANY_RADIUS, threads)
+    keep[keep] = crowded(cloud.points_world[keep], cloud.footprint[keep], _COMPANY, _COMPANY_RADIUS)
     return take_points(cloud, keep)
 
 

@@ -20,6 +20,7 @@ from e2e3d.ops.fusion import (
     merge_clouds,
     prepare_view,
 )
+from e2e3d.ops.threads import import_ahead
 from e2e3d.stages.base import Resources, RunContext, Stage
 
 
@@ -156,6 +157,7 @@ def run_merge(inputs: MergeInputs, config: MergeConfig, context: RunContext) -> 
     Raises:
         ReconstructionError: `no-dense-points` if all are empty.
     """
+    import_ahead("open3d")  # for the mesh, which mostly follows in this process; merging takes one core
     return merge_clouds(cloud.load() for cloud in inputs.clouds)
 
 

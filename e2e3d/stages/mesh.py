@@ -11,7 +11,6 @@ from e2e3d.data.mesh import Mesh
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
 from e2e3d.ops.meshing import MeshRules, build_mesh
-from e2e3d.ops.threads import import_ahead
 from e2e3d.stages.base import Resources, RunContext, Stage
 
 
@@ -65,7 +64,6 @@ class _Observations(Sequence[tuple[View, DepthMap]]):
 
 def run(inputs: MeshInputs, config: MeshConfig, context: RunContext) -> Mesh:
     """Build the mesh; views are loaded one at a time."""
-    import_ahead("open3d")  # for the coarse surface, after the points are sorted out
     return build_mesh(inputs.cloud.load(), _Observations(inputs), config, context.threads)
 
 

@@ -252,6 +252,6 @@ def reachable(url: str) -> Iterator[None]:
             ) from error
         raise MachineError(
             "store-unreachable",
-            f"The store {url} does not answer: {error}.",
-            "Check E2E3D_STORE and E2E3D_S3_ENDPOINT.",
+            f"The store {url} does not work: {error}.",
+            "Check E2E3D_STORE and E2E3D_S3_ENDPOINT, and the log and the free disk of the server behind them.",
         ) from error

@@ -57,12 +57,11 @@ def score_view(
     height, width = image.shape[:2]
     scale = min(1.0, (MAX_RASTER_PX / (height * width)) ** 0.5)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    clipped = (
-        cv2.dilate(cv2.bitwise_not(cv2.inRange(image, (0,) * 3, (CLIPPED - 1,) * 3)), np.ones((5, 5), np.uint8)) > 0
-    )
-    gradient = cv2.resize(np.where(clipped, np.float32(0), _gradient(image)), size, interpolation=cv2.INTER_AREA)
-    gradient = (gradient + np.float32(GRADIENT_FLOOR)) * _bandwidth(image, clipped, size)
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    clipped = cv2.dilate(cv2.bitwise_not(cv2.inRange(image, (0,) * 3, (CLIPPED - 1,) * 3)), np.ones((5, 5), np.uint8))
+    gradient = cv2.resize(_without(clipped, _gradient(grey)), size, interpolation=cv2.INTER_AREA)
+    gradient = (gradient + np.float32(GRADIENT_FLOOR)) * _bandwidth(grey, clipped, size)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR if scale > 0.5 else cv2.INTER_AREA)
     usable = np.ones(size[::-1], np.uint8)
     if mask is not None:
         usable = (cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 254).astype(np.uint8)
@@ -78,18 +77,27 @@ def score_view(
     _cosines(faces, vertices_world, centre, cosine)
     buffers = (depth, owner, nearest, farthest, small, gradient, usable)
     _rate_faces(faces, corners, cosine, *buffers, pixel_angle, scale**-2, quality, colour)
-    quality[(quality > 0) & _spilled(corners, faces, colour, small, owner)] = -1
+    rated = np.flatnonzero(quality > 0)
+    quality[rated[_spilled(corners, faces[rated], colour[rated], small, owner)]] = -1
     return quality, colour
 
 
-def _gradient(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _without(clipped: NDArray[np.uint8], values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`values`, set to zero where `clipped` is not."""
+    np.copyto(values, 0, where=clipped > 0)
+    return values
+
+
+def _gradient(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Magnitude of the brightness gradient, grey levels a pixel, float32 [H, W]."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    dx, dy = cv2.spatialGradient(grey)
-    return np.asarray(cv2.magnitude(dx.astype(np.float32), dy.astype(np.float32)) / 8, np.float32)
+    dx, dy = (
+        cv2.Sobel(grey, cv2.CV_32F, *axis, ksize=3, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)
+        for axis in ((1, 0), (0, 1))
+    )
+    return np.asarray(cv2.magnitude(dx, dy, dx), np.float32)
 
 
-def _bandwidth(image: NDArray[np.uint8], clipped: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.float32]:
+def _bandwidth(grey: NDArray[np.uint8], clipped: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
     """How fine the detail around each pixel is, squared frequency, float32 [h, w] for `size` (w, h).
 
     The energy of the second derivatives over that of the first is the mean squared frequency of the edges: blur of b
@@ -97,16 +105,18 @@ def _bandwidth(image: NDArray[np.uint8], clipped: NDArray[np.bool_], size: tuple
     photograph, whatever the distance. The smoothing before keeps noise from passing for detail; where there is hardly
     any, all photographs count the same. Clipped pixels do not count, and a place of nothing else has no detail.
     """
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    grey = cv2.GaussianBlur(grey, (0, 0), BLUR_SIGMA_PX)
-    dx, dy = cv2.Sobel(grey, -1, 1, 0, ksize=1), cv2.Sobel(grey, -1, 0, 1, ksize=1)
-    slope, bend = (dx * dx + dy * dy) / 4, cv2.Laplacian(grey, -1) ** 2
-    clipped = cv2.dilate(clipped.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0  # as far as the smoothing spreads
-    slope[clipped], bend[clipped] = 0, 0
+    smooth = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), BLUR_SIGMA_PX)
+    dx, dy = cv2.Sobel(smooth, -1, 1, 0, ksize=1), cv2.Sobel(smooth, -1, 0, 1, ksize=1)
+    slope, bend = cv2.magnitude(dx, dy, dx), cv2.Laplacian(smooth, -1)
+    clipped = cv2.dilate(clipped, np.ones((5, 5), np.uint8))  # as far as the smoothing spreads
     coarse = (max(1, size[0] // BLUR_STEP), max(1, size[1] // BLUR_STEP))
     slope, bend, surface = (
-        cv2.blur(cv2.resize(e, coarse, interpolation=cv2.INTER_AREA), (BLUR_WINDOW,) * 2)
-        for e in (slope, bend, (~clipped).astype(np.float32))
+        cv2.blur(cv2.resize(energy, coarse, interpolation=cv2.INTER_AREA), (BLUR_WINDOW,) * 2)
+        for energy in (
+            _without(clipped, cv2.multiply(slope, slope, slope, scale=0.25)),
+            _without(clipped, cv2.multiply(bend, bend, bend)),
+            (clipped == 0).astype(np.float32),
+        )
     )
     floor = BLUR_FLOOR * surface + CLIPPED_FLOOR
     found = 0.001 + (bend + BLUR_FLOOR * PLAIN * surface) / (slope + floor)
@@ -127,14 +137,14 @@ def _spilled(
     size = (max(1, owner.shape[1] // RIM_STEP), max(1, owner.shape[0] // RIM_STEP))
     surface = cv2.resize((owner >= 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
     coarse = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    middle = corners[faces].mean(1)
-    x = np.clip(middle[:, 0] * size[0] / owner.shape[1], 0, size[0] - 1).astype(np.int64)
-    y = np.clip(middle[:, 1] * size[1] / owner.shape[0], 0, size[1] - 1).astype(np.int64)
+    third = np.array([size[0] / owner.shape[1], size[1] / owner.shape[0]], np.float32) / 3
+    middle = sum(corners[corner, :2] for corner in faces.T) * third
+    x, y = np.clip(middle, 0, np.array(size, np.float32) - 1).astype(np.int64).T
     beside = cv2.dilate((surface < 1).astype(np.uint8), np.ones((2 * RIM_PX // RIM_STEP + 1,) * 2, np.uint8))
     rim = np.flatnonzero(beside[y, x])
     inside, outside = (_local_means(coarse, side)[y[rim], x[rim]] for side in (surface == 1, surface == 0))
     own = colour[rim].astype(np.float32)
-    contrast, away = (np.abs(side - outside).max(1) for side in (inside, own))
+    contrast, away = (np.abs(side - outside).T.max(0) for side in (inside, own))
     spilled = np.zeros(len(faces), bool)
     spilled[rim] = (contrast > RIM_CONTRAST) & (away < RIM_SHARE * contrast)
     return spilled
@@ -197,13 +207,13 @@ def _nearest_faces(first, end, depth, owner, corners, faces):  # type: ignore[no
         left, right = min(x0, x1, x2), max(x0, x1, x2)
         if right < 0 or left > width:
             continue
-        i0, i1, i2 = 1 / z0, 1 / z1, 1 / z2
+        i0, i1, i2, share = 1 / z0, 1 / z1, 1 / z2, 1.0 / area
         for y in range(max(first, int(np.ceil(low - 0.5))), min(end, int(np.floor(high - 0.5)) + 1)):
             py = y + 0.5
             for x in range(max(0, int(np.ceil(left - 0.5))), min(width, int(np.floor(right - 0.5)) + 1)):
                 px = x + 0.5
-                b1 = ((px - x0) * (y2 - y0) - (x2 - x0) * (py - y0)) / area
-                b2 = ((x1 - x0) * (py - y0) - (px - x0) * (y1 - y0)) / area
+                b1 = ((px - x0) * (y2 - y0) - (x2 - x0) * (py - y0)) * share
+                b2 = ((x1 - x0) * (py - y0) - (px - x0) * (y1 - y0)) * share
                 if b1 < 0 or b2 < 0 or b1 + b2 > 1:
                     continue
                 z = 1 / (i0 + b1 * (i1 - i0) + b2 * (i2 - i0))
@@ -232,11 +242,11 @@ def _rate_faces(  # type: ignore[no-untyped-def]
         total, seen, sharp, red, green, blue = 0, 0, 0.0, 0.0, 0.0, 0.0
         first_x, last_x = int(np.ceil(left - 0.5)), int(np.floor(right - 0.5))
         first_y, last_y = int(np.ceil(low - 0.5)), int(np.floor(high - 0.5))
-        i0, i1, i2 = 1 / z0, 1 / z1, 1 / z2
+        i0, i1, i2, share = 1 / z0, 1 / z1, 1 / z2, 1.0 / area
         for y in range(first_y, last_y + 1):
             for x in range(first_x, last_x + 1):
-                b1 = ((x + 0.5 - x0) * (y2 - y0) - (x2 - x0) * (y + 0.5 - y0)) / area
-                b2 = ((x1 - x0) * (y + 0.5 - y0) - (x + 0.5 - x0) * (y1 - y0)) / area
+                b1 = ((x + 0.5 - x0) * (y2 - y0) - (x2 - x0) * (y + 0.5 - y0)) * share
+                b2 = ((x1 - x0) * (y + 0.5 - y0) - (x + 0.5 - x0) * (y1 - y0)) * share
                 if b1 < 0 or b2 < 0 or b1 + b2 > 1:
                     continue
                 total += 1
