@@ -73,7 +73,7 @@ def run(inputs: DepthInputs, config: DepthConfig, context: RunContext) -> DepthM
 
 STAGE = Stage(
     name="depth",
-    version=4,
+    version=5,
     config=DepthConfig,
     output=DepthMap,
     run=run,
