@@ -96,7 +96,8 @@ def test_every_file_opens_elsewhere(sample_run: SampleRun, manifest: Manifest) -
         (part,) = trimesh.load_scene(out / name, process=False).dump()
         assert len(part.faces) == counts.faces <= 20_000
         texture = part.visual.material.baseColorTexture if name.endswith("glb") else part.visual.material.image
-        assert texture.size == (1024, 1024)
+        width, height = texture.size
+        assert 0.9 * 1024 < width == height <= 1024  # the page is as large as the charts need
     assert len(o3d.io.read_triangle_mesh(str(out / "model.glb"), enable_post_processing=True).triangles) == counts.faces
     cameras = json.loads((out / "cameras.json").read_text())
     assert cameras
