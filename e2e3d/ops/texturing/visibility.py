@@ -144,7 +144,7 @@ def _spilled(
     rim = np.flatnonzero(beside[y, x])
     inside, outside = (_local_means(coarse, side)[y[rim], x[rim]] for side in (surface == 1, surface == 0))
     own = colour[rim].astype(np.float32)
-    contrast, away = (np.abs(side - outside).T.max(0) for side in (inside, own))
+    contrast, away = (np.abs(side - outside).max(1) for side in (inside, own))
     spilled = np.zeros(len(faces), bool)
     spilled[rim] = (contrast > RIM_CONTRAST) & (away < RIM_SHARE * contrast)
     return spilled
