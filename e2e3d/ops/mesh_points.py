@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import PointCloud
+from e2e3d.ops.cells import cell_numbers
 from e2e3d.ops.row_kernels import over_rows
 
 Mask = NDArray[np.bool_]
@@ -103,12 +104,9 @@ def _grid(
 
     The cells' width is the last: at least `width`, and so that their numbers fit. Empty layers lie around the grid.
     """
-    low, high = points_world.min(0).astype(np.float64), points_world.max(0).astype(np.float64)
-    width = max(width, float((high - low).max()) / _MOST_CELLS_A_SIDE, float(np.finfo(np.float32).tiny))
-    place = ((points_world - low) / width).astype(np.int64) + _CELLS_AROUND
-    sides = place.max(0) + _CELLS_AROUND + 1
-    strides = np.array([sides[1] * sides[2], sides[2], 1])
-    cell = place @ strides
+    extent = float(np.ptp(points_world, axis=0).max())
+    width = max(width, extent / _MOST_CELLS_A_SIDE, float(np.finfo(np.float32).tiny))
+    cell, strides = cell_numbers(points_world, width, _CELLS_AROUND)
     order = np.argsort(cell)
     return order, cell[order], strides, width
 
@@ -123,31 +121,39 @@ def _find_company(first, end, cell, strides, points, reach, wanted, width, other
     for i in range(first, end):
         if cell[i] != cell[begin]:
             begin = i
-        if not wanted[i]:
-            continue
-        near = _company(i, points, cell, begin, cell[i], reach[i] * width, -1, others)
-        for around in (1, min(math.ceil(reach[i]), _CELLS_AROUND)):
+        if wanted[i]:
+            radius, widest = reach[i] * width, min(math.ceil(reach[i]), _CELLS_AROUND)
+            near = _company(i, points, cell, begin, cell[i], radius, -1, others)
             if near < others:
-                near = -1  # the point itself
-                for column in range((2 * around + 1) ** 2):
-                    a, b = column // (2 * around + 1) - around, column % (2 * around + 1) - around
-                    middle = cell[i] + a * strides[0] + b * strides[1]
-                    start = np.searchsorted(cell, middle - around)
-                    near = _company(i, points, cell, start, middle + around, reach[i] * width, near, others)
-                    if near >= others:
-                        break
-        found[i] = near >= others
+                near = _company_around(i, points, cell, strides, 1, radius, others)
+            if near < others and widest > 1:
+                near = _company_around(i, points, cell, strides, widest, radius, others)
+            found[i] = near >= others
 
 
 @numba.njit(cache=True, nogil=True)
-def _company(i, points, cell, start, last, reach, near, others):  # type: ignore[no-untyped-def]
-    """`near` and the points within `reach` of point i in the cells up to `last`, from `start` on; at most `others`."""
+def _company_around(i, points, cell, strides, around, radius, others):  # type: ignore[no-untyped-def]
+    """How many points lie within `radius` of point i in its cell and so many `around` it; at most `others`."""
+    near = -1  # the point itself
+    for a in range(-around, around + 1):
+        for b in range(-around, around + 1):
+            middle = cell[i] + a * strides[0] + b * strides[1]
+            start = np.searchsorted(cell, middle - around)
+            near = _company(i, points, cell, start, middle + around, radius, near, others)
+            if near >= others:
+                return near
+    return near
+
+
+@numba.njit(cache=True, nogil=True)
+def _company(i, points, cell, start, last, radius, near, others):  # type: ignore[no-untyped-def]
+    """`near` and the points within `radius` of point i in the cells up to `last`, from `start` on; at most `others`."""
     x, y, z = float(points[i, 0]), float(points[i, 1]), float(points[i, 2])
     for j in range(start, len(cell)):
         if cell[j] > last or near >= others:
             break
         dx, dy, dz = x - points[j, 0], y - points[j, 1], z - points[j, 2]
-        near += dx * dx + dy * dy + dz * dz <= reach * reach
+        near += dx * dx + dy * dy + dz * dz <= radius * radius
     return near
 
 

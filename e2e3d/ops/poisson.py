@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from e2e3d.data.dense import PointCloud
 from e2e3d.errors import ReconstructionError
+from e2e3d.ops.cells import cell_numbers
 
 Floats = NDArray[np.float32]
 Faces = NDArray[np.int32]
@@ -26,11 +27,7 @@ def octree_depth(extent: float, cell: float) -> int:
 
 def occupied_cells(points: Floats, size: float) -> int:
     """How many cells of a grid with cells of `size` hold points [N, 3]."""
-    key = np.zeros(len(points), np.int64)
-    for axis in points.T:
-        place = np.floor((axis - axis.min()) / np.float32(size)).astype(np.int64)
-        key = key * (place.max() + 1) + place
-    return len(np.unique(key))
+    return len(np.unique(cell_numbers(points, size)[0]))
 
 
 def poisson_surface(cloud: PointCloud, cell: float) -> tuple[Floats, Faces, float]:
