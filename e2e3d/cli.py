@@ -1,4 +1,4 @@
-"""The command line: ``e2e3d run | sample | info | evaluate | serve``, and the commands that use a service."""
+"""The command line: ``e2e3d run | sample | info | evaluate | compile | serve``, and the commands that use a service."""
 
 from __future__ import annotations
 
@@ -90,6 +90,24 @@ def sample(folder: Annotated[Path, typer.Argument(help="Where to write it.")]) -
 
         images = write_sample(folder)
         typer.echo(f"Sample set written. Reconstruct it with: e2e3d run {images} -o {folder / 'model'}")
+        return 0
+
+    sys.exit(reporting(work))
+
+
+@app.command("compile")
+def compile_() -> None:
+    """Compile the kernels for this machine ahead of the first job; a machine set up by make has done it."""
+
+    def work() -> int:
+        from e2e3d.ops.kernel_cache import compiled_mark
+
+        if not compiled_mark().exists():
+            typer.echo("Compiling the kernels for this processor (a minute or two)")
+            from e2e3d.jobs.compile_ahead import compile_kernels
+
+            compile_kernels()
+        typer.echo(f"The kernels are compiled: {compiled_mark().parent}")
         return 0
 
     sys.exit(reporting(work))

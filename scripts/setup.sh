@@ -49,4 +49,10 @@ if [ ! -e "$stamp" ]; then
     echo "Installing E2E3D and its libraries into .venv (some minutes the first time)"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".$extra"
     touch "$stamp"
+    fresh=yes
+fi
+
+# Who edits kernels compiles them where they are called; everybody else need not wait for it in the first job.
+if [ -n "${fresh:-}" ] || [ "${1:-}" != dev ]; then
+    .venv/bin/e2e3d compile || echo "The kernels could not be compiled ahead; the first job will do it." >&2
 fi

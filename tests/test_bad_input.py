@@ -20,6 +20,8 @@ from e2e3d.ops.sample_scene import SampleScene, build_sample_scene, look_at, sam
 from tests.command import SampleRun, run_arguments, stored
 from tests.pictures import MAKE, MODEL, encode, exif_of, textured
 
+pytestmark = pytest.mark.slow
+
 WIDTH, HEIGHT = 400, 300
 INTRINSICS = (380.0, 380.0, WIDTH / 2, HEIGHT / 2)
 LENS = {0x920A: 34.2, 0xA405: 34}  # EXIF: focal length, and that of a full-frame camera, in millimetres
@@ -270,7 +272,6 @@ def test_a_full_disk_from_the_start(
     assert_refused(run("run", photos, "-o", small_disk(65536) / "out"), 5, "disk-full", "Free some space")
 
 
-@pytest.mark.slow
 def test_a_disk_that_fills_up_on_the_way_keeps_what_is_finished(
     run: Run, sample_run: SampleRun, small_disk: Callable[[int], Path]
 ) -> None:

@@ -22,8 +22,8 @@ def cell_numbers(
     numbers = np.zeros(len(points), np.int64)
     sides = np.ones(3, np.int64)
     for axis in range(3):
-        values = points[:, axis]
-        place = ((values - float(values.min())) / width).astype(np.int64) + around
+        values = points[:, axis].astype(np.float64)
+        place = ((values - values.min()) / width).astype(np.int64) + around
         sides[axis] = place.max() + around + 1
         numbers = numbers * sides[axis] + place
     return numbers, np.array([sides[1] * sides[2], sides[2], 1])

@@ -17,6 +17,7 @@ from pathlib import Path
 
 _ROOT_NAME = "e2e3d-kernels"
 _UNUSED_S = 30 * 24 * 3600.0
+_MARKS = "compiled-*"
 
 
 def use_kernel_cache(sources: Path) -> Path:
@@ -36,6 +37,15 @@ def use_kernel_cache(sources: Path) -> Path:
     if numba := sys.modules.get("numba"):
         numba.config.CACHE_DIR = str(folder)
     return folder
+
+
+def compiled_mark() -> Path:
+    """The file whose existence says that all kernels are compiled, for this processor, by this Numba and Python."""
+    import numba  # after the folder is chosen
+    from llvmlite import binding
+
+    name = f"compiled-{binding.get_host_cpu_name()}-numba-{numba.__version__}-{sys.implementation.cache_tag}"
+    return Path(numba.config.CACHE_DIR) / name
 
 
 def source_digest(sources: Path) -> str:
@@ -77,5 +87,6 @@ def _prepare(folder: Path) -> None:
 
 def _clear(folder: Path) -> None:
     """Remove the compiled files, but not the folders: a process that started long ago may still write into them."""
-    for file in folder.glob("*/*.nb[ic]"):
-        file.unlink(missing_ok=True)
+    for pattern in (_MARKS, "*/*.nb[ic]"):
+        for file in folder.glob(pattern):
+            file.unlink(missing_ok=True)

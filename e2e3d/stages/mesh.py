@@ -69,7 +69,7 @@ def run(inputs: MeshInputs, config: MeshConfig, context: RunContext) -> Mesh:
 
 STAGE = Stage(
     name="mesh",
-    version=10,
+    version=11,
     config=MeshConfig,
     output=Mesh,
     run=run,

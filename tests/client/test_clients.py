@@ -33,6 +33,8 @@ from tests.command import wait_for
 from tests.live import EMAIL, PASSWORD, LiveService, live_service
 from tests.receiver import receiving
 
+pytestmark = pytest.mark.slow
+
 
 def total_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())

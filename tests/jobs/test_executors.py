@@ -53,7 +53,7 @@ def ray_session() -> Iterator[None]:
     session.close()
 
 
-@pytest.fixture(params=EXECUTORS)
+@pytest.fixture(params=["inprocess", pytest.param("ray", marks=pytest.mark.slow)])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     if request.param == "ray":
         request.getfixturevalue("ray_session")
@@ -150,6 +150,7 @@ def test_an_error_in_a_later_pass_reaches_the_caller(make: Make, tmp_path: Path)
     assert [stats.stage for stats in executor.stats] == ["toy-sleep", "toy-fail"]
 
 
+@pytest.mark.slow
 def test_no_core_waits_for_the_last_unit_of_a_pass(ray_session: None, tmp_path: Path) -> None:
     recorder = Recorder()
     executor = RayExecutor(ArtifactStore(str(tmp_path / "store")), recorder)
@@ -158,6 +159,7 @@ def test_no_core_waits_for_the_last_unit_of_a_pass(ray_session: None, tmp_path: 
     assert [event[1] for event in recorder.events] == ["toy-sleep"] * 4 + ["added"] * 4
 
 
+@pytest.mark.slow
 def test_later_passes_do_not_hold_up_earlier_ones_whatever_they_ask_of_ray(ray_session: None, tmp_path: Path) -> None:
     config = toy.ToyConfig(folder=str(tmp_path))
     count = 3 * core_count()
@@ -171,6 +173,7 @@ def test_later_passes_do_not_hold_up_earlier_ones_whatever_they_ask_of_ray(ray_s
     assert last < count + 2 * core_count()
 
 
+@pytest.mark.slow
 def test_a_killed_worker_holds_up_only_what_needs_its_result(ray_session: None, tmp_path: Path) -> None:
     (tmp_path / "life1").touch()
     config = toy.ToyConfig(1.0, str(tmp_path))
@@ -245,6 +248,7 @@ def test_an_absent_gpu_is_named(executor: type[StoreExecutor], tmp_path: Path) -
     assert caught.value.code == "no-gpu"
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced(ray_session: None, tmp_path: Path) -> None:
     (tmp_path / "life1").touch()
     executor = RayExecutor(ArtifactStore(str(tmp_path / "store")))
@@ -253,6 +257,7 @@ def test_a_killed_worker_is_replaced(ray_session: None, tmp_path: Path) -> None:
     assert toy.computed(tmp_path).count("0") == 2
 
 
+@pytest.mark.slow
 def test_a_unit_that_kills_every_worker_is_given_up(ray_session: None, tmp_path: Path) -> None:
     for life in range(9):
         (tmp_path / f"life{life}").touch()
