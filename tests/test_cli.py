@@ -10,6 +10,8 @@ import pytest
 from e2e3d.jobs.devices import gpu_count
 from tests.command import e2e3d
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:

@@ -20,6 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_same_bytes_each_time(folder: Path, tmp_path: Path) -> None:
     write_sample(tmp_path, count=4, width_px=240)
     files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())

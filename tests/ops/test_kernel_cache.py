@@ -51,6 +51,7 @@ def run_caller(folder: Path) -> list[float]:
     return [float(word) for word in done.stdout.split()]
 
 
+@pytest.mark.slow
 def test_an_edited_callee_in_another_file_is_compiled_again(tmp_path: Path) -> None:
     kernels = tmp_path / "kernels"
     kernels.mkdir()
