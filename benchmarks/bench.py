@@ -2,8 +2,9 @@
 
 usage: python benchmarks/bench.py DATA OUT        (make bench DATA=...)
 
-DATA holds the sets ``strecha_fountain_p11`` and ``fountain_twin``. OUT takes the results, ``bench.json`` and
-``bench.md``; whatever was there is removed. E is the CPU time of COLMAP's feature extraction, see figures.py.
+DATA holds the sets ``strecha_fountain_p11`` and ``fountain_twin``. OUT takes the results, ``bench.json``,
+``bench.md`` and ``confidence.svg``; whatever was there is removed. E is the CPU time of COLMAP's feature extraction:
+figures.py.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from confidence import precision_by_confidence
+from confidence import plot, precision_by_confidence
 from figures import costs, feature_seconds, run, scores, stage_costs
 from tables import markdown
 
@@ -55,6 +56,7 @@ def main() -> None:
     (out / "bench.json").write_text(json.dumps(figures, indent=1) + "\n")
     table = markdown(figures)
     (out / "bench.md").write_text(table)
+    (out / "confidence.svg").write_text(plot(figures["twin"]["confidence"]))
     print(table)
 
 
