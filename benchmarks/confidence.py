@@ -15,7 +15,7 @@ import numpy as np
 BINS = 10
 LEAST = 0.4  # where the axes of the plot begin
 SIDE_PX, MARGIN_PX = 360, 56
-COLORS = {1: "#c2410c", 2: "#1d4ed8", 4: "#15803d"}
+COLORS = {1: "#c2410c", 2: "#1d4ed8", 4: "#15803d"}  # by limit in pixels
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def precision_by_confidence(out: Path, twin: Path) -> list[dict[str, float]]:
             "from": round(float(confidence[part[0]]), 3),
             "to": round(float(confidence[part[-1]]), 3),
             "mean": round(float(confidence[part].mean()), 3),
-            **{f"precision_{t}": round(float((distances[part] < t).mean()), 3) for t in (1, 2, 4)},
+            **{f"precision_{t}": round(float((distances[part] < t).mean()), 3) for t in COLORS},
         }
         for part in np.array_split(order, BINS)
     ]
@@ -56,7 +56,7 @@ def table(bins: list[dict[str, float]]) -> list[str]:
     """The bins as lines of Markdown."""
     lines = ["| confidence | within 1 pixel | 2 | 4 |", "|---|---|---|---|"]
     for one in bins:
-        shares = " | ".join(f"{one[f'precision_{t}']:.3f}" for t in (1, 2, 4))
+        shares = " | ".join(f"{one[f'precision_{t}']:.3f}" for t in COLORS)
         lines.append(f"| {one['from']:.3f} to {one['to']:.3f} | {shares} |")
     return lines
 

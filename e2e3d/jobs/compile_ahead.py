@@ -58,11 +58,12 @@ def _reconstruct() -> None:
 
 def _texture() -> None:
     """Paint the sample scene from its own cameras."""
-    width, height = 320, 240
+    width, height = _WIDTH_PX, _WIDTH_PX * 3 // 4
     scene = build_sample_scene(detail=60)
     mesh = Mesh(scene.vertices_world, np.zeros_like(scene.vertices_world, np.uint8), scene.faces)
-    camera = Camera(1, "OPENCV", width, height, (280.0, 280.0, width / 2, height / 2, 0.0, 0.0, 0.0, 0.0))
+    intrinsics = (0.9 * width, 0.9 * width, width / 2, height / 2)
+    camera = Camera(1, "PINHOLE", width, height, intrinsics)
     poses = sample_poses(_PHOTOGRAPHS)
-    photos = [scene.render((280.0, 280.0, width / 2, height / 2), pose, width, height).image for pose in poses]
+    photos = [scene.render(intrinsics, pose, width, height).image for pose in poses]
     cameras = np.array([camera_vector(camera, pose) for pose in poses])
     texture_mesh(mesh, cameras, lambda index: (photos[index], None), _ATLAS_PX)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 _ROOT_NAME = "e2e3d-kernels"
 _UNUSED_S = 30 * 24 * 3600.0
-_MARKS = "compiled-*"
+_MARK = "compiled-"
 
 
 def use_kernel_cache(sources: Path) -> Path:
@@ -44,7 +44,7 @@ def compiled_mark() -> Path:
     import numba  # after the folder is chosen
     from llvmlite import binding
 
-    name = f"compiled-{binding.get_host_cpu_name()}-numba-{numba.__version__}-{sys.implementation.cache_tag}"
+    name = f"{_MARK}{binding.get_host_cpu_name()}-numba-{numba.__version__}-{sys.implementation.cache_tag}"
     return Path(numba.config.CACHE_DIR) / name
 
 
@@ -87,6 +87,6 @@ def _prepare(folder: Path) -> None:
 
 def _clear(folder: Path) -> None:
     """Remove the compiled files, but not the folders: a process that started long ago may still write into them."""
-    for pattern in (_MARKS, "*/*.nb[ic]"):
+    for pattern in (f"{_MARK}*", "*/*.nb[ic]"):
         for file in folder.glob(pattern):
             file.unlink(missing_ok=True)

@@ -103,10 +103,13 @@ def test_compiled_files_of_long_unused_sources_go(tmp_path: Path, unset: pytest.
     for folder in (old, recent):
         (folder / "stereo_1").mkdir()
         (folder / "stereo_1" / "kernel.nbc").write_bytes(b"code")
+        (folder / "compiled-here").touch()
     os.utime(old, (1e9, 1e9))
     use_kernel_cache(sources(tmp_path / "c", "x = 3\n"))
     assert not list(old.rglob("*.nbc"))
+    assert not (old / "compiled-here").exists()
     assert list(recent.rglob("*.nbc"))
+    assert (recent / "compiled-here").exists()
 
 
 def test_where_no_cache_folder_can_be_made(tmp_path: Path, unset: pytest.MonkeyPatch) -> None:
