@@ -116,7 +116,7 @@ REFINE_STAGE = Stage(
 )
 STAGE = Stage(
     name="consistency",
-    version=12,
+    version=13,
     config=ConsistencyConfig,
     output=DepthMap,
     run=run,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.ops.stereo.agreement import combined_confidence, measure_agreement
+from e2e3d.ops.stereo.blank_regions import blank_regions, torn
 from e2e3d.ops.stereo.coherence import coherent
 from e2e3d.ops.stereo.gaps import FILLED_CONFIDENCE, planes_of_gaps
 from e2e3d.ops.stereo.offers import offered_planes
@@ -22,6 +23,7 @@ from e2e3d.ops.stereo.problem import Launcher, Problem, State, Sweep
 from e2e3d.ops.stereo.pyramid import MatchSettings, build_problem, grey_view, level_sizes
 from e2e3d.ops.stereo.start_planes import maps_from_planes, planes_from_maps, planes_from_points, upsample_planes
 from e2e3d.ops.stereo.support import supported
+from e2e3d.ops.stereo.walls import planes_of_walls
 
 # After these sweeps a plane drawn from the whole range hardly ever wins.
 _DRAWING_SWEEPS = 3
@@ -169,11 +171,20 @@ def consistent_depth(
         return DepthMap(new_depth, normal, np.where(keep, confidence, np.float32(0)))
     needed = min(agreement.min_views, len(sources))
     keep = (count >= needed) & (cost <= agreement.max_cost) & (confidence >= agreement.min_confidence)
-    keep = supported(problem.grey, keep, settings.window_radius_px)
-    keep = coherent(state.plane, keep, count, float(problem.search[2]), (2 * settings.window_radius_px + 1) ** 2)
+    radius_px, inverse_shift = settings.window_radius_px, float(problem.search[2])
+
+    def on_surface(depths: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        backed = supported(problem.grey, depths, radius_px)
+        return coherent(state.plane, backed, count, inverse_shift, (2 * radius_px + 1) ** 2)
+
+    region = blank_regions(problem.grey, radius_px)
+    empty = torn(region, keep, on_surface(keep))
+    keep = on_surface(keep & ~empty)  # anew, for what is gone supports nothing
     confidence = np.where(keep, confidence, np.float32(0))
-    gap = (problem.usable > 0) & ~keep
-    filled, found = planes_of_gaps(state.plane, confidence, gap, problem.grey, float(problem.search[2]))
+    gap = (problem.usable > 0) & ~keep & ~empty
+    filled, of_wall = planes_of_walls(state.plane, region, keep, gap, inverse_shift)
+    filled, between = planes_of_gaps(filled, confidence, gap & ~of_wall, problem.grey, inverse_shift)
+    found = of_wall | between
     confidence[found] = FILLED_CONFIDENCE
     new_depth, normal = maps_from_planes(filled, keep | found, problem.camera)
     return DepthMap(new_depth, normal, confidence)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 # A pixel is blank when the variance of the 3 x 3 pixels around it is less than this share of its window's, and no more
 # than what noise makes (grey levels²).
 _BLANK_SHARE = 0.08
-_NOISE_VARIANCE = 2.25
+NOISE_VARIANCE = 2.25
 _LEAST_AREA_PX = 20
 _CLOSING_PX = 3
 # What lies so near to a blank region and differs so little from it (grey levels) belongs to it.
@@ -29,8 +29,8 @@ def supported(grey: NDArray[np.uint8], keep: NDArray[np.bool_], radius_px: int) 
     ones that lie between such pixels (flat wall between its ornaments), not those beyond the outermost texture.
     """
     values = grey.astype(np.float32)
-    around = _variance(values, 1)
-    blank = (around < _BLANK_SHARE * _variance(values, radius_px)) & (around <= _NOISE_VARIANCE)
+    around = variance(values, 1)
+    blank = (around < _BLANK_SHARE * variance(values, radius_px)) & (around <= NOISE_VARIANCE)
     firm = _without_specks((keep & ~blank).astype(np.uint8))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _CLOSING_PX + 1, 2 * _CLOSING_PX + 1))
     backed = keep & (cv2.morphologyEx(firm, cv2.MORPH_CLOSE, disc) > 0)
@@ -53,7 +53,7 @@ def _without_specks(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(mask * large[label], np.uint8)
 
 
-def _variance(values: NDArray[np.float32], radius_px: int) -> NDArray[np.float32]:
+def variance(values: NDArray[np.float32], radius_px: int) -> NDArray[np.float32]:
     """Variance of the (2 * radius_px + 1)² pixels around every pixel."""
     size = (2 * radius_px + 1, 2 * radius_px + 1)
     mean = cv2.boxFilter(values, cv2.CV_32F, size)

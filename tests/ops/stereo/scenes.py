@@ -131,3 +131,43 @@ def sample_views(count: int, width: int, height: int) -> tuple[SampleScene, list
         )
         depths.append(rendering.depth)
     return scene, views, depths
+
+
+def facade_views(count: int, width: int, height: int) -> tuple[list[View], NDArray[np.float64]]:
+    """Views of a facade before a bright sky, all matched with one another, and the exact depths [N, H, W], 0 = sky.
+
+    The sky is endlessly far: brightest around the sun, with nothing else but rounding and a little noise.
+    """
+    near, camera = 5.0, np.array([1.1 * width, 1.1 * width, width / 2, height / 2])
+    directions = rays(width, height, camera)
+    to_sun = directions / np.linalg.norm(directions, axis=-1, keepdims=True) @ (np.array([0.5, -0.4, 1.0]) / 1.187)
+    sky = 150 + 100 * np.exp(-(np.arccos(np.clip(to_sun, -1, 1)) ** 2) / 0.3)
+    views, depths = [], []
+    for i in range(count):
+        centre = (0.35 * (i - (count - 1) / 2), 0.05 * (i % 2), 0.0)
+        points = directions * near + np.array(centre)
+        tower = np.abs(np.abs(points[..., 0]) - 1.2) < 0.35
+        depth = np.where(points[..., 1] > np.where(tower, -0.7, 0.1), near, 0)
+        noisy = sky + np.random.default_rng(i).normal(0, 0.4, sky.shape)
+        grey = np.where(depth > 0, 160 * texture(2 * points), noisy).round().clip(0, 255).astype(np.uint8)
+        ys, xs = (np.arange(5, size, 10) for size in (height, width))
+        grid = np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
+        grid = grid[depth[grid[:, 1], grid[:, 0]] > 0]
+        others = tuple(sorted((j for j in range(count) if j != i), key=lambda j, i=i: abs(j - i)))
+        views.append(
+            View(
+                name=f"{i}",
+                image_index=i,
+                image=np.repeat(grey[..., None], 3, 2),
+                mask=None,
+                intrinsics_px=camera,
+                cam_from_world=pose(centre),
+                depth_range=(0.8 * near, 1.3 * near),
+                sources=others,
+                source_scores=np.ones(len(others), np.float32),
+                sparse_px=(grid + 0.5).astype(np.float32),
+                sparse_depth=np.full(len(grid), near, np.float32),
+            )
+        )
+        depths.append(depth)
+    return views, np.array(depths)

@@ -18,6 +18,7 @@ from tests.ops.stereo.scenes import (
     HEIGHT,
     PLANE,
     WIDTH,
+    facade_views,
     plane_depth,
     plane_views,
     plate_views,
@@ -162,3 +163,20 @@ def test_depth_ends_at_the_outline(sample_depth):
     distance_px = cv2.distanceTransform((truth == 0).astype(np.uint8), cv2.DIST_L2, 5)
     assert (depth[(distance_px > 2) & (distance_px <= 6)] > 0).mean() < 0.03
     assert (depth[distance_px > 6] > 0).mean() < 0.001
+
+
+def test_a_bright_sky_gets_no_depth():
+    views, truth = facade_views(5, 240, 180)
+    maps = [photometric(views, i) for i in range(5)]
+    for _ in range(2):
+        maps = [refined(views, maps, i, drop=False) for i in range(5)]
+    depth = refined(views, maps, 2, drop=True).depth
+    facade = truth[2] > 0
+    assert (depth[~facade] > 0).mean() < 0.01
+    assert (depth[facade] > 0).mean() > 0.95
+
+
+def refined(views, maps, index, drop):
+    view = views[index]
+    sources, depths = [views[s] for s in view.sources], [maps[s] for s in view.sources]
+    return consistent_depth(view, sources, maps[index], depths, MATCH, SEARCH, AGREE, CpuLauncher(), drop)

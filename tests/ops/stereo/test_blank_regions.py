@@ -1,0 +1,48 @@
+"""In regions that show nothing, depth stays where it holds together (plaster) and goes where it is torn (sky)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from e2e3d.ops.stereo.blank_regions import blank_regions, torn
+
+RADIUS = 5
+SHAPE = (80, 120)
+BLANK = np.s_[:, :60]  # the left half shows nothing
+
+
+def picture(noise: float = 0.8, slope: float = 0.0) -> np.ndarray:
+    """Grey uint8: left a gradient with noise, right a strong texture."""
+    random = np.random.default_rng(1)
+    grey = 100 + slope * np.arange(SHAPE[1]) + random.normal(0, noise, SHAPE)
+    grey[:, 60:] = random.uniform(20, 200, (SHAPE[0], 60))
+    return grey.round().astype(np.uint8)
+
+
+def patches(share: float) -> np.ndarray:
+    """bool: columns of about `share` of the picture, 8 pixels apart."""
+    return np.broadcast_to(np.arange(SHAPE[1]) % 8 < round(8 * share), SHAPE)
+
+
+def test_a_region_whose_depth_is_torn_is_none():
+    everywhere = np.ones(SHAPE, bool)
+    for slope in (0.0, 1.0):  # a strong gradient is as blank as none
+        result = torn(blank_regions(picture(slope=slope), RADIUS), everywhere, patches(0.5))
+        assert result[:, : 60 - RADIUS].all()
+        assert not result[:, 60 + RADIUS :].any()
+
+
+def test_a_region_whose_depth_holds_together_is_a_surface():
+    for agreeing in (np.ones(SHAPE, bool), patches(0.25)):  # holes do not count against it
+        assert not torn(blank_regions(picture(), RADIUS), agreeing, agreeing).any()
+
+
+def test_texture_is_a_surface_however_torn_its_depth():
+    result = torn(blank_regions(picture(noise=3.0), RADIUS), np.ones(SHAPE, bool), patches(0.25))
+    assert not result[:, : 60 - RADIUS].any()
+
+
+def test_what_is_smaller_than_a_window_is_not_judged():
+    grey = picture(noise=5.0)
+    grey[20:36, 10:26] = 100  # windows are blank within 6 x 6 pixels of it
+    assert not torn(blank_regions(grey, RADIUS), np.ones(SHAPE, bool), patches(0.25)).any()
