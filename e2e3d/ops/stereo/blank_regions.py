@@ -17,6 +17,7 @@ from e2e3d.ops.stereo.support import NOISE_VARIANCE, variance
 # Share of a blank region's agreeing pixels that must lie on surfaces; walls have 0.79 and more, skies 0.53 and less
 # (benchmarks/RESULTS.md).
 _WHOLE = 2 / 3
+_LEAST_SHARE = 1 / 200  # of the image; in smaller regions what outlines cost counts for too much
 
 
 def blank_regions(grey: NDArray[np.uint8], radius_px: int) -> NDArray[np.int32]:
@@ -34,7 +35,7 @@ def blank_regions(grey: NDArray[np.uint8], radius_px: int) -> NDArray[np.int32]:
 
 
 def torn(region: NDArray[np.int32], agreeing: NDArray[np.bool_], on_surface: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The pixels, bool [H, W], of blank regions whose depth is torn: none of it can be trusted.
+    """The pixels, bool [H, W], of large blank regions whose depth is torn: none of it can be trusted.
 
     Args:
         region: int32 [H, W], from :func:`blank_regions`.
@@ -45,6 +46,7 @@ def torn(region: NDArray[np.int32], agreeing: NDArray[np.bool_], on_surface: NDA
     count = int(region.max()) + 1
     agreed = np.bincount(region[agreeing], minlength=count)
     is_torn = np.bincount(region[on_surface], minlength=count) < _WHOLE * agreed
+    is_torn &= np.bincount(region.ravel(), minlength=count) >= _LEAST_SHARE * region.size
     is_torn[0] = False
     return np.asarray(is_torn[region])
 

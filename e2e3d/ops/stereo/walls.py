@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FLAT = 0.8  # share of a wall's depths that must lie on its plane
-_SAME_PX = 2.0  # by how much they may miss it, as shift in the sources
+# By how much they may miss it, as shift in the sources: pixels, or longest sides of the image where that is more, for
+# the noise of a wall's depths does not end with the size of its pixels.
+_SAME_PX, _SAME_SIDES = 2.0, 1 / 400
 _REACH = 1 / 10  # how far a plane goes beyond the depths it rests on, in longest sides of the image
 _LEAST_DEPTHS = 100
 _SAMPLES, _TRIALS = 1000, 50  # depths and planes of the random search
@@ -43,7 +45,7 @@ def planes_of_walls(
     distance_px, nearest = _nearest(keep)
     known = _by_region(keep, region)
     wanted = _by_region(gap & (distance_px <= _REACH * max(gap.shape)), region)
-    tolerance = _SAME_PX * inverse_shift
+    tolerance = max(_SAME_PX, _SAME_SIDES * max(gap.shape)) * inverse_shift
     for number in sorted(known.keys() & wanted.keys()):
         plane = _common_plane(_points(planes, known[number]), tolerance)
         if plane is None:
