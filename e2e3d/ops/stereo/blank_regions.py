@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from e2e3d.ops.stereo.support import NOISE_VARIANCE, variance
 
-# Share of a blank region's agreeing pixels that must lie on surfaces; walls have 0.79 and more, skies 0.53 and less
-# (benchmarks/RESULTS.md).
+# Share of a blank region's agreeing pixels that must lie on surfaces; nearly all walls have 0.79 and more, skies 0.53
+# and less (benchmarks/RESULTS.md).
 _WHOLE = 2 / 3
 _LEAST_SHARE = 1 / 200  # of the image; in smaller regions what outlines cost counts for too much
 
