@@ -40,11 +40,15 @@ def use_kernel_cache(sources: Path) -> Path:
 
 
 def compiled_mark() -> Path:
-    """The file whose existence says that all kernels are compiled, for this processor, by this Numba and Python."""
+    """The file whose existence says that all kernels are compiled, for this processor, by this Numba and Python.
+
+    And for the sources at this place: Numba keeps what belongs to another copy of the same files apart.
+    """
     import numba  # after the folder is chosen
     from llvmlite import binding
 
-    name = f"{_MARK}{binding.get_host_cpu_name()}-numba-{numba.__version__}-{sys.implementation.cache_tag}"
+    place = hashlib.sha256(str(Path(__file__).resolve().parent).encode()).hexdigest()[:8]
+    name = f"{_MARK}{binding.get_host_cpu_name()}-numba-{numba.__version__}-{sys.implementation.cache_tag}-{place}"
     return Path(numba.config.CACHE_DIR) / name
 
 

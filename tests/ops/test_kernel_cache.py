@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import e2e3d
-from e2e3d.ops.kernel_cache import source_digest, use_kernel_cache
+from e2e3d.ops import kernel_cache
+from e2e3d.ops.kernel_cache import compiled_mark, source_digest, use_kernel_cache
 from e2e3d.ops.stereo.planes import plane_from_normal
 
 SCRIPT = """
@@ -120,3 +121,10 @@ def test_where_no_cache_folder_can_be_made(tmp_path: Path, unset: pytest.MonkeyP
     folder = use_kernel_cache(sources(tmp_path / "a"))
     assert folder.is_dir()
     assert tmp_path / "temporary" in folder.parents
+
+
+def test_another_copy_of_the_sources_has_to_be_compiled_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    here = compiled_mark()
+    monkeypatch.setattr(kernel_cache, "__file__", str(tmp_path / "e2e3d" / "ops" / "kernel_cache.py"))
+    assert compiled_mark() != here
+    assert compiled_mark().parent == here.parent
