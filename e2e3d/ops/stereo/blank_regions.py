@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.ops.stereo.support import NOISE_VARIANCE, variance
+from e2e3d.ops.stereo.support import NOISE_VARIANCE, large_regions, variance
 
 # Share of a blank region's agreeing pixels that must lie on surfaces; nearly all walls have 0.79 and more, skies 0.53
 # and less (benchmarks/RESULTS.md).
@@ -28,10 +28,7 @@ def blank_regions(grey: NDArray[np.uint8], radius_px: int) -> NDArray[np.int32]:
         window.
     """
     blank = _detail(grey.astype(np.float32), radius_px) <= NOISE_VARIANCE
-    _, label, stats, _ = cv2.connectedComponentsWithStats(blank.astype(np.uint8), connectivity=4)
-    large = stats[:, cv2.CC_STAT_AREA] >= (2 * radius_px + 1) ** 2
-    large[0] = False
-    return np.asarray(np.where(large, np.cumsum(large), 0)[label], np.int32)
+    return large_regions(blank.astype(np.uint8), (2 * radius_px + 1) ** 2)
 
 
 def torn(region: NDArray[np.int32], agreeing: NDArray[np.bool_], on_surface: NDArray[np.bool_]) -> NDArray[np.bool_]:

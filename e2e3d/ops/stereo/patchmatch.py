@@ -178,8 +178,9 @@ def consistent_depth(
         return coherent(state.plane, backed, count, inverse_shift, (2 * radius_px + 1) ** 2)
 
     region = blank_regions(problem.grey, radius_px)
-    empty = torn(region, keep, on_surface(keep))
-    keep = on_surface(keep & ~empty)  # anew, for what is gone supports nothing
+    surface = on_surface(keep)
+    empty = torn(region, keep, surface)
+    keep = on_surface(keep & ~empty) if empty.any() else surface  # anew, for what is gone supports nothing
     confidence = np.where(keep, confidence, np.float32(0))
     gap = (problem.usable > 0) & ~keep & ~empty
     filled, of_wall = planes_of_walls(state.plane, region, keep, gap, inverse_shift)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 # than what noise makes (grey levels²).
 _BLANK_SHARE = 0.08
 NOISE_VARIANCE = 2.25
-_LEAST_AREA_PX = 20
+_LEAST_AREA_PX = 20  # smaller regions are noise
 _CLOSING_PX = 3
 # What lies so near to a blank region and differs so little from it (grey levels) belongs to it.
 _REACH_PX = 2
@@ -31,7 +31,7 @@ def supported(grey: NDArray[np.uint8], keep: NDArray[np.bool_], radius_px: int) 
     values = grey.astype(np.float32)
     around = variance(values, 1)
     blank = (around < _BLANK_SHARE * variance(values, radius_px)) & (around <= NOISE_VARIANCE)
-    firm = _without_specks((keep & ~blank).astype(np.uint8))
+    firm = (large_regions((keep & ~blank).astype(np.uint8), _LEAST_AREA_PX) > 0).astype(np.uint8)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _CLOSING_PX + 1, 2 * _CLOSING_PX + 1))
     backed = keep & (cv2.morphologyEx(firm, cv2.MORPH_CLOSE, disc) > 0)
     return np.asarray(backed & ~_same_side(values, blank & ~backed))
@@ -46,11 +46,12 @@ def _same_side(values: NDArray[np.float32], blank: NDArray[np.bool_]) -> NDArray
     return np.asarray((share > 0) & (np.abs(values - mean) <= _SAME_GREY))
 
 
-def _without_specks(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The 4-connected regions of at least `_LEAST_AREA_PX`; smaller ones are noise."""
+def large_regions(mask: NDArray[np.uint8], least_area_px: int) -> NDArray[np.int32]:
+    """int32 [H, W]: the numbers of the 4-connected regions of `mask` with at least that area; 0 elsewhere."""
     _, label, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
-    large = stats[:, cv2.CC_STAT_AREA] >= _LEAST_AREA_PX
-    return np.asarray(mask * large[label], np.uint8)
+    large = stats[:, cv2.CC_STAT_AREA] >= least_area_px
+    large[0] = False
+    return np.asarray(np.where(large, np.cumsum(large), 0)[label], np.int32)
 
 
 def variance(values: NDArray[np.float32], radius_px: int) -> NDArray[np.float32]:
