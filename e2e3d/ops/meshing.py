@@ -27,6 +27,8 @@ Faces = NDArray[np.int32]
 _MAX_REFINED_FACES = 4_000_000
 _COARSE, _WIDEST = 0.8, 2.0  # a coarse surface has that share of the faces wanted, with cells at most so much wider
 _FACES_A_CELL = 2
+_EDGES = (0.01, 0.0001)  # lengths of an edge for which decimation is exact, and for which it always ends
+_BELIEVED, _BELIEVED_IN_VIEW = 0.5, 1.5  # cells from a point to the surface; the second where views look at it
 _WIDER_IN_VIEW = 3  # holes of a surface that views look at may be so much wider than those of one that is hidden
 _COMPANY, _COMPANY_RADIUS = 6, 3.0  # a point has so many others within so many footprints
 
@@ -40,13 +42,14 @@ class MeshRules:
         max_error_ratio: points whose depth error is more times that of the subject are left out.
         cell: width of the finest cell of the coarse surface; up to twice that where far fewer faces are wanted.
         smoothing: radius of the weights around a vertex when it is brought onto the points.
-        support: how far from a point the surface is believed, at least; else half a cell.
+        support: how far from a point the surface is believed, at least; else half a cell, and one and a half where
+            views look at it and none surely sees through.
         hole: widest hole that is closed; three times as wide where views look at the closing surface.
         island: connected parts with less supported surface than a square of this side are dropped.
         island_share: connected parts with less than this share of all supported surface, in pixels, are dropped.
         island_near: islands farther from larger parts than this share of their diagonal need a larger share of the
             surface: it grows with the square of the distance.
-        void_views: how many views must see through a vertex to make it void.
+        void_views: how many views must see through a vertex to make it void, and how many must look at it.
         photo_steps: steps of photometric refinement; 0 = none.
         photo_smoothness: weight of the bending of its displacements; less brings out finer relief, and more noise.
     """
@@ -136,13 +139,22 @@ def _trusted(cloud: PointCloud, observations: Sequence[tuple[View, DepthMap]], r
 
 
 def decimate(vertices: Floats, faces: Faces, max_faces: int) -> tuple[Floats, Faces]:
-    """Reduce to at most `max_faces` by quadric error (Garland and Heckbert, SIGGRAPH 1997)."""
+    """Reduce to at most `max_faces` by quadric error (Garland and Heckbert, SIGGRAPH 1997).
+
+    The library's limits of the error are absolute, and it stops at the last one, however many faces are left. So the
+    surface is brought to the size for which these go from a hundredth of an edge to a few edges, whatever its unit.
+    """
     if len(faces) <= max_faces:
         return vertices, faces
     import fast_simplification
 
-    vertices, faces = fast_simplification.simplify(vertices, faces, target_count=max_faces, agg=3)
-    return np.asarray(vertices, np.float32), np.asarray(faces, np.int32)
+    edge = float(np.median(np.linalg.norm(vertices[faces[:, 0]] - vertices[faces[:, 1]], axis=1)))
+    for size in _EDGES:
+        scale = np.float32(size / edge)
+        scaled, fewer = fast_simplification.simplify(vertices * scale, faces, target_count=max_faces, agg=3)
+        if len(fewer) <= max_faces:
+            break
+    return np.asarray(scaled, np.float32) / scale, np.asarray(fewer, np.int32)
 
 
 def _trim(
@@ -157,18 +169,21 @@ def _trim(
 ) -> tuple[Floats, Faces]:
     """Drop what no data backs: see :func:`e2e3d.ops.mesh_trim.supported_faces`; then small islands.
 
-    A surface with cells of width `cell` passes the points at up to half a cell where its relief is finer.
+    A surface with cells of width `cell` passes the points at up to half a cell where its relief is finer, and at more
+    where they are scattered, as in foliage.
     """
     distance, nearest = tree.query(vertices, 1, workers=threads)
     footprint = cloud.footprint[nearest].astype(np.float64)
     normals = vertex_normals(vertices, faces)
-    supported = distance <= np.maximum(rules.support * footprint, cell / 2)
     seen, views_through, views_free = np.zeros((3, len(vertices)), np.int32)
     for view, depth_map in observations:
         through, surely, free = seen_through(vertices, view, depth_map, margin=0.02)
         seen += through
         views_through += surely
         views_free += free & faces_view(vertices, normals, view)
+    in_view = (views_free >= rules.void_views) & (views_through == 0)
+    believed = cell * np.where(in_view, _BELIEVED_IN_VIEW, _BELIEVED)
+    supported = distance <= np.maximum(rules.support * footprint, believed)
     void = ~supported & (views_through >= rules.void_views)
     hole = rules.hole * footprint * np.where(views_free >= rules.void_views, _WIDER_IN_VIEW, 1)
     keep = supported_faces(faces, face_areas(vertices, faces), supported, void, hole**2, seen > 0)

@@ -116,7 +116,7 @@ REFINE_STAGE = Stage(
 )
 STAGE = Stage(
     name="consistency",
-    version=13,
+    version=14,
     config=ConsistencyConfig,
     output=DepthMap,
     run=run,

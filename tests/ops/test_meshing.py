@@ -14,7 +14,7 @@ from e2e3d.ops import poisson
 from e2e3d.ops.fusion import FusionRules, empty_cloud, fuse_view, merge_clouds, prepare_view
 from e2e3d.ops.mesh_topology import face_areas, face_components, face_edges
 from e2e3d.ops.mesh_trim import border_edges, near_components, seen_through, supported_faces
-from e2e3d.ops.meshing import MeshRules, _affordable, build_mesh
+from e2e3d.ops.meshing import MeshRules, _affordable, build_mesh, decimate
 from e2e3d.ops.poisson import occupied_cells, octree_depth, poisson_surface
 from tests.ops.exact_views import FLOOR_RADIUS, FLOOR_Z, orbit, surface_distance
 
@@ -88,6 +88,29 @@ def test_face_count_is_kept_and_the_surface_with_it(scene: Scene) -> None:
     assert 2500 < len(small.faces) <= 3000
     distance = surface_distance(centres(small))
     assert np.quantile(distance, 0.95) < np.median(scene[2].footprint)
+
+
+@pytest.mark.parametrize("unit", [0.001, 1.0, 1000.0])
+def test_face_count_is_kept_in_every_unit(unit: float) -> None:
+    rng = np.random.default_rng(4)
+    ys, xs = np.mgrid[0:80, 0:80]
+    heights = 0.8 * rng.standard_normal(xs.shape)  # rough everywhere: no collapse is free of error
+    vertices = np.float32(unit) * np.stack([xs, ys, heights], -1).reshape(-1, 3).astype(np.float32)
+    corner = (80 * ys + xs)[:-1, :-1].ravel()
+    faces = np.concatenate([corner[:, None] + [0, 1, 81], corner[:, None] + [0, 81, 80]]).astype(np.int32)
+    fewer = decimate(vertices, faces, 1000)
+    assert 900 < len(fewer[1]) <= 1000
+    assert np.allclose(np.ptp(fewer[0], axis=0)[:2], 79 * unit, rtol=0.05)
+
+
+def test_a_surface_through_scattered_points_is_believed(scene: Scene) -> None:
+    views, depths, cloud = scene
+    rng = np.random.default_rng(5)
+    noise = 7 * cloud.footprint[:, None] * rng.standard_normal(cloud.points_world.shape).astype(np.float32)
+    mesh = build((views, depths, replace(cloud, points_world=cloud.points_world + noise)))
+    points, flat = centres(mesh), mesh.vertices_world * np.float32([1, 1, 0])
+    ring = (points[:, 2] < FLOOR_Z + 0.2) & (np.hypot(points[:, 0], points[:, 1]) > 1.2)
+    assert face_areas(flat, mesh.faces)[ring].sum() > 0.93 * np.pi * (FLOOR_RADIUS**2 - 1.2**2)
 
 
 def test_same_input_same_mesh(scene: Scene, mesh: Mesh) -> None:

@@ -4,6 +4,9 @@ A surface that nothing else bounds is seen by many windows that share no pixel. 
 a single coincidence, however well it looks alike, and two views may well agree on one; so it is dropped. The more views
 agree, the smaller a patch may be: leaves in a forest are small, but coincide in many views. This is the
 speckle filter of stereo, but over slanted planes: neighbours are of one surface when a plane continues to the other.
+
+A surface may be porous: agreement between two views of foliage leaves out every third pixel or so. With a reach of two
+pixels its parts are found to belong together; depths that agree by chance differ too much from what lies around them.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ def coherent(
     count: NDArray[np.uint8],
     inverse_shift: float,
     least_area_px: int,
+    reach_px: int,
 ) -> NDArray[np.bool_]:
     """The pixels of `keep`, bool [H, W], on connected surfaces of at least `least_area_px`.
 
@@ -31,10 +35,21 @@ def coherent(
         inverse_shift: change of inverse depth that moves a source position by about one pixel.
         least_area_px: pixels of the smallest surface on which one other view agrees; it is in proportion smaller where
             more do.
+        reach_px: 1 = surfaces are connected along the sides of pixels; more = to all pixels within so many rows and
+            columns.
     """
     result = np.array(keep)
-    _drop_small(planes, result, count, np.float32(_CONTINUES_PX * inverse_shift), least_area_px)
+    steps = _steps(reach_px)
+    _drop_small(planes, result, count, np.float32(_CONTINUES_PX * inverse_shift), least_area_px, steps)
     return result
+
+
+def _steps(reach_px: int) -> NDArray[np.int64]:
+    """Columns and rows int64 [K, 2] from a pixel to those that it may be connected to."""
+    across = np.arange(-reach_px, reach_px + 1)
+    steps = np.stack(np.meshgrid(across, across), -1).reshape(-1, 2)
+    distance = np.abs(steps).sum(1)
+    return np.asarray(steps[distance == 1 if reach_px == 1 else distance > 0], np.int64)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -44,6 +59,7 @@ def _drop_small(
     count: NDArray[np.uint8],
     tolerance: np.float32,
     least: int,
+    steps: NDArray[np.int64],
 ) -> None:
     """Flood every surface; `region` holds its pixels, first those that were looked around from, then those to come."""
     height, width = keep.shape
@@ -59,8 +75,8 @@ def _drop_small(
             y, x = region[done] // width, region[done] % width
             done += 1
             votes += count[y, x]
-            for k in range(4):
-                dx, dy = (k == 0) - (k == 1), (k == 2) - (k == 3)
+            for k in range(len(steps)):
+                dx, dy = steps[k, 0], steps[k, 1]
                 column, row = x + dx, y + dy
                 if column < 0 or row < 0 or column >= width or row >= height or seen[row, column]:
                     continue

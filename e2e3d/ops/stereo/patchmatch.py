@@ -28,6 +28,7 @@ from e2e3d.ops.stereo.walls import planes_of_walls
 # After these sweeps a plane drawn from the whole range hardly ever wins.
 _DRAWING_SWEEPS = 3
 _PARABOLA_PX = 0.5
+_POROUS_REACH_PX = 2  # depths of one surface may have so little between them: foliage
 
 
 @dataclass(frozen=True)
@@ -173,14 +174,13 @@ def consistent_depth(
     keep = (count >= needed) & (cost <= agreement.max_cost) & (confidence >= agreement.min_confidence)
     radius_px, inverse_shift = settings.window_radius_px, float(problem.search[2])
 
-    def on_surface(depths: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def on_surface(depths: NDArray[np.bool_], reach_px: int) -> NDArray[np.bool_]:
         backed = supported(problem.grey, depths, radius_px)
-        return coherent(state.plane, backed, count, inverse_shift, (2 * radius_px + 1) ** 2)
+        return coherent(state.plane, backed, count, inverse_shift, (2 * radius_px + 1) ** 2, reach_px)
 
     region = blank_regions(problem.grey, radius_px)
-    surface = on_surface(keep)
-    empty = torn(region, keep, surface)
-    keep = on_surface(keep & ~empty) if empty.any() else surface  # anew, for what is gone supports nothing
+    empty = torn(region, keep, on_surface(keep, 1)) if region.any() else np.zeros_like(keep)
+    keep = on_surface(keep & ~empty, _POROUS_REACH_PX)  # anew, for what is gone supports nothing
     confidence = np.where(keep, confidence, np.float32(0))
     gap = (problem.usable > 0) & ~keep & ~empty
     filled, of_wall = planes_of_walls(state.plane, region, keep, gap, inverse_shift)
