@@ -60,7 +60,7 @@ def test_what_is_porous_holds_together_with_more_reach(reach: int, stays: bool) 
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6])
-def test_depths_by_chance_are_no_surface_for_any_reach(share: float) -> None:
+def test_depths_by_chance_are_no_surface_with_more_reach(share: float) -> None:
     rng = np.random.default_rng(3)
     planes = slanted(0, 0)
     planes[..., 0] = rng.uniform(0, 60 * SHIFT, (60, 80))
