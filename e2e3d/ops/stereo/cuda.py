@@ -34,7 +34,8 @@ class CudaLauncher:
         """Choose among the planes to start from, [H, W, K, 3], then run the sweeps; returns the state, on the host."""
         state = new_state(problem)
         await_memory(sum(array.nbytes for array in (*problem, *state, starts)))
-        device_problem, device_state = Problem(*map(to_device, problem)), State(*map(to_device, state))
+        device_problem = Problem(*map(to_device, problem))
+        device_state: Any = State(*map(to_device, state))
         launch(device_problem, device_state, to_device(starts), views, sweeps)
         return State(*(array.copy_to_host() for array in device_state))
 
