@@ -40,8 +40,8 @@ class CudaLauncher:
         return State(*(array.copy_to_host() for array in device_state))
 
 
-def to_device(array: NDArray[Any]) -> Any:
-    """A copy on the device.
+def to_device(array: Any) -> Any:
+    """A copy of a NumPy array on the device.
 
     It is sent flat: where an axis of length one has a stride of zero, as ``array[:, :, None]`` has, numba-cuda goes
     over all elements in Python (seconds for a view).
