@@ -1,7 +1,7 @@
 """From the bytes of a photograph to pixels: every format, depth and orientation becomes upright uint8 RGB.
 
-Plain JPEGs, nearly all photographs, go through OpenCV's decoder, which gives the same pixels as Pillow's in half the
-time; 16-bit pictures too, because it keeps their depth; everything else goes through Pillow (libheif for HEIC).
+JPEGs, nearly all photographs, go through :mod:`e2e3d.ops.jpeg`, which refuses those that are damaged inside; 16-bit
+pictures through OpenCV, because it keeps their depth; everything else goes through Pillow (libheif for HEIC).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, JpegImagePlugin, UnidentifiedImageError
 
 from e2e3d.errors import InputError
+from e2e3d.ops.jpeg import decode_jpeg
+from e2e3d.ops.photo_integrity import require_whole
 
 MAX_PIXELS = 400_000_000
 """Larger pictures are refused before any pixel is decoded: they are mosaics or decompression bombs, not photographs."""
@@ -24,13 +26,7 @@ ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
-_REDUCED = {
-    1: cv2.IMREAD_COLOR_RGB,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
-_JPEG_END = b"\xff\xd9"
+_REDUCTIONS = (1, 2, 4, 8)
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 _UNREADABLE_HINT = "Copy it again from the camera, or open it in a picture viewer to see what is left of it."
 
@@ -56,7 +52,8 @@ def decode_photo(data: bytes, max_size_px: int | None = None) -> DecodedPhoto:
         max_size_px: when given, the longest side is reduced to it by averaging areas (never enlarged).
 
     Raises:
-        InputError: ``photo-unreadable`` for anything that does not decode, truncated files included;
+        InputError: ``photo-unreadable`` for anything that does not decode to what was written: truncated files, and
+            those that are damaged inside;
             ``photo-too-large`` above :data:`MAX_PIXELS`.
     """
     header = open_photo(data)
@@ -170,8 +167,9 @@ def orientation_of(header: Image.Image) -> int:
 def _decode_pixels(data: bytes, header: Image.Image, target: tuple[int, int]) -> Pixels:
     """Pixels as stored, [H, W, 3 or 4]; a JPEG may come reduced by 2, 4 or 8, but not below `target`."""
     try:
-        if header.format == "JPEG" and header.mode in ("RGB", "L") and _is_complete_jpeg(data):
-            return _decode_jpeg(data, header.size, target)
+        if header.format == "JPEG":
+            return _decode_jpeg(data, header, target)
+        require_whole(data, header)
         if _is_deep(data, header):
             return _decode_16_bit(data)
         if header.mode in ("F", "I"):
@@ -184,28 +182,14 @@ def _decode_pixels(data: bytes, header: Image.Image, target: tuple[int, int]) ->
         raise _unreadable(data, error) from error
 
 
-def _decode_jpeg(data: bytes, size: tuple[int, int], target: tuple[int, int]) -> NDArray[np.uint8]:
-    """Decode with libjpeg's reduced inverse DCT where the reduced picture still holds `target`."""
-    factor = max(f for f in _REDUCED if all(s // f >= t for s, t in zip(size, target, strict=True)) or f == 1)
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise ValueError("broken JPEG stream")
-    if factor > 1:  # the reduced modes have no RGB variant
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    return np.asarray(pixels, np.uint8)
-
-
-def _is_complete_jpeg(data: bytes) -> bool:
-    """Whether the picture itself ends: OpenCV fills truncated ones with grey and says nothing, Pillow objects."""
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        if data[position + 1] == 0xFF:
-            position += 1
-            continue
-        if data[position + 1] == 0xDA:
-            return data.find(_JPEG_END, position) >= 0
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return False
+def _decode_jpeg(data: bytes, header: Image.Image, target: tuple[int, int]) -> NDArray[np.uint8]:
+    """Decode reduced where the reduced picture still holds `target`."""
+    sides = tuple(zip(header.size, target, strict=True))
+    factor = max(f for f in _REDUCTIONS if all(side // f >= wanted for side, wanted in sides) or f == 1)
+    if header.mode != "CMYK":
+        return decode_jpeg(data, header.size, factor)
+    inks = 255 - decode_jpeg(data, header.size, factor, "CMYK")  # stored inverted, as Photoshop does
+    return np.asarray(Image.frombytes("CMYK", inks.shape[1::-1], inks.tobytes()).convert("RGB"))
 
 
 def _is_deep(data: bytes, header: Image.Image) -> bool:

@@ -138,7 +138,7 @@ def _size_problems(
 
 STAGE = Stage(
     name="ingest",
-    version=1,
+    version=2,
     config=IngestConfig,
     output=PhotoBlock,
     run=run,
