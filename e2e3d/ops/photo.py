@@ -22,6 +22,8 @@ from e2e3d.ops.photo_integrity import require_whole
 MAX_PIXELS = 400_000_000
 """Larger pictures are refused before any pixel is decoded: they are mosaics or decompression bombs, not photographs."""
 
+_SAMPLE_BITS = (9, 10, 12, 14, 16)  # 9: samples of 8 bits in a file of 16
+
 ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
@@ -38,18 +40,22 @@ class DecodedPhoto:
     Attributes:
         image: uint8 [H, W, 3] RGB, EXIF orientation applied.
         alpha_mask: bool [H, W], True = use, or None where the picture has no alpha or is wholly opaque.
+        sample_bits: 8, or of a file of 16 bits the least of a sensor (9, 10, 12, 14, 16) that hold all samples.
     """
 
     image: NDArray[np.uint8]
     alpha_mask: NDArray[np.bool_] | None
+    sample_bits: int = 8
 
 
-def decode_photo(data: bytes, max_size_px: int | None = None) -> DecodedPhoto:
+def decode_photo(data: bytes, max_size_px: int | None = None, sample_bits: int | None = None) -> DecodedPhoto:
     """Decode JPEG, PNG, TIFF, WebP or HEIC bytes of 8 or 16 bits; grey, palette, CMYK and alpha are understood.
 
     Args:
         data: the bytes of the file.
         max_size_px: when given, the longest side is reduced to it by averaging areas (never enlarged).
+        sample_bits: of samples of 16 bits, those that the camera uses, as :func:`~e2e3d.ops.photoset.review_photos`
+            finds them; when not given, those that this photograph uses.
 
     Raises:
         InputError: ``photo-unreadable`` for anything that does not decode to what was written: truncated files, and
@@ -60,13 +66,15 @@ def decode_photo(data: bytes, max_size_px: int | None = None) -> DecodedPhoto:
     width, height = header.size
     scale = 1.0 if max_size_px is None else min(1.0, max_size_px / max(width, height))
     target = (max(1, round(width * scale)), max(1, round(height * scale)))
-    image, alpha = _split_alpha(_to_8_bits(_decode_pixels(data, header, target)))
+    pixels = _decode_pixels(data, header, target)
+    own_bits = _used_bits(pixels)
+    image, alpha = _split_alpha(_to_8_bits(pixels, sample_bits or own_bits))
     if (image.shape[1], image.shape[0]) != target:
         image = cv2.resize(image, target, interpolation=cv2.INTER_AREA)
         alpha = None if alpha is None else cv2.resize(alpha, target, interpolation=cv2.INTER_AREA)
     orientation = orientation_of(header)
     mask = None if alpha is None else _upright(alpha >= 128, orientation)
-    return DecodedPhoto(_upright(image, orientation), mask)
+    return DecodedPhoto(_upright(image, orientation), mask, own_bits)
 
 
 def decode_mask(data: bytes, width_px: int, height_px: int) -> NDArray[np.bool_]:
@@ -198,7 +206,7 @@ def _is_deep(data: bytes, header: Image.Image) -> bool:
         return data[24] == 16
     if header.format == "TIFF":
         bits = header.getexif().get(ExifTags.Base.BitsPerSample, 8)
-        return header.mode != "F" and max(bits if isinstance(bits, tuple) else (bits,)) == 16
+        return header.mode != "F" and 8 < max(bits if isinstance(bits, tuple) else (bits,)) <= 16
     return header.mode.startswith("I")
 
 
@@ -212,10 +220,22 @@ def _decode_16_bit(data: bytes) -> NDArray[np.uint16]:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB))
 
 
-def _to_8_bits(pixels: Pixels) -> NDArray[np.uint8]:
-    if pixels.dtype == np.uint16:
-        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return np.asarray(pixels, np.uint8)
+def _used_bits(pixels: Pixels) -> int:
+    """Cameras write samples of 10, 12 or 14 bits into files of 16, with nothing that says so."""
+    if pixels.dtype == np.uint8:
+        return 8
+    brightest = int(pixels[..., :3].max())
+    return next(bits for bits in _SAMPLE_BITS if brightest < 1 << bits)
+
+
+def _to_8_bits(pixels: Pixels, bits: int) -> NDArray[np.uint8]:
+    """Scale colours of `bits` to 8, and alpha from 16, since it is not of the sensor; what is brighter is white."""
+    if pixels.dtype == np.uint8:
+        return np.asarray(pixels, np.uint8)
+    white = np.full(pixels.shape[2], (1 << bits) - 1, np.uint32)
+    white[3:] = 65535
+    scaled = (pixels * np.uint32(255) + white // 2) // white
+    return np.minimum(scaled, 255).astype(np.uint8)
 
 
 def _split_alpha(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:

@@ -28,7 +28,7 @@ def review_photos(photos: Sequence[Photo]) -> tuple[Photo, ...]:
     """Add the problems that only the whole set shows, and refuse sets that cannot give a model.
 
     Added problems: ``duplicate`` (fatal; the first copy stays), ``near-duplicate`` (warning), ``blurred`` relative to
-    the median of the set (fatal only when hopeless).
+    the median of the set (fatal only when hopeless). Samples of 16 bits get the range that their camera uses.
 
     Returns:
         the same photographs in the same order.
@@ -43,6 +43,7 @@ def review_photos(photos: Sequence[Photo]) -> tuple[Photo, ...]:
             "no-photographs", "There are no photographs.", "Give JPEG, PNG, TIFF, WebP or HEIC files, or a video."
         )
     check_intrinsics_size(photos)
+    photos = _with_bits_of_their_camera(photos)
     reviewed = _mark_blurred(_mark_near_duplicates(_mark_duplicates(photos)))
     _require_different(reviewed)
     _require_enough(reviewed)
@@ -69,6 +70,27 @@ def check_intrinsics_size(photos: Sequence[Photo]) -> None:
                 "Multiply the first two rows of K by the ratio of the sizes, give photographs of one size only, "
                 "or leave the intrinsics out.",
             )
+
+
+def _with_bits_of_their_camera(photos: Sequence[Photo]) -> tuple[Photo, ...]:
+    """A dark photograph uses fewer bits than its camera has, and must not come out brighter than its neighbours."""
+    bits: dict[str, int] = {}
+    for photo in photos:
+        if photo.camera is not None:
+            bits[photo.camera.group] = max(photo.sample_bits, bits.get(photo.camera.group, 0))
+    return tuple(
+        photo
+        if photo.camera is None or photo.sample_bits in (8, bits[photo.camera.group])
+        else _with_bits(photo, bits[photo.camera.group])
+        for photo in photos
+    )
+
+
+def _with_bits(photo: Photo, bits: int) -> Photo:
+    darker = ((1 << photo.sample_bits) - 1) / ((1 << bits) - 1)
+    return replace(
+        photo, sample_bits=bits, exposure=photo.exposure * darker, sharpness=photo.sharpness * darker**2
+    )
 
 
 def _mark_duplicates(photos: Sequence[Photo]) -> tuple[Photo, ...]:

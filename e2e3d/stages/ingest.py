@@ -93,6 +93,7 @@ def _ingest(file: IngestFile, intrinsics: Intrinsics | None, config: IngestConfi
         sharpness=measures.sharpness,
         exposure=measures.exposure,
         thumbprint=measures.thumbprint,
+        sample_bits=decoded.sample_bits,
         problems=problems + exposure_problems(measures),
     )
 

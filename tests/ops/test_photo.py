@@ -51,6 +51,32 @@ def test_16_bits_round_to_8(extension, channels):
         np.testing.assert_array_equal(decoded.alpha_mask, np.rint(bgr[..., 3] / 257) >= 128)
 
 
+@pytest.mark.parametrize("extension", [".png", ".tif"])
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_samples_of_fewer_bits_fill_the_range(extension, bits, channels):
+    eight = np.random.default_rng(0).integers(0, 256, (7, 5, channels))
+    eight[0, 0] = 255
+    samples = np.rint(eight * ((1 << bits) - 1) / 255).astype(np.uint16)
+    decoded = decode_photo(deep(extension, samples))
+    assert decoded.sample_bits == bits
+    np.testing.assert_array_equal(decoded.image, np.repeat(eight, 3, axis=2) if channels == 1 else eight[..., ::-1])
+
+
+def test_a_dark_photograph_stays_dark_beside_others_of_its_camera():
+    samples = np.full((6, 9), 900, np.uint16)
+    assert decode_photo(deep(".tif", samples), sample_bits=12).image.max() == round(900 / 4095 * 255)
+    assert decode_photo(deep(".tif", samples + 20000), sample_bits=12).image.min() == 255
+
+
+def test_alpha_keeps_its_16_bits():
+    samples = np.full((6, 9, 4), 4095, np.uint16)
+    samples[:3, :, 3] = 65535
+    decoded = decode_photo(deep(".png", samples))
+    assert decoded.image.min() == 255
+    np.testing.assert_array_equal(decoded.alpha_mask, np.arange(6)[:, None].repeat(9, 1) < 3)
+
+
 @pytest.mark.parametrize("form", ["TIFF", "PNG"])
 @pytest.mark.parametrize("orientation", [3, 6, 7])
 def test_orientation_of_16_bits_is_applied_once(form, orientation):

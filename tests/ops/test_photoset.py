@@ -116,3 +116,12 @@ def test_intrinsics_that_fit_only_some_photographs_are_refused():
 
 def test_large_sets_are_reviewed_quickly():
     assert len(review_photos([photo(number) for number in range(1, 2000)])) == 1999
+
+
+def test_photographs_of_a_camera_have_the_bits_of_its_brightest():
+    other = CameraGuess("another", 3000.0, "exif")
+    bits = [photo(1, sample_bits=12), photo(2, sample_bits=10), photo(3, sample_bits=16, camera=other), photo(4)]
+    reviewed = review_photos(bits)
+    assert [one.sample_bits for one in reviewed] == [12, 12, 16, 8]
+    assert reviewed[1].exposure == pytest.approx(0.5 * 1023 / 4095)
+    assert [one.exposure for one in reviewed[2:]] == [0.5, 0.5]
