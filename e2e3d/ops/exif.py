@@ -6,7 +6,6 @@ makes no sense counts as missing. Pixel dimensions in EXIF are not trusted, sinc
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -140,7 +139,7 @@ def _known_parts(parts: list[float | None]) -> list[float]:
 
     Nothing where whole degrees or minutes are all that is known: that may be kilometres away.
     """
-    known = list(itertools.takewhile(lambda part: part is not None, parts))
+    known = [part for part in parts if part is not None]
     undefined = parts[len(known) :]
     if any(part is not None for part in undefined) or (undefined and known and known[-1] % 1 == 0):
         return []

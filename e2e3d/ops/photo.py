@@ -235,7 +235,7 @@ def _to_8_bits(pixels: Pixels, bits: int) -> NDArray[np.uint8]:
     white = np.full(pixels.shape[2], (1 << bits) - 1, np.uint32)
     white[3:] = 65535
     scaled = (pixels * np.uint32(255) + white // 2) // white
-    return np.minimum(scaled, 255).astype(np.uint8)
+    return np.asarray(np.minimum(scaled, 255), np.uint8)
 
 
 def _split_alpha(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:

@@ -30,7 +30,8 @@ def review_photos(photos: Sequence[Photo]) -> tuple[Photo, ...]:
     """Add the problems that only the whole set shows, and refuse sets that cannot give a model.
 
     Added problems: ``duplicate`` (fatal; the first copy stays), ``near-duplicate`` (warning; not within an exposure
-    bracket), ``blurred`` relative to the median of the set (fatal only when hopeless). Samples of 16 bits get the range that their camera uses.
+    bracket), ``blurred`` relative to the median of the set (fatal only when hopeless). Samples of 16 bits get the range
+    that their camera uses.
 
     Returns:
         the same photographs in the same order.
@@ -140,7 +141,8 @@ def differently_exposed(first: float, second: float) -> bool:
     """Whether two photographs of one picture are of an exposure bracket: by a quarter of a stop and more.
 
     Args:
-        first: mean luminance in [0, 1], gamma-coded; `second` likewise.
+        first: mean luminance of one in [0, 1], gamma-coded.
+        second: of the other.
     """
     low, high = sorted((first, second))
     brighter = max(high / max(low, 1e-6), (1 - low) / max(1 - high, 1e-6))

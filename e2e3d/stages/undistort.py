@@ -38,7 +38,7 @@ class UndistortConfig:
 
 @dataclass(frozen=True)
 class UndistortInputs:
-    """The scene, which of its images, that photograph's bytes, its mask's if it has one, and the bits of its samples."""
+    """The scene, which of its images, that photograph's bytes, its mask's if it has one, and its ``sample_bits``."""
 
     mapping: Ref[Mapping]
     image_index: int
