@@ -8,11 +8,7 @@ _HVCC_LENGTH_SIZE = 21  # offset of the byte whose lowest two bits say how long 
 
 
 def coded_images(data: bytes) -> Iterator[bytes]:
-    """The HEVC data of the primary picture, one after another of its tiles; nothing where it is of another kind.
-
-    Raises:
-        ValueError: when the boxes do not describe the file.
-    """
+    """The HEVC data of the primary picture, one after another of its tiles; nothing where it is kept in another way."""
     try:
         meta = _boxes(data, *_find(data, 0, len(data), b"meta"), header=4)
         primary = _item_number(data, meta[b"pitm"], 4)
@@ -22,8 +18,8 @@ def coded_images(data: bytes) -> Iterator[bytes]:
         for item in tiles:
             if kinds.get(item) == b"hvc1" and item in places:
                 yield b"".join(data[start : start + length] for start, length in places[item])
-    except (KeyError, IndexError) as error:
-        raise ValueError("its boxes do not describe the file") from error
+    except (KeyError, IndexError):
+        return  # an image sequence, or boxes that the decoder will refuse
 
 
 def length_size(data: bytes) -> int:

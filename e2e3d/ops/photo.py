@@ -22,6 +22,7 @@ from e2e3d.ops.photo_integrity import require_whole
 MAX_PIXELS = 400_000_000
 """Larger pictures are refused before any pixel is decoded: they are mosaics or decompression bombs, not photographs."""
 
+_FORMATS = ("PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")  # Pillow hands some others to programs of the system
 _SAMPLE_BITS = (9, 10, 12, 14, 16)  # 9: samples of 8 bits in a file of 16
 
 ScalarT = TypeVar("ScalarT", bound=np.generic)
@@ -136,14 +137,20 @@ def open_photo(data: bytes) -> Image.Image:
     Raises:
         InputError: ``photo-unreadable`` when it is no picture; ``photo-too-large`` above :data:`MAX_PIXELS`.
     """
+    formats: tuple[str, ...] = _FORMATS
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
         import pillow_heif
 
         pillow_heif.register_heif_opener()
+        formats = ("HEIF", *_FORMATS)
     try:
         # The plugin itself: Image.open refuses 200-megapixel phone pictures, and looks for pictures inside the picture.
         is_jpeg = data[:2] == b"\xff\xd8"
-        header = JpegImagePlugin.JpegImageFile(io.BytesIO(data)) if is_jpeg else Image.open(io.BytesIO(data))
+        header = (
+            JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+            if is_jpeg
+            else Image.open(io.BytesIO(data), formats=formats)
+        )
     except UnidentifiedImageError as error:
         raise _unreadable(data, "unknown format, or the header is damaged") from error
     except Image.DecompressionBombError as error:
@@ -232,9 +239,15 @@ def _to_8_bits(pixels: Pixels, bits: int) -> NDArray[np.uint8]:
     """Scale colours of `bits` to 8, and alpha from 16, since it is not of the sensor; what is brighter is white."""
     if pixels.dtype == np.uint8:
         return np.asarray(pixels, np.uint8)
-    white = np.full(pixels.shape[2], (1 << bits) - 1, np.uint32)
-    white[3:] = 65535
-    scaled = (pixels * np.uint32(255) + white // 2) // white
+    scaled = np.empty(pixels.shape, np.uint8)
+    scaled[..., :3] = _scale_to_8_bits(bits)[pixels[..., :3]]
+    scaled[..., 3:] = _scale_to_8_bits(16)[pixels[..., 3:]]
+    return scaled
+
+
+def _scale_to_8_bits(bits: int) -> NDArray[np.uint8]:
+    white = (1 << bits) - 1
+    scaled = (np.arange(1 << 16, dtype=np.uint32) * 255 + white // 2) // white
     return np.asarray(np.minimum(scaled, 255), np.uint8)
 
 

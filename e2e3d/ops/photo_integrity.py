@@ -19,6 +19,7 @@ from e2e3d.ops.heif_boxes import coded_images, length_size
 from e2e3d.ops.jpeg import DamagedError, decode_jpeg
 
 _HOLE = bytes(1024)
+_BLOCK_BYTES = 1 << 20
 _DEFLATE = (8, 32946)
 _JPEG = 7
 _UNCOMPRESSED = 1
@@ -50,8 +51,9 @@ def _check_tiff(data: bytes, header: TiffImagePlugin.TiffImageFile) -> None:
     if any(not strip for strip in strips):
         raise DamagedError("parts of it are missing")
     if compression in _DEFLATE:
+        most = 8 * tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1) * header.width * header.height
         for strip in strips:
-            _check_deflated(strip)
+            _check_deflated(strip, most)
     elif compression == _JPEG:
         tables = tags.get(TiffImagePlugin.JPEGTABLES, b"")
         for strip in strips:
@@ -69,14 +71,18 @@ def _strips(data: bytes, tags: Any) -> Iterator[bytes]:
         yield data[offset : offset + count] if offset + count <= len(data) else b""
 
 
-def _check_deflated(strip: bytes) -> None:
+def _check_deflated(strip: bytes, most_bytes: int) -> None:
+    """Unpack a strip in blocks; one that gives more than the whole picture is a bomb."""
     inflate = zlib.decompressobj()
+    count = 0
     try:
-        inflate.decompress(strip)
+        while strip and not inflate.eof and count <= most_bytes:
+            count += len(inflate.decompress(strip, _BLOCK_BYTES))
+            strip = inflate.unconsumed_tail
     except zlib.error as error:
         raise DamagedError(f"it is damaged inside: {error}") from error
     if not inflate.eof:
-        raise DamagedError("it is damaged inside: a strip ends early")
+        raise DamagedError("it is damaged inside: a strip does not end")
 
 
 def _check_jpeg(stream: bytes) -> None:

@@ -266,3 +266,10 @@ def test_a_mask_drawn_on_the_stored_pixels_is_turned_with_its_photograph(orienta
     np.testing.assert_array_equal(decode_mask(turned, 6, 9), upright(used, orientation))
     drawn_upright = encode(used.T, "PNG")
     assert upright_mask(drawn_upright, photo) == drawn_upright
+
+
+def test_other_formats_are_told_by_their_content_and_run_no_program():
+    for form in ("BMP", "GIF", "PNG"):
+        assert open_photo(encode(textured(8, 8), form)).format == form
+    with pytest.raises(InputError, match="unknown format"):
+        open_photo(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from e2e3d.errors import InputError
+from e2e3d.ops.heif_boxes import coded_images
 from e2e3d.ops.photo import decode_photo
 from tests.pictures import encode, noise, textured
 
@@ -102,3 +104,33 @@ def test_a_deflated_strip_that_ends_early_is_found():
     short = zlib.compress(rows[: len(rows) // 2])
     with pytest.raises(InputError):
         decode_photo(data[:offset] + short + bytes(count - len(short)) + data[offset + count :])
+
+
+def test_a_deflated_bomb_is_unpacked_in_blocks():
+    data = encode(PICTURE[:20], "TIFF", compression="tiff_adobe_deflate")
+    with Image.open(io.BytesIO(data)) as picture:
+        directory = struct.unpack("<I", data[4:8])[0]
+        entries = {
+            t: at
+            for at in range(directory + 2, len(data) - 12, 12)
+            if (t := data[at] | data[at + 1] << 8) in picture.tag_v2
+        }
+    bomb = zlib.compress(bytes(100_000_000), 9)
+    changed = bytearray(data + bomb)
+    changed[entries[273] + 8 : entries[273] + 12] = struct.pack("<I", len(data))
+    changed[entries[279] + 8 : entries[279] + 12] = struct.pack("<I", len(bomb))
+    tracemalloc.start()
+    with pytest.raises(InputError, match="does not end"):
+        decode_photo(bytes(changed))
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def test_a_sequence_of_boxes_that_is_not_understood_is_left_to_the_decoder():
+    data = heic()
+    changed = data.replace(b"pitm", b"pitx")
+    with pytest.raises(InputError):
+        decode_photo(changed)
+    assert list(coded_images(changed)) == []
+    assert len(list(coded_images(data))) == 1
+    assert len(list(coded_images(heic(256)))) == 4
