@@ -117,7 +117,7 @@ def find_matches(
 ) -> tuple[list[Ref[Features]], list[Ref[MatchBlock]]]:
     """Features of every photograph, and matches of the pairs that may overlap, a block of pairs a unit."""
     units = [
-        features.FeaturesInputs(_bytes(photo), _mask(photo), photo.width_px, photo.height_px, photo.sample_bits)
+        features.FeaturesInputs(_bytes(photo), _mask(photo), photo.width_px, photo.height_px, photo.white_level)
         for photo in photos
     ]
     searched = Pass(features.STAGE, units, config.features)
@@ -181,7 +181,7 @@ def undistort_photos(
 ) -> list[Ref[View]]:
     """Pinhole views at depth resolution; `photos` are the registered ones in the order of ``scene.images``."""
     units = [
-        undistort.UndistortInputs(mapped, i, _bytes(photo), _mask(photo), photo.sample_bits)
+        undistort.UndistortInputs(mapped, i, _bytes(photo), _mask(photo), photo.white_level)
         for i, photo in enumerate(photos)
     ]
     return run.map(undistort.STAGE, units, undistort.UndistortConfig(max_size_px=config.depth.max_size))
@@ -263,7 +263,7 @@ def texture_mesh(
         mapped,
         tuple(_bytes(photo) for photo in photos),
         tuple(_mask(photo) for photo in photos),
-        tuple(photo.sample_bits for photo in photos),
+        tuple(photo.white_level for photo in photos),
     )
     (textured,) = run.map(texture.STAGE, [unit], config.texture)
     return textured

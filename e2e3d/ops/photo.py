@@ -23,7 +23,7 @@ MAX_PIXELS = 400_000_000
 """Larger pictures are refused before any pixel is decoded: they are mosaics or decompression bombs, not photographs."""
 
 _FORMATS = ("PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")  # Pillow hands some others to programs of the system
-_SAMPLE_BITS = (9, 10, 12, 14, 16)  # 9: samples of 8 bits in a file of 16
+_WHITE_LEVELS = tuple((1 << bits) - 1 for bits in (8, 10, 12, 14, 16))
 
 ScalarT = TypeVar("ScalarT", bound=np.generic)
 
@@ -41,22 +41,23 @@ class DecodedPhoto:
     Attributes:
         image: uint8 [H, W, 3] RGB, EXIF orientation applied.
         alpha_mask: bool [H, W], True = use, or None where the picture has no alpha or is wholly opaque.
-        sample_bits: 8, or of a file of 16 bits the least of a sensor (9, 10, 12, 14, 16) that hold all samples.
+        white_level: of a file of 16 bits, the largest sample of a sensor of 8, 10, 12, 14 or 16 bits, the least that
+            holds all samples; None of 8 bits.
     """
 
     image: NDArray[np.uint8]
     alpha_mask: NDArray[np.bool_] | None
-    sample_bits: int = 8
+    white_level: int | None = None
 
 
-def decode_photo(data: bytes, max_size_px: int | None = None, sample_bits: int | None = None) -> DecodedPhoto:
+def decode_photo(data: bytes, max_size_px: int | None = None, white_level: int | None = None) -> DecodedPhoto:
     """Decode JPEG, PNG, TIFF, WebP or HEIC bytes of 8 or 16 bits; grey, palette, CMYK and alpha are understood.
 
     Args:
         data: the bytes of the file.
         max_size_px: when given, the longest side is reduced to it by averaging areas (never enlarged).
-        sample_bits: of samples of 16 bits, those that the camera uses, as :func:`~e2e3d.ops.photoset.review_photos`
-            finds them; when not given, those that this photograph uses.
+        white_level: of a file of 16 bits, the sample that is white, as :func:`~e2e3d.ops.photoset.review_photos` finds
+            it for a camera; when not given, that of this photograph.
 
     Raises:
         InputError: ``photo-unreadable`` for anything that does not decode to what was written: truncated files, and
@@ -68,14 +69,14 @@ def decode_photo(data: bytes, max_size_px: int | None = None, sample_bits: int |
     scale = 1.0 if max_size_px is None else min(1.0, max_size_px / max(width, height))
     target = (max(1, round(width * scale)), max(1, round(height * scale)))
     pixels = _decode_pixels(data, header, target)
-    own_bits = _used_bits(pixels)
-    image, alpha = _split_alpha(_to_8_bits(pixels, sample_bits or own_bits))
+    own_level = _white_level(pixels)
+    image, alpha = _split_alpha(_to_8_bits(pixels, white_level or own_level))
     if (image.shape[1], image.shape[0]) != target:
         image = cv2.resize(image, target, interpolation=cv2.INTER_AREA)
         alpha = None if alpha is None else cv2.resize(alpha, target, interpolation=cv2.INTER_AREA)
     orientation = orientation_of(header)
     mask = None if alpha is None else _upright(alpha >= 128, orientation)
-    return DecodedPhoto(_upright(image, orientation), mask, own_bits)
+    return DecodedPhoto(_upright(image, orientation), mask, own_level)
 
 
 def decode_mask(data: bytes, width_px: int, height_px: int) -> NDArray[np.bool_]:
@@ -227,27 +228,26 @@ def _decode_16_bit(data: bytes) -> NDArray[np.uint16]:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB))
 
 
-def _used_bits(pixels: Pixels) -> int:
+def _white_level(pixels: Pixels) -> int | None:
     """Cameras write samples of 10, 12 or 14 bits into files of 16, with nothing that says so."""
     if pixels.dtype == np.uint8:
-        return 8
+        return None
     brightest = int(pixels[..., :3].max())
-    return next(bits for bits in _SAMPLE_BITS if brightest < 1 << bits)
+    return next(level for level in _WHITE_LEVELS if brightest <= level)
 
 
-def _to_8_bits(pixels: Pixels, bits: int) -> NDArray[np.uint8]:
-    """Scale colours of `bits` to 8, and alpha from 16, since it is not of the sensor; what is brighter is white."""
-    if pixels.dtype == np.uint8:
+def _to_8_bits(pixels: Pixels, white_level: int | None) -> NDArray[np.uint8]:
+    """Scale colours, and alpha from 16 bits, since it is not of the sensor; what is brighter than white is white."""
+    if white_level is None or pixels.dtype == np.uint8:
         return np.asarray(pixels, np.uint8)
     scaled = np.empty(pixels.shape, np.uint8)
-    scaled[..., :3] = _scale_to_8_bits(bits)[pixels[..., :3]]
-    scaled[..., 3:] = _scale_to_8_bits(16)[pixels[..., 3:]]
+    scaled[..., :3] = _scale_to_8_bits(white_level)[pixels[..., :3]]
+    scaled[..., 3:] = _scale_to_8_bits(_WHITE_LEVELS[-1])[pixels[..., 3:]]
     return scaled
 
 
-def _scale_to_8_bits(bits: int) -> NDArray[np.uint8]:
-    white = (1 << bits) - 1
-    scaled = (np.arange(1 << 16, dtype=np.uint32) * 255 + white // 2) // white
+def _scale_to_8_bits(white_level: int) -> NDArray[np.uint8]:
+    scaled = (np.arange(1 << 16, dtype=np.uint32) * 255 + white_level // 2) // white_level
     return np.asarray(np.minimum(scaled, 255), np.uint8)
 
 

@@ -46,7 +46,7 @@ def review_photos(photos: Sequence[Photo]) -> tuple[Photo, ...]:
             "no-photographs", "There are no photographs.", "Give JPEG, PNG, TIFF, WebP or HEIC files, or a video."
         )
     check_intrinsics_size(photos)
-    photos = _with_bits_of_their_camera(photos)
+    photos = _with_white_of_their_camera(photos)
     reviewed = _mark_blurred(_mark_near_duplicates(_mark_duplicates(photos)))
     _require_different(reviewed)
     _require_enough(reviewed)
@@ -75,23 +75,23 @@ def check_intrinsics_size(photos: Sequence[Photo]) -> None:
             )
 
 
-def _with_bits_of_their_camera(photos: Sequence[Photo]) -> tuple[Photo, ...]:
+def _with_white_of_their_camera(photos: Sequence[Photo]) -> tuple[Photo, ...]:
     """A dark photograph uses fewer bits than its camera has, and must not come out brighter than its neighbours."""
-    bits: dict[str, int] = {}
+    levels: dict[str, int] = {}
     for photo in photos:
-        if photo.camera is not None:
-            bits[photo.camera.group] = max(photo.sample_bits, bits.get(photo.camera.group, 0))
+        if photo.camera is not None and photo.white_level is not None:
+            levels[photo.camera.group] = max(photo.white_level, levels.get(photo.camera.group, 0))
     return tuple(
         photo
-        if photo.camera is None or photo.sample_bits in (8, bits[photo.camera.group])
-        else _with_bits(photo, bits[photo.camera.group])
+        if photo.camera is None or photo.white_level is None
+        else _with_white(photo, photo.white_level, levels[photo.camera.group])
         for photo in photos
     )
 
 
-def _with_bits(photo: Photo, bits: int) -> Photo:
-    darker = ((1 << photo.sample_bits) - 1) / ((1 << bits) - 1)
-    return replace(photo, sample_bits=bits, exposure=photo.exposure * darker, sharpness=photo.sharpness * darker**2)
+def _with_white(photo: Photo, own_level: int, level: int) -> Photo:
+    darker = own_level / level
+    return replace(photo, white_level=level, exposure=photo.exposure * darker, sharpness=photo.sharpness * darker**2)
 
 
 def _mark_duplicates(photos: Sequence[Photo]) -> tuple[Photo, ...]:

@@ -52,21 +52,21 @@ def test_16_bits_round_to_8(extension, channels):
 
 
 @pytest.mark.parametrize("extension", [".png", ".tif"])
-@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_samples_of_fewer_bits_fill_the_range(extension, bits, channels):
     eight = np.random.default_rng(0).integers(0, 256, (7, 5, channels))
     eight[0, 0] = 255
     samples = np.rint(eight * ((1 << bits) - 1) / 255).astype(np.uint16)
     decoded = decode_photo(deep(extension, samples))
-    assert decoded.sample_bits == bits
+    assert decoded.white_level == (1 << bits) - 1
     np.testing.assert_array_equal(decoded.image, np.repeat(eight, 3, axis=2) if channels == 1 else eight[..., ::-1])
 
 
 def test_a_dark_photograph_stays_dark_beside_others_of_its_camera():
     samples = np.full((6, 9), 900, np.uint16)
-    assert decode_photo(deep(".tif", samples), sample_bits=12).image.max() == round(900 / 4095 * 255)
-    assert decode_photo(deep(".tif", samples + 20000), sample_bits=12).image.min() == 255
+    assert decode_photo(deep(".tif", samples), white_level=4095).image.max() == round(900 / 4095 * 255)
+    assert decode_photo(deep(".tif", samples + 20000), white_level=4095).image.min() == 255
 
 
 def test_alpha_keeps_its_16_bits():

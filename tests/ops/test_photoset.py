@@ -118,11 +118,11 @@ def test_large_sets_are_reviewed_quickly():
     assert len(review_photos([photo(number) for number in range(1, 2000)])) == 1999
 
 
-def test_photographs_of_a_camera_have_the_bits_of_its_brightest():
+def test_photographs_of_a_camera_have_the_white_of_its_brightest():
     other = CameraGuess("another", 3000.0, "exif")
-    bits = [photo(1, sample_bits=12), photo(2, sample_bits=10), photo(3, sample_bits=16, camera=other), photo(4)]
-    reviewed = review_photos(bits)
-    assert [one.sample_bits for one in reviewed] == [12, 12, 16, 8]
+    deep = [photo(1, white_level=4095), photo(2, white_level=1023), photo(3, white_level=65535, camera=other), photo(4)]
+    reviewed = review_photos(deep)
+    assert [one.white_level for one in reviewed] == [4095, 4095, 65535, None]
     assert reviewed[1].exposure == pytest.approx(0.5 * 1023 / 4095)
     assert [one.exposure for one in reviewed[2:]] == [0.5, 0.5]
 
