@@ -116,7 +116,10 @@ def find_matches(
     photos: Sequence[Photo], sequence: bool, config: PipelineConfig, run: Executor
 ) -> tuple[list[Ref[Features]], list[Ref[MatchBlock]]]:
     """Features of every photograph, and matches of the pairs that may overlap, a block of pairs a unit."""
-    units = [features.FeaturesInputs(_bytes(photo), _mask(photo), photo.width_px, photo.height_px) for photo in photos]
+    units = [
+        features.FeaturesInputs(_bytes(photo), _mask(photo), photo.width_px, photo.height_px, photo.white_level)
+        for photo in photos
+    ]
     searched = Pass(features.STAGE, units, config.features)
     if pairs.needs_descriptors(len(photos), sequence, config.pairs):
         (found,) = run.map_passes([searched])
@@ -177,7 +180,10 @@ def undistort_photos(
     photos: Sequence[Photo], mapped: Ref[Mapping], config: PipelineConfig, run: Executor
 ) -> list[Ref[View]]:
     """Pinhole views at depth resolution; `photos` are the registered ones in the order of ``scene.images``."""
-    units = [undistort.UndistortInputs(mapped, i, _bytes(photo), _mask(photo)) for i, photo in enumerate(photos)]
+    units = [
+        undistort.UndistortInputs(mapped, i, _bytes(photo), _mask(photo), photo.white_level)
+        for i, photo in enumerate(photos)
+    ]
     return run.map(undistort.STAGE, units, undistort.UndistortConfig(max_size_px=config.depth.max_size))
 
 
@@ -253,7 +259,11 @@ def texture_mesh(
 ) -> Ref[TexturedMesh]:
     """The surface painted from the registered photographs, in the order of ``scene.images``."""
     unit = texture.TextureInputs(
-        surface, mapped, tuple(_bytes(photo) for photo in photos), tuple(_mask(photo) for photo in photos)
+        surface,
+        mapped,
+        tuple(_bytes(photo) for photo in photos),
+        tuple(_mask(photo) for photo in photos),
+        tuple(photo.white_level for photo in photos),
     )
     (textured,) = run.map(texture.STAGE, [unit], config.texture)
     return textured

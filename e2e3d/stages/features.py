@@ -57,17 +57,18 @@ class FeaturesConfig:
 
 @dataclass(frozen=True)
 class FeaturesInputs:
-    """One photograph, its mask image if it has one, and its size after EXIF orientation."""
+    """One photograph, its mask image if it has one, its size after EXIF orientation, and its ``white_level``."""
 
     photo: Ref[bytes]
     mask: Ref[bytes] | None
     width_px: int
     height_px: int
+    white_level: int | None = None
 
 
 def run(inputs: FeaturesInputs, config: FeaturesConfig, context: RunContext) -> Features:
     """Find features; positions are in pixels of the full photograph, and nothing outside the mask stays."""
-    decoded = decode_photo(inputs.photo.load(), config.max_size_px)
+    decoded = decode_photo(inputs.photo.load(), config.max_size_px, inputs.white_level)
     height, width = decoded.image.shape[:2]
     mask = _mask(inputs.mask, decoded.alpha_mask, width, height)
     settings = sift.SiftSettings(
