@@ -2,10 +2,11 @@
 
 usage: python benchmarks/second_chance.py DATA WORK CASE [CASE ...]
 
-DATA holds the sets; WORK keeps artifacts and changed photographs. A case is SET/N (every N-th photograph), SET/N/night
-or SET/N/blur (of these every second one darkened and noisy, or blurred and pale), or SET@PRESET (all of it, at that
-preset). Cameras are judged against ``gt_cameras.json`` or ``gt_model`` of the set or, where it has none, against SIFT's
-model of the whole set at medium. A camera is right within 5 % of the extent of all cameras and 3 degrees of turning.
+DATA holds the sets; WORK keeps artifacts and changed photographs. A case is SET/N (every N-th photograph), SET/MofN (of
+every N the first M: gaps), either with /night or /blur (of these every second one darkened and noisy, or blurred and
+pale), or SET@PRESET (all of it, at that preset). Cameras are judged against ``gt_cameras.json`` or ``gt_model`` of the
+set or, where it has none, against SIFT's model of the whole set at medium. A camera is right within 5 % of the extent
+of all cameras and 3 degrees of turning.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ def main() -> None:
 def _prepare(data: Path, work: Path, name: str) -> tuple[Path, int]:
     """The photographs of a case in a folder of their own, masks too."""
     source, *changes = name.split("/")
-    files = sorted((data / source / "images").iterdir())[:: int(changes[0]) if changes else 1]
+    first, cycle = _pattern(changes[0] if changes else "1")
+    everything = sorted((data / source / "images").iterdir())
+    files = [file for i, file in enumerate(everything) if i % cycle < first]
     folder = work / "photographs" / name.replace("/", "-")
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for i, file in enumerate(files):
@@ -72,6 +75,12 @@ def _prepare(data: Path, work: Path, name: str) -> tuple[Path, int]:
             (folder / "masks").mkdir(exist_ok=True)
             (folder / "masks" / mask.name).write_bytes(mask.read_bytes())
     return folder / "images", len(files)
+
+
+def _pattern(text: str) -> tuple[int, int]:
+    """``4``: the first of every four; ``2of4``: the first two."""
+    first, _, cycle = text.rpartition("of")
+    return int(first or 1), int(cycle)
 
 
 def _spoil(file: Path, how: str, seed: int) -> bytes:
