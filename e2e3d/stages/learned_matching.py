@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pycolmap
 from numpy.typing import NDArray
 
 from e2e3d.data.features import Features, LearnedFeatures, MatchBlock
@@ -85,34 +86,47 @@ def run(inputs: LearnedMatchingInputs, config: LearnedMatchingConfig, context: R
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A photograph and its learned features: `before` them stand SIFT's; `reduction` photograph to searched picture."""
+    """A photograph as pairs of it are matched.
 
-    photo: LearnedPhoto
+    Attributes:
+        learned: its features in the searched picture; `positions_px` float32 [N, 2] in the photograph.
+        camera: to verify with.
+        before: how many keypoints SIFT found.
+        reduction: pixels of the photograph to one of the searched picture.
+    """
+
     learned: LearnedFeatures
+    positions_px: NDArray[np.float32]
+    camera: pycolmap.Camera
     before: int
     reduction: float
 
 
 def _load(photo: LearnedPhoto) -> _Loaded:
     learned = photo.learned.load()
-    reduction = max(photo.width_px, photo.height_px) / max(learned.width_px, learned.height_px)
-    return _Loaded(photo, learned, len(photo.features.load().keypoints_px), reduction)
+    return _Loaded(
+        learned,
+        xfeat.full_positions(learned, photo.width_px, photo.height_px),
+        colmap_camera(photo.camera, photo.width_px, photo.height_px),
+        len(photo.features.load().keypoints_px),
+        max(photo.width_px, photo.height_px) / max(learned.width_px, learned.height_px),
+    )
 
 
 def _verify(
     first: _Loaded, second: _Loaded, matches: NDArray[np.uint32], config: LearnedMatchingConfig
 ) -> VerifiedPair:
-    photos = (first.photo, second.photo)
     found = verify_pair(
-        *(xfeat.full_positions(one.learned, one.photo.width_px, one.photo.height_px) for one in (first, second)),
+        first.positions_px,
+        second.positions_px,
         matches,
-        *(colmap_camera(photo.camera, photo.width_px, photo.height_px) for photo in photos),
-        max_error_px=config.max_error_px * max(first.reduction, second.reduction),
-        min_inliers=config.min_inliers,
+        first.camera,
+        second.camera,
+        config.max_error_px * max(first.reduction, second.reduction),
+        config.min_inliers,
     )
-    return VerifiedPair(
-        found.matches + np.array([first.before, second.before], np.uint32), found.configuration, found.matrices
-    )
+    offsets = np.array([first.before, second.before], np.uint32)
+    return VerifiedPair(found.matches + offsets, found.configuration, found.matrices)
 
 
 @dataclass(frozen=True)
