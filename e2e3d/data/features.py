@@ -24,6 +24,28 @@ class Features:
 
 
 @dataclass(frozen=True)
+class LearnedFeatures:
+    """Features of one photograph as a network finds them, in pixels of the picture that it searched.
+
+    Attributes:
+        keypoints_px: float32 [N, 2]: x, y (COLMAP pixel convention) in a picture of `width_px` by `height_px`.
+        descriptors: float16 [N, 64], unit length.
+    """
+
+    keypoints_px: NDArray[np.float32]
+    descriptors: NDArray[np.float16]
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True)
+class OverlapCounts:
+    """How many descriptors one photograph has in common with each of some others: int32 [N], in their order."""
+
+    counts: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
 class Vocabulary:
     """Visual words of a set of photographs.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from e2e3d.jobs.executor import Executor
 from e2e3d.jobs.leave_out import LeaveOut, leave_out
 from e2e3d.jobs.passes import Pass
 from e2e3d.jobs.results import Results
+from e2e3d.jobs.second_chance import check_packages, map_with_second_chance
 from e2e3d.jobs.source import SourceSet, StoredFiles, read_intrinsics, read_source
 from e2e3d.ops.match_blocks import plan_blocks as plan_match_blocks
 from e2e3d.ops.photoset import review_photos
@@ -70,6 +72,7 @@ def reconstruct(
     Raises:
         E2E3DError: as the stages say. What was finished stays in the store, and the next run goes on from there.
     """
+    check_packages(config.learned)
     matrix = None if intrinsics is None else read_intrinsics(intrinsics)
     files = leave_out(read_source(source, run, masks, config.frames), left_out)
     photos = check_photos(files, matrix, config, run)
@@ -77,7 +80,9 @@ def reconstruct(
 
     found, matches = find_matches(usable, files.is_video, config, run)
     import_ahead("open3d")  # for the report; cameras take one core
-    mapped = map_cameras(usable, found, matches, scale, known_distance, config, run)
+    distance = None if known_distance is None else KnownDistance(*known_distance)
+    mapper = partial(map_cameras, usable, scale, distance, config, run)
+    matches, mapped = map_with_second_chance(usable, found, matches, mapper, config.learned, run)
     sparse = mapped.load()
     registered = [usable[image.photo_index] for image in sparse.scene.images]
 
@@ -162,17 +167,17 @@ def describe_photos(found: Sequence[Ref[Features]], run: Executor) -> list[Ref[G
 
 def map_cameras(
     photos: Sequence[Photo],
-    found: Sequence[Ref[Features]],
-    matches: Sequence[Ref[MatchBlock]],
     scale: float | None,
-    known_distance: tuple[str, str, float] | None,
+    known_distance: KnownDistance | None,
     config: PipelineConfig,
     run: Executor,
+    found: Sequence[Ref[Features]],
+    matches: Sequence[Ref[MatchBlock]],
+    label: str | None = None,
 ) -> Ref[Mapping]:
-    """Cameras, poses and sparse points of the whole set."""
-    distance = None if known_distance is None else KnownDistance(*known_distance)
-    unit = mapping.MappingInputs(tuple(photos), tuple(found), tuple(matches), scale, distance)
-    (mapped,) = run.map(mapping.STAGE, [unit], config.mapping)
+    """Cameras, poses and sparse points of the whole set; `label` names the pass."""
+    unit = mapping.MappingInputs(tuple(photos), tuple(found), tuple(matches), scale, known_distance)
+    (mapped,) = run.map(mapping.STAGE, [unit], config.mapping, label)
     return mapped
 
 

@@ -1,9 +1,13 @@
-"""Cut a list of pairs into blocks that touch few distinct photographs each."""
+"""Cut a list of pairs into blocks that touch few distinct photographs each, and put blocks of matches together."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
+
+from e2e3d.data.features import MatchBlock
 
 TILE_PHOTOS = 3
 _MOST_PAIRS, _FEWEST_PAIRS = 9, 3  # in a block
@@ -30,3 +34,29 @@ def plan_blocks(pairs: NDArray[np.int32], photos_count: int) -> list[NDArray[np.
     ordered = np.lexsort((pairs[:, 1], pairs[:, 0], tiles[:, 1], tiles[:, 0]))
     groups = (pairs[ordered[diagonal[ordered]]], pairs[ordered[~diagonal[ordered]]])
     return [g[start : start + size] for g in groups for start in range(0, len(g), size)]
+
+
+def merge_blocks(blocks: Sequence[MatchBlock]) -> MatchBlock:
+    """All matches in one block, sorted by pair: a pair that comes more than once has the matches of each.
+
+    Its geometry is that of the most matches.
+    """
+    found: dict[tuple[int, int], list[tuple[MatchBlock, int]]] = {}
+    for block in blocks:
+        for p, (first, second) in enumerate(block.pairs.tolist()):
+            found.setdefault((first, second), []).append((block, p))
+    pairs = sorted(found)
+    matches = [np.concatenate([_matches(*one) for one in found[pair]]) for pair in pairs]
+    best = [max(found[pair], key=lambda one: len(_matches(*one))) for pair in pairs]
+    return MatchBlock(
+        pairs=np.array(pairs, np.int32).reshape(-1, 2),
+        offsets=np.cumsum([0, *map(len, matches)]).astype(np.int64),
+        matches=np.concatenate([np.zeros((0, 2), np.uint32), *matches]),
+        candidates=np.array([sum(block.candidates[p] for block, p in found[pair]) for pair in pairs], np.int32),
+        configurations=np.array([block.configurations[p] for block, p in best], np.int32),
+        matrices=np.array([block.matrices[p] for block, p in best], np.float64).reshape(-1, 3, 3, 3),
+    )
+
+
+def _matches(block: MatchBlock, p: int) -> NDArray[np.uint32]:
+    return block.matches[block.offsets[p] : block.offsets[p + 1]]

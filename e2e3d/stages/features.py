@@ -11,7 +11,7 @@ from e2e3d.data.features import Features
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
 from e2e3d.ops import sift
-from e2e3d.ops.photo import decode_mask, decode_photo
+from e2e3d.ops.photo import DecodedPhoto, decode_mask, decode_photo
 from e2e3d.stages.base import Resources, RunContext, Stage
 
 
@@ -70,7 +70,7 @@ def run(inputs: FeaturesInputs, config: FeaturesConfig, context: RunContext) -> 
     """Find features; positions are in pixels of the full photograph, and nothing outside the mask stays."""
     decoded = decode_photo(inputs.photo.load(), config.max_size_px, inputs.white_level)
     height, width = decoded.image.shape[:2]
-    mask = _mask(inputs.mask, decoded.alpha_mask, width, height)
+    mask = usable_pixels(inputs.mask, decoded)
     settings = sift.SiftSettings(
         config.max_features,
         config.peak_threshold,
@@ -83,13 +83,13 @@ def run(inputs: FeaturesInputs, config: FeaturesConfig, context: RunContext) -> 
     return sift.rescale_keypoints(found, inputs.width_px / width, inputs.height_px / height)
 
 
-def _mask(
-    mask: Ref[bytes] | None, alpha_mask: NDArray[np.bool_] | None, width: int, height: int
-) -> NDArray[np.bool_] | None:
+def usable_pixels(mask: Ref[bytes] | None, decoded: DecodedPhoto) -> NDArray[np.bool_] | None:
+    """What the mask image and the alpha channel leave of a decoded photograph: bool [H, W], None = all of it."""
     if mask is None:
-        return alpha_mask
+        return decoded.alpha_mask
+    height, width = decoded.image.shape[:2]
     drawn = decode_mask(mask.load(), width, height)
-    return drawn if alpha_mask is None else drawn & alpha_mask
+    return drawn if decoded.alpha_mask is None else drawn & decoded.alpha_mask
 
 
 STAGE = Stage(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +72,7 @@ def run(inputs: MatchingInputs, config: MatchingConfig, context: RunContext) -> 
         matches = mutual_matches(descriptors[first], descriptors[second], config.max_ratio, config.max_distance_rad)
         candidates.append(len(matches))
         verified.append(_verify(photos[first], photos[second], features[first], features[second], matches, config))
-    return _block(inputs.pairs, candidates, verified)
+    return gather_block(inputs.pairs, candidates, verified)
 
 
 def _verify(
@@ -93,7 +94,10 @@ def _verify(
     )
 
 
-def _block(pairs: tuple[tuple[int, int], ...], candidates: list[int], verified: list[VerifiedPair]) -> MatchBlock:
+def gather_block(
+    pairs: Sequence[tuple[int, int]], candidates: Sequence[int], verified: Sequence[VerifiedPair]
+) -> MatchBlock:
+    """The outcomes of all pairs of a block as one record; `candidates` counts the matches before verification."""
     counts = [len(pair.matches) for pair in verified]
     return MatchBlock(
         pairs=np.array(pairs, np.int32).reshape(-1, 2),
