@@ -23,10 +23,10 @@ from e2e3d.ops.lens_bundle import MAX_IMAGES, Adjusted, LensBundle, adjust, obse
 FEW_IMAGES = 5
 """Of one camera: too few to calibrate it well by itself."""
 _MUCH_BETTER = 0.25  # of the cost; sets of one lens gain 0.01 to 0.07, those of several 0.45 to 0.86
-_AS_GOOD = 0.05
-_COARSE = 1e-3
-_MAX_LENSES = 6
-_OBSERVATIONS_AN_IMAGE = 400
+_AS_GOOD = 0.08
+_COARSE = 1e-2
+_MAX_LENSES, _MAX_CROPPED_LENSES = 6, 3  # cropped and resized at will, every photograph has its own focal length
+_OBSERVATIONS_AN_IMAGE = 300
 _FOCAL_SIGMAS = {"exif": 0.2, "guess": 0.5}  # relative
 _UNDETERMINED = 0.25  # of these, what the observations leave of it
 _CENTRE_SIGMA = 0.25  # of the longer side
@@ -43,8 +43,8 @@ class Sharing:
 
     @property
     def parameters(self) -> int:
-        """How many numbers there are to determine."""
-        return int(self.focal_of.max() + 2 * self.centre_of.max() + 2 * self.distortion_of.max()) + 5
+        """How many numbers there are to determine, but for the distortions, which are small anyway."""
+        return int(self.focal_of.max() + 2 * self.centre_of.max()) + 3
 
     @classmethod
     def of_lenses(cls, lens: NDArray[np.int64], cropped: bool = False) -> Sharing:
@@ -84,9 +84,9 @@ def doubtful(scene: Scene, photos: Sequence[Photo]) -> str:
     every = np.arange(len(given))
     free = adjust(bundle_of(part, photos, Sharing.of_lenses(every)), _COARSE)
     few = np.bincount(given)[given] < FEW_IMAGES
-    if free.cost < (1 - _MUCH_BETTER) * start_cost:
-        if few.all() or free.cost < (1 - _MUCH_BETTER) * adjust(start, _COARSE).cost:
-            return "split"
+    fits_badly = free.cost < (1 - _MUCH_BETTER) * start_cost
+    if fits_badly and (few.all() or free.cost < (1 - _MUCH_BETTER) * adjust(start, _COARSE).cost):
+        return "split"
     return "join" if few.any() and given.max() > 0 else ""
 
 
@@ -137,7 +137,7 @@ def _candidates(focals_px: NDArray[np.float64], size: NDArray[np.int64]) -> list
     clusters = [part_focals(focals_px, count) for count in range(1, min(_MAX_LENSES, len(size) - 1) + 1)]
     uncropped = [_numbers(list(zip(size.tolist(), lens.tolist(), strict=True))) for lens in clusters]
     ways = [Sharing.of_lenses(lens) for lens in uncropped]
-    ways += [Sharing.of_lenses(lens, cropped=True) for lens in clusters]
+    ways += [Sharing.of_lenses(lens, cropped=True) for lens in clusters[:_MAX_CROPPED_LENSES]]
     ways += [Sharing(every, size, size), Sharing(every, every, one)]
     return sorted(ways, key=lambda way: way.parameters)
 
@@ -171,9 +171,7 @@ def part_focals(focals_px: NDArray[np.float64], count: int) -> NDArray[np.int64]
     return result
 
 
-def bundle_of(
-    scene: Scene, photos: Sequence[Photo], sharing: Sharing, start: LensBundle | None = None
-) -> LensBundle:
+def bundle_of(scene: Scene, photos: Sequence[Photo], sharing: Sharing, start: LensBundle | None = None) -> LensBundle:
     """The scene's bundle with the intrinsics shared as told; values that differ become their median.
 
     Args:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from e2e3d.data.photo import Photo
 from e2e3d.data.scene import Camera, LensNote, Scene
 
+_LISTED = 6  # lenses
 _CROPPED = 0.05  # offset of the principal point over the longer side; lenses sit within 0.02 of the middle
 
 
@@ -24,8 +25,11 @@ def lens_notes(scene: Scene, photos: Sequence[Photo], told: bool, focal_held: bo
         return ()
     lenses = _photographs_by_lens(scene)
     notes = []
-    if told and len(lenses) > 1:
-        notes = [_lens_note(number, *lens) for number, lens in enumerate(lenses.items(), 1)]
+    if told and len(lenses) > _LISTED:
+        message = "Nearly every photograph has a focal length of its own: they were zoomed, or cropped and resized."
+        notes.append(LensNote("lens", message, tuple(image.name for image in scene.images)))
+    elif told and len(lenses) > 1:
+        notes += [_lens_note(number, len(lenses), *lens) for number, lens in enumerate(lenses.items(), 1)]
     if focal_held:
         message = (
             "The photographs do not determine the focal length, as when all look straight at flat ground. It was held "
@@ -51,9 +55,9 @@ def _photographs_by_lens(scene: Scene) -> dict[float, tuple[str, ...]]:
     return dict(sorted(lenses.items()))
 
 
-def _lens_note(number: int, focal_px: float, names: tuple[str, ...]) -> LensNote:
+def _lens_note(number: int, count: int, focal_px: float, names: tuple[str, ...]) -> LensNote:
     message = (
-        f"Lens {number}, focal length {focal_px:.0f} pixels, told apart from the others by the matches: the photographs "
+        f"Lens {number} of {count}, focal length {focal_px:.0f} pixels: told apart by the matches, since photographs "
         "were zoomed, resized or taken through different lenses."
     )
     return LensNote("lens", message, names)

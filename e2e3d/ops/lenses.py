@@ -91,7 +91,16 @@ def _with_told_lenses(assumed: MappedCameras, model: pycolmap.Reconstruction) ->
     rebuilt = _rebuilt(model, adjusted.bundle, photos, by_photo)
     images = Counter(rebuilt.image(image_id).camera_id for image_id in rebuilt.reg_image_ids())
     few = frozenset(camera_id for camera_id, count in images.items() if count < FEW_IMAGES)
-    return MappedCameras(photos, [rebuilt, *assumed.components[1:]], few, told=True)
+    told = _differ([assumed.photos[image.photo_index] for image in scene.images], intrinsics)
+    return MappedCameras(photos, [rebuilt, *assumed.components[1:]], few, told)
+
+
+def _differ(photos: Sequence[Photo], intrinsics: Sequence[Intrinsics]) -> bool:
+    """Whether the lenses part the photographs in another way than their groups."""
+    groups = [photo.camera.group for photo in photos if photo.camera is not None]
+    lenses = [own.lens for own in intrinsics]
+    together = set(zip(groups, lenses, strict=True))
+    return not len(together) == len(set(groups)) == len(set(lenses))
 
 
 def _mapped_apart(

@@ -163,7 +163,10 @@ def _largest(components: list[pycolmap.Reconstruction]) -> int:
 def run_mapper(
     database: pycolmap.Database, fixed_cameras: frozenset[int], settings: SfmSettings, attempt: str
 ) -> list[pycolmap.Reconstruction]:
-    """One run of COLMAP's mapper; `attempt` is a name in the list of attempts. Models of impossible lenses are dropped."""
+    """One run of COLMAP's mapper, largest model first; `attempt` is a name in the list of attempts.
+
+    Models with lenses that cannot exist are dropped.
+    """
     pycolmap.set_random_seed(SEED)
     manager = pycolmap.ReconstructionManager()
     if attempt == "global":
