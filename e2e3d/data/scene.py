@@ -97,13 +97,24 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class LensNote:
+    """Something the user should know of the cameras: a stable code, a sentence, and the photographs that it is of."""
+
+    code: str
+    message: str
+    photographs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Mapping:
     """Result of the mapping stage.
 
     Attributes:
         component_sizes: registered photographs of every component found, largest first; the first one is `scene`.
+        lens_notes: ``lens`` for each of several lenses that were told apart, ``cropped``, ``focal-held``.
     """
 
     scene: Scene
     left_out: tuple[LeftOut, ...]
     component_sizes: tuple[int, ...]
+    lens_notes: tuple[LensNote, ...] = ()

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from e2e3d.data.scene import LensNote
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import InputError
 from e2e3d.jobs.photo_states import PhotoState
@@ -60,6 +61,8 @@ class Manifest:
         unit: ``metre`` or ``arbitrary``.
         georeference: ``origin_wgs84`` (degrees, degrees, metres), ``epsg``, ``origin_projected_m``, ``rms_error_m``.
         component_sizes: photographs in each connected part that was found; the first one became the model.
+        lens_notes: lenses that were told apart, cropped pictures, focal lengths that were held (see
+            :class:`~e2e3d.data.scene.Mapping`).
     """
 
     quality: str
@@ -75,6 +78,7 @@ class Manifest:
     stages: tuple[StageStats, ...]
     photographs: tuple[PhotoState, ...]
     outputs: tuple[OutputFile, ...]
+    lens_notes: tuple[LensNote, ...] = ()
     e2e3d: str = field(default_factory=lambda: metadata.version("e2e3d"))
     libraries: Mapping[str, str] = field(default_factory=lambda: library_versions())
     python: str = field(default_factory=platform.python_version)
@@ -127,6 +131,10 @@ def _from_document(document: dict[str, Any]) -> Manifest:
             "stages": tuple(StageStats(**entry) for entry in document["stages"]),
             "photographs": tuple(
                 PhotoState(**entry | {"remarks": tuple(entry["remarks"])}) for entry in document["photographs"]
+            ),
+            "lens_notes": tuple(
+                LensNote(**entry | {"photographs": tuple(entry["photographs"])})
+                for entry in document.get("lens_notes", ())
             ),
             "outputs": tuple(OutputFile(**entry) for entry in document["outputs"]),
         }

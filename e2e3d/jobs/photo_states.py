@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from e2e3d.data.photo import Photo
 from e2e3d.data.scene import Mapping
@@ -18,7 +18,7 @@ class PhotoState:
             ``rejected`` (a check kept it out).
         code: stable identifier of the reason; empty when registered.
         reason: the reason and what to do about it; empty when registered.
-        remarks: findings of the checks that did not keep it out.
+        remarks: findings of the checks that did not keep it out, and of the calibration of its camera.
     """
 
     name: str
@@ -35,7 +35,12 @@ def photo_states(photos: Sequence[Photo], mapping: Mapping) -> tuple[PhotoState,
     """The state of every photograph, in input order."""
     registered = {image.name for image in mapping.scene.images}
     left_out = {entry.name: (entry.code, entry.reason) for entry in mapping.left_out}
-    return tuple(_state(photo, registered, left_out) for photo in photos)
+    states = (_state(photo, registered, left_out) for photo in photos)
+    return tuple(replace(state, remarks=state.remarks + _lens_remarks(state.name, mapping)) for state in states)
+
+
+def _lens_remarks(name: str, mapping: Mapping) -> tuple[str, ...]:
+    return tuple(note.message for note in mapping.lens_notes if name in note.photographs)
 
 
 def _state(photo: Photo, registered: set[str], left_out: dict[str, tuple[str, str]]) -> PhotoState:

@@ -33,6 +33,7 @@ def summary(manifest: Manifest) -> str:
             f"  on Earth     {latitude:.6f}, {longitude:.6f}, {height:.1f} m; EPSG:{manifest.georeference['epsg']}, "
             f"fits GPS to {manifest.georeference['rms_error_m']:.2f} m"
         )
+    lines += [f"  cameras      {note.message} ({len(note.photographs)} photographs)" for note in manifest.lens_notes]
     cpu_s = sum(stage.cpu_s for stage in manifest.stages)
     peak = max((stage.peak_memory_bytes for stage in manifest.stages), default=0)
     lines.append(f"  cost         {manifest.elapsed_s:.0f} s, {cpu_s:.0f} CPU s, at most {peak / 1e9:.1f} GB a process")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pycolmap
@@ -18,6 +18,8 @@ from e2e3d.ops import left_out, sfm
 from e2e3d.ops.calibration import polish
 from e2e3d.ops.colmap_log import silence_colmap
 from e2e3d.ops.colmap_model import reconstruction_to_scene
+from e2e3d.ops.lens_notes import lens_notes
+from e2e3d.ops.lenses import map_photographs
 from e2e3d.ops.match_graph import MatchGraph, match_graph, pair_motions
 from e2e3d.ops.scene_frame import KnownDistance, place_scene
 from e2e3d.ops.track_selection import choose_tracks, on_chosen_tracks
@@ -80,20 +82,24 @@ def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Ma
     settings = sfm.SfmSettings(config.mapper, config.min_matches)
     graph = match_graph(ref.load() for ref in inputs.blocks)
     chosen = choose_tracks(keypoints, (ref.load() for ref in inputs.blocks))
-    fewer = (on_chosen_tracks(ref.load(), chosen) for ref in inputs.blocks)
-    database, fixed = sfm.build_database(inputs.photos, keypoints, fewer)
-    components = sfm.reconstruct(database, fixed, settings, graph.reachable(2 * config.min_matches))
+
+    def fewer() -> Iterator[MatchBlock]:
+        return (on_chosen_tracks(ref.load(), chosen) for ref in inputs.blocks)
+
+    mapped = map_photographs(inputs.photos, keypoints, fewer, settings, graph.reachable(2 * config.min_matches))
+    components = mapped.components
     counts = [len(positions) for positions in keypoints]
     if not components:
         blocks = (ref.load() for ref in inputs.blocks)
         raise left_out.explain_failure(counts, pair_motions(blocks, keypoints, _calibrations(inputs.photos)))
     if sfm.median_triangulation_angle_deg(components[0]) < sfm.MIN_MEDIAN_ANGLE_DEG:
         raise left_out.pure_rotation_error()
-    database, fixed = sfm.build_database(inputs.photos, keypoints, (ref.load() for ref in inputs.blocks))
-    model = polish(components[0], database, fixed, config.max_error_px)
+    database, _ = sfm.build_database(mapped.photos, keypoints, (ref.load() for ref in inputs.blocks))
+    model = polish(components[0], database, mapped.fixed_cameras, config.max_error_px)
     sfm.paint_points(model, [colors for _, colors in features])
     scene = place_scene(reconstruction_to_scene(model), inputs.photos, inputs.scale, inputs.known_distance)
-    return _mapping(inputs.photos, counts, graph, scene, components)
+    result = _mapping(inputs.photos, counts, graph, scene, components)
+    return replace(result, lens_notes=lens_notes(scene, inputs.photos, mapped.told, mapped.focal_held))
 
 
 def _positions_and_colors(ref: Ref[Features]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
@@ -131,7 +137,7 @@ def _mapping(
 
 STAGE = Stage(
     name="mapping",
-    version=7,
+    version=8,
     config=MappingConfig,
     output=Mapping,
     run=run,

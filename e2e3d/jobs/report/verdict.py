@@ -60,6 +60,7 @@ def _details(mapping: Mapping, error: float, coverage: float) -> tuple[str, ...]
         precision,
         f"The model explains {100 * coverage:.0f} % of what the photographs show, on average.",
         frames.get(mapping.scene.frame, frames["arbitrary"]) + gps,
+        *(f"{note.message} ({len(note.photographs)} photographs)" for note in mapping.lens_notes),
     )
 
 
