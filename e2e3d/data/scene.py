@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.data.agreement import PhotoAgreement, StillParts
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -102,8 +104,12 @@ class Mapping:
 
     Attributes:
         component_sizes: registered photographs of every component found, largest first; the first one is `scene`.
+        agreement: of every photograph that was registered, those included that were taken out again.
+        still: what was left out because it stands still in the image; None = nothing.
     """
 
     scene: Scene
     left_out: tuple[LeftOut, ...]
     component_sizes: tuple[int, ...]
+    agreement: tuple[PhotoAgreement, ...] = ()
+    still: StillParts | None = None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.data.agreement import StillRegions
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.features import Features, GlobalDescriptor, MatchBlock
 from e2e3d.data.mesh import Mesh, TexturedMesh
@@ -37,6 +38,7 @@ from e2e3d.stages import (
     mesh,
     pairs,
     retrieval,
+    still_regions,
     texture,
     undistort,
 )
@@ -76,8 +78,11 @@ def reconstruct(
     usable = [photo for photo in photos if photo.usable]
 
     found, matches = find_matches(usable, files.is_video, config, run)
+    still = find_still(usable, found, matches, run)
+    if still.load().found:
+        found, matches = find_matches(usable, files.is_video, config, run, still)
     import_ahead("open3d")  # for the report; cameras take one core
-    mapped = map_cameras(usable, found, matches, scale, known_distance, config, run)
+    mapped = map_cameras(usable, found, matches, scale, known_distance, config, run, still)
     sparse = mapped.load()
     registered = [usable[image.photo_index] for image in sparse.scene.images]
 
@@ -113,10 +118,17 @@ def check_photos(
 
 
 def find_matches(
-    photos: Sequence[Photo], sequence: bool, config: PipelineConfig, run: Executor
+    photos: Sequence[Photo],
+    sequence: bool,
+    config: PipelineConfig,
+    run: Executor,
+    still: Ref[StillRegions] | None = None,
 ) -> tuple[list[Ref[Features]], list[Ref[MatchBlock]]]:
-    """Features of every photograph, and matches of the pairs that may overlap, a block of pairs a unit."""
-    units = [features.FeaturesInputs(_bytes(photo), _mask(photo), photo.width_px, photo.height_px) for photo in photos]
+    """Features of every photograph outside `still`, and matches of the pairs that may overlap, in blocks of pairs."""
+    units = [
+        features.FeaturesInputs(_bytes(photo), _mask(photo), photo.width_px, photo.height_px, still, i if still else 0)
+        for i, photo in enumerate(photos)
+    ]
     searched = Pass(features.STAGE, units, config.features)
     if pairs.needs_descriptors(len(photos), sequence, config.pairs):
         (found,) = run.map_passes([searched])
@@ -127,6 +139,16 @@ def find_matches(
     matched = _matching(photos, searched.results, choose_pairs(photos, sequence, (), config, run), config)
     found, matches = run.map_passes([searched, matched])
     return found, matches
+
+
+def find_still(
+    photos: Sequence[Photo], found: Sequence[Ref[Features]], matches: Sequence[Ref[MatchBlock]], run: Executor
+) -> Ref[StillRegions]:
+    """Where the photographs stand still, as before a fixed background, and the subject has hardly a match."""
+    sizes_px = tuple((photo.width_px, photo.height_px) for photo in photos)
+    unit = still_regions.StillRegionsInputs(tuple(found), sizes_px, tuple(matches))
+    (regions,) = run.map(still_regions.STAGE, [unit], still_regions.StillRegionsConfig())
+    return regions
 
 
 def choose_pairs(
@@ -165,10 +187,11 @@ def map_cameras(
     known_distance: tuple[str, str, float] | None,
     config: PipelineConfig,
     run: Executor,
+    still: Ref[StillRegions] | None = None,
 ) -> Ref[Mapping]:
-    """Cameras, poses and sparse points of the whole set."""
+    """Cameras, poses and sparse points of the whole set; `still` is what was left out before."""
     distance = None if known_distance is None else KnownDistance(*known_distance)
-    unit = mapping.MappingInputs(tuple(photos), tuple(found), tuple(matches), scale, distance)
+    unit = mapping.MappingInputs(tuple(photos), tuple(found), tuple(matches), scale, distance, still)
     (mapped,) = run.map(mapping.STAGE, [unit], config.mapping)
     return mapped
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.data.agreement import StillRegions
 from e2e3d.data.features import Features
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
@@ -57,19 +59,26 @@ class FeaturesConfig:
 
 @dataclass(frozen=True)
 class FeaturesInputs:
-    """One photograph, its mask image if it has one, and its size after EXIF orientation."""
+    """One photograph, its mask image if it has one, and its size after EXIF orientation.
+
+    Attributes:
+        still: what stands still in the set and is to be left out; None = nothing.
+        index: of the photograph, into the masks of `still`.
+    """
 
     photo: Ref[bytes]
     mask: Ref[bytes] | None
     width_px: int
     height_px: int
+    still: Ref[StillRegions] | None = None
+    index: int = 0
 
 
 def run(inputs: FeaturesInputs, config: FeaturesConfig, context: RunContext) -> Features:
     """Find features; positions are in pixels of the full photograph, and nothing outside the mask stays."""
     decoded = decode_photo(inputs.photo.load(), config.max_size_px)
     height, width = decoded.image.shape[:2]
-    mask = _mask(inputs.mask, decoded.alpha_mask, width, height)
+    mask = _moving(_mask(inputs.mask, decoded.alpha_mask, width, height), inputs, width, height)
     settings = sift.SiftSettings(
         config.max_features,
         config.peak_threshold,
@@ -89,6 +98,17 @@ def _mask(
         return alpha_mask
     drawn = decode_mask(mask.load(), width, height)
     return drawn if alpha_mask is None else drawn & alpha_mask
+
+
+def _moving(
+    mask: NDArray[np.bool_] | None, inputs: FeaturesInputs, width: int, height: int
+) -> NDArray[np.bool_] | None:
+    """The mask without what stands still."""
+    if inputs.still is None:
+        return mask
+    still = inputs.still.load().masks[inputs.index]
+    moving = cv2.resize((~still).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    return moving if mask is None else mask & moving
 
 
 STAGE = Stage(
