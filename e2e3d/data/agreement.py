@@ -53,7 +53,7 @@ class PhotoAgreement:
             poses of the model.
         expected: points that its neighbours saw from about there, which it should see as well; `seen_share` the share
             of them that it observes.
-        contradicts: whether it was taken out of the model for that.
+        contradicts: the verdict. Such photographs are taken out of the model, unless they are more than a third of it.
     """
 
     photo_index: int

@@ -12,7 +12,7 @@ scene structure in sparse 3D reconstruction", ECCV 2014), not here and there, bu
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pycolmap
@@ -89,8 +89,7 @@ def judge_photos(
     """How well each registered photograph agrees with the others.
 
     A photograph contradicts the model when most of its matches do not fit its place, or when whole parts of it lack
-    what others see from there. Where that is so of more than a third, the model may be wrong rather than they, and
-    none is taken out.
+    what others see from there.
 
     Args:
         model: image ids are indices of `photos` plus one.
@@ -108,17 +107,20 @@ def judge_photos(
         contradicts = (tested - fit >= _MIN_AGAINST and share < _FEW_FIT) or missing > _MOST_MISSING
         seen_share = float(seen.mean()) if len(seen) else 1.0
         found.append(PhotoAgreement(index, photos[index].name, tested, share, len(seen), seen_share, contradicts))
-    if sum(photo.contradicts for photo in found) > _MOST_CONTRADICTING * len(found):
-        found = [replace(photo, contradicts=False) for photo in found]
     return tuple(found)
 
 
-def without(model: pycolmap.Reconstruction, agreement: Sequence[PhotoAgreement]) -> pycolmap.Reconstruction:
-    """The model without the photographs that contradict it; `model` is changed."""
-    for photo in agreement:
-        if photo.contradicts:
-            model.deregister_frame(model.image(photo.photo_index + 1).frame_id)
-    return model
+def take_out_contradicting(model: pycolmap.Reconstruction, agreement: Sequence[PhotoAgreement]) -> bool:
+    """Take the photographs that contradict the model out of it, and say whether there were any.
+
+    Where more than a third do, the model may be wrong rather than they: none is taken out.
+    """
+    contradicting = [photo for photo in agreement if photo.contradicts]
+    if not contradicting or len(contradicting) > _MOST_CONTRADICTING * len(agreement):
+        return False
+    for photo in contradicting:
+        model.deregister_frame(model.image(photo.photo_index + 1).frame_id)
+    return True
 
 
 def _missing_share(pixels: NDArray[np.float64], seen: NDArray[np.bool_], size_px: NDArray[np.float64]) -> float:

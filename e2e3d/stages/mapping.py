@@ -101,8 +101,8 @@ def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Ma
     database, fixed = sfm.build_database(inputs.photos, keypoints, blocks)
     model = polish(components[0], database, fixed, config.max_error_px)
     agreement = photo_agreement.judge_photos(model, inputs.photos, keypoints, blocks)
-    if any(photo.contradicts for photo in agreement):
-        model = polish(photo_agreement.without(model, agreement), database, fixed, config.max_error_px)
+    if photo_agreement.take_out_contradicting(model, agreement):
+        model = polish(model, database, fixed, config.max_error_px)
     sfm.paint_points(model, [colors for _, colors in features])
     scene = place_scene(reconstruction_to_scene(model), inputs.photos, inputs.scale, inputs.known_distance)
     return _mapping(inputs.photos, counts, graph, scene, components, agreement, parts)
@@ -133,7 +133,7 @@ def _mapping(
     still: StillParts | None,
 ) -> Mapping:
     registered = frozenset(image.photo_index for image in scene.images)
-    contradicting = [photo for photo in agreement if photo.contradicts]
+    contradicting = [photo for photo in agreement if photo.contradicts and photo.photo_index not in registered]
     elsewhere: dict[int, int] = {}
     known = registered.union(photo.photo_index for photo in contradicting)
     others = [c for c in components[1:] if not known.issuperset(i - 1 for i in c.reg_image_ids())]
