@@ -96,14 +96,11 @@ def _reason(
 
 
 def _contradiction(photo: PhotoAgreement) -> str:
-    evidence = (
-        f"only {100 * photo.agreeing_share:.0f} % of its {photo.matches} matches fit there"
-        if photo.agreeing_share < _MOST
-        else f"of {photo.expected} points that it should see there it shows {100 * photo.seen_share:.0f} %"
-    )
     return (
-        f"It contradicts the place that its matches give it: {evidence}. It may be mirrored, show another place that "
-        "looks the same, or the place at another time: leave it out, or add photographs that join it to the others."
+        f"It contradicts the place that its matches give it: {100 * photo.agreeing_share:.0f} % of its {photo.matches} "
+        f"matches fit there, and it shows {100 * photo.seen_share:.0f} % of the {photo.expected} points that it should "
+        "see. It may be mirrored, or show another place that looks the same, or the place at another time: leave it "
+        "out, or add photographs that join it to the others."
     )
 
 

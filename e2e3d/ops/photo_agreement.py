@@ -29,8 +29,8 @@ _CELLS = 8  # along either side of the photograph
 _CELL_POINTS = 4
 _BEHIND = 1.3
 _HARDLY = 0.1  # of the expected points of a cell
-_MIN_CELLS, _MOST_MISSING = 6, 0.5
-_MIN_AGAINST, _FEW_FIT = 30, 0.5
+_MIN_CELLS, _MOST_MISSING = 6, 0.35
+_MIN_AGAINST, _FEW_FIT = 30, 0.7
 _MOST_CONTRADICTING = 1 / 3
 
 

@@ -7,7 +7,7 @@ background the keypoints of the subject lie together and never return in the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,69 +15,94 @@ from scipy import ndimage
 
 from e2e3d.data.agreement import StillRegions
 from e2e3d.data.features import MatchBlock
-from e2e3d.ops.still_matches import stands_still
+from e2e3d.data.ref import Ref
+from e2e3d.ops.match_graph import MatchGraph
+from e2e3d.ops.still_matches import MovingBlocks, find_still, stands_still
 
 _CELLS = 40  # along the longer side
 _MOST = 0.5
+_FROZEN = 0.8  # of the matches of a pair that stands still
 _RETURNS = 0.2  # of the other photographs: a keypoint that returns in as many stands still
-_STILL_CELL, _CHANGED_CELL = 0.4, 0.1  # share of still keypoints
-_CELL_KEYPOINTS = 5  # in a cell and its neighbours: fewer tell nothing
-_CHANGED = 0.01  # of the cells: the subject of half of the photographs covers more
+_STILL_CELL, _CHANGED_CELL = 0.4, 0.15  # share of still keypoints, over that of the whole photograph
+_EXPECTED = 5.0  # still keypoints in a cell and its neighbours, if all places were alike: fewer tell nothing
+_LINKED = 30  # moving matches join two photographs
+_CHANGED = 0.02  # of the cells: the subject of half of the photographs covers more
 
 
 def find_still_regions(
-    keypoints_px: Sequence[NDArray[np.float32]], sizes_px: Sequence[tuple[int, int]], blocks: Iterable[MatchBlock]
+    keypoints_px: Sequence[NDArray[np.float32]], sizes_px: Sequence[tuple[int, int]], blocks: Sequence[Ref[MatchBlock]]
 ) -> StillRegions:
-    """Where the photographs stand still; nowhere unless most pairs do, while something before it changes.
+    """Where the photographs stand still; nowhere unless little else was matched, while something before it changes.
 
     Args:
         keypoints_px: float32 [N, >= 2] of each photograph.
         sizes_px: width and height of each photograph.
         blocks: verified matches.
     """
-    returns, partners, matched, frozen = _count_returns(keypoints_px, sizes_px, blocks)
+    pairs = _StillPairs(keypoints_px, sizes_px)
+    still = find_still(keypoints_px, sizes_px, (ref.load() for ref in blocks))
+    for block in MovingBlocks(blocks, still, 0):
+        pairs.add(block)
     masks, changed = [], []
-    for keypoints, size, count, others in zip(keypoints_px, sizes_px, returns, partners.tolist(), strict=True):
-        share = _still_share(keypoints, size, count >= max(2.0, _RETURNS * others))
+    for i, (keypoints, size) in enumerate(zip(keypoints_px, sizes_px, strict=True)):
+        returning = pairs.returns[i] >= max(2.0, _RETURNS * pairs.partners[i])
+        share = _relative_still_share(keypoints, size, returning)
         masks.append(_filled(share) > _STILL_CELL)
         changed.append(float((share < _CHANGED_CELL).mean()))
-    still_share = frozen / max(matched, 1)
-    if still_share < _MOST or float(np.median(changed or [0.0])) < _CHANGED:
+    if pairs.moving_graph().reachable(_LINKED) > _MOST * len(masks) or np.median(changed or [0.0]) < _CHANGED:
         masks = [np.zeros_like(mask) for mask in masks]
-    return StillRegions(still_share, tuple(masks))
+    return StillRegions(pairs.frozen / max(pairs.matched, 1), tuple(masks))
 
 
-def _count_returns(
-    keypoints_px: Sequence[NDArray[np.float32]], sizes_px: Sequence[tuple[int, int]], blocks: Iterable[MatchBlock]
-) -> tuple[list[NDArray[np.int64]], NDArray[np.int64], int, int]:
-    """In how many pairs each keypoint stands still, still pairs of each photograph, pairs with matches, still ones."""
-    returns = [np.zeros(len(keypoints), np.int64) for keypoints in keypoints_px]
-    partners = np.zeros(len(keypoints_px), np.int64)
-    matched = frozen = 0
-    for block in blocks:
+class _StillPairs:
+    """What the pairs tell, one block after another.
+
+    Attributes:
+        matched: pairs with matches; `frozen` those of them that stand still.
+        returns: int64 [N] for each photograph, in how many pairs a keypoint stands still.
+        partners: int64 [photographs], still pairs of each.
+    """
+
+    def __init__(self, keypoints_px: Sequence[NDArray[np.float32]], sizes_px: Sequence[tuple[int, int]]) -> None:
+        self._keypoints_px, self._sizes_px = keypoints_px, sizes_px
+        self.returns = [np.zeros(len(keypoints), np.int64) for keypoints in keypoints_px]
+        self.partners = np.zeros(len(keypoints_px), np.int64)
+        self.matched = self.frozen = 0
+        self._moving: list[tuple[int, int, int]] = []
+
+    def add(self, block: MatchBlock) -> None:
+        """Take in the pairs of one more block."""
         for p, (first, second) in enumerate(block.pairs.tolist()):
-            verified = block.matches[block.offsets[p] : block.offsets[p + 1]]
-            if len(verified) == 0:
+            matches = block.matches[block.offsets[p] : block.offsets[p + 1]]
+            if len(matches) == 0:
                 continue
-            matched += 1
-            if sizes_px[first] != sizes_px[second]:
-                continue
-            x1, x2 = keypoints_px[first][verified[:, 0], :2], keypoints_px[second][verified[:, 1], :2]
-            still = verified[stands_still(x1, x2, max(sizes_px[first]))]
-            still = np.concatenate([still, block.still[block.still_offsets[p] : block.still_offsets[p + 1]]])
-            if len(still) <= _MOST * len(verified):
-                continue
-            frozen += 1
-            partners[[first, second]] += 1
-            returns[first][still[:, 0]] += 1
-            returns[second][still[:, 1]] += 1
-    return returns, partners, matched, frozen
+            self.matched += 1
+            still = matches[self._stand_still(first, second, matches)]
+            self._moving.append((first, second, len(matches) - len(still)))
+            if len(still) > _FROZEN * len(matches):
+                self.frozen += 1
+                self.partners[[first, second]] += 1
+                self.returns[first][still[:, 0]] += 1
+                self.returns[second][still[:, 1]] += 1
+
+    def moving_graph(self) -> MatchGraph:
+        """Which photographs are joined by matches that move."""
+        moving = np.array(self._moving, np.int64).reshape(-1, 3)
+        moving = moving[moving[:, 2] >= _LINKED]
+        return MatchGraph(moving[:, :2].astype(np.int32), moving[:, 2])
+
+    def _stand_still(self, first: int, second: int, matches: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        if self._sizes_px[first] != self._sizes_px[second]:
+            return np.zeros(len(matches), np.bool_)
+        x1 = self._keypoints_px[first][matches[:, 0], :2]
+        x2 = self._keypoints_px[second][matches[:, 1], :2]
+        return stands_still(x1, x2, max(self._sizes_px[first]))
 
 
-def _still_share(
+def _relative_still_share(
     keypoints_px: NDArray[np.float32], size_px: tuple[int, int], still: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """The share of still ones among the keypoints in and around each cell, NaN where there are too few."""
+    """The share of still ones among the keypoints in and around each cell, over that of all; NaN where few tell it."""
     cell_px = max(size_px) / _CELLS
     columns, rows = (max(1, round(side / cell_px)) for side in size_px)
     column, row = np.minimum(keypoints_px[:, :2] / size_px * (columns, rows), (columns - 1, rows - 1)).astype(int).T
@@ -85,7 +110,8 @@ def _still_share(
     np.add.at(every, (row, column), 1)
     np.add.at(ours, (row, column), still)
     around, still_around = (ndimage.convolve(counts, np.ones((3, 3)), mode="constant") for counts in (every, ours))
-    return np.where(around >= _CELL_KEYPOINTS, still_around / np.maximum(around, 1), np.nan)
+    expected = around * (still.sum() / max(len(still), 1))
+    return np.where(expected >= _EXPECTED, still_around / np.maximum(expected, 1), np.nan)
 
 
 def _filled(share: NDArray[np.float64]) -> NDArray[np.float64]:

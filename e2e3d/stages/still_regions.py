@@ -28,7 +28,7 @@ class StillRegionsInputs:
 def run(inputs: StillRegionsInputs, config: StillRegionsConfig, context: RunContext) -> StillRegions:
     """Find the regions from all matches; they are empty unless most pairs stand still while something else changes."""
     keypoints = [ref.load().keypoints_px[:, :2].copy() for ref in inputs.features]
-    return find_still_regions(keypoints, inputs.sizes_px, (ref.load() for ref in inputs.blocks))
+    return find_still_regions(keypoints, inputs.sizes_px, inputs.blocks)
 
 
 STAGE = Stage(
