@@ -91,6 +91,8 @@ class MatchBlock:
         candidates: int32 [P], how many matches stood before verification.
         configurations: int32 [P], COLMAP's ``TwoViewGeometryConfiguration``.
         matrices: float64 [P, 3, 3, 3]: E, F and H of each pair, zeros where not estimated.
+        still_offsets: int64 [P + 1], into `still` as `offsets` into `matches`.
+        still: uint32 [S, 2], matches that keep their place in the image and contradict the verified ones of their pair.
     """
 
     pairs: NDArray[np.int32]
@@ -99,3 +101,5 @@ class MatchBlock:
     candidates: NDArray[np.int32]
     configurations: NDArray[np.int32]
     matrices: NDArray[np.float64]
+    still_offsets: NDArray[np.int64]
+    still: NDArray[np.uint32]

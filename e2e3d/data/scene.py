@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.data.agreement import PhotoAgreement, StillParts
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -112,9 +114,13 @@ class Mapping:
     Attributes:
         component_sizes: registered photographs of every component found, largest first; the first one is `scene`.
         lens_notes: ``lens`` for each of several lenses that were told apart, ``cropped``, ``focal-held``.
+        agreement: of every photograph that was registered, those included that were taken out again.
+        still: what was left out because it stands still in the image; None = nothing.
     """
 
     scene: Scene
     left_out: tuple[LeftOut, ...]
     component_sizes: tuple[int, ...]
     lens_notes: tuple[LensNote, ...] = ()
+    agreement: tuple[PhotoAgreement, ...] = ()
+    still: StillParts | None = None

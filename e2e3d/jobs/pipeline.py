@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.data.agreement import StillRegions
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.features import Features, GlobalDescriptor, MatchBlock
 from e2e3d.data.mesh import Mesh, TexturedMesh
@@ -39,6 +40,7 @@ from e2e3d.stages import (
     mesh,
     pairs,
     retrieval,
+    still_regions,
     texture,
     undistort,
 )
@@ -79,9 +81,12 @@ def reconstruct(
     usable = [photo for photo in photos if photo.usable]
 
     found, matches = find_matches(usable, files.is_video, config, run)
+    still = find_still(usable, found, matches, run)
+    if still.load().found:
+        found, matches = find_matches(usable, files.is_video, config, run, still)
     import_ahead("open3d")  # for the report; cameras take one core
     distance = None if known_distance is None else KnownDistance(*known_distance)
-    mapper = partial(map_cameras, usable, scale, distance, config, run)
+    mapper = partial(map_cameras, usable, scale, distance, still, config, run)
     matches, mapped = map_with_second_chance(usable, found, matches, mapper, config.learned, run)
     sparse = mapped.load()
     registered = [usable[image.photo_index] for image in sparse.scene.images]
@@ -118,12 +123,24 @@ def check_photos(
 
 
 def find_matches(
-    photos: Sequence[Photo], sequence: bool, config: PipelineConfig, run: Executor
+    photos: Sequence[Photo],
+    sequence: bool,
+    config: PipelineConfig,
+    run: Executor,
+    still: Ref[StillRegions] | None = None,
 ) -> tuple[list[Ref[Features]], list[Ref[MatchBlock]]]:
-    """Features of every photograph, and matches of the pairs that may overlap, a block of pairs a unit."""
+    """Features of every photograph outside `still`, and matches of the pairs that may overlap, in blocks of pairs."""
     units = [
-        features.FeaturesInputs(_bytes(photo), _mask(photo), photo.width_px, photo.height_px, photo.white_level)
-        for photo in photos
+        features.FeaturesInputs(
+            _bytes(photo),
+            _mask(photo),
+            photo.width_px,
+            photo.height_px,
+            photo.white_level,
+            still,
+            i if still else 0,
+        )
+        for i, photo in enumerate(photos)
     ]
     searched = Pass(features.STAGE, units, config.features)
     if pairs.needs_descriptors(len(photos), sequence, config.pairs):
@@ -135,6 +152,16 @@ def find_matches(
     matched = _matching(photos, searched.results, choose_pairs(photos, sequence, (), config, run), config)
     found, matches = run.map_passes([searched, matched])
     return found, matches
+
+
+def find_still(
+    photos: Sequence[Photo], found: Sequence[Ref[Features]], matches: Sequence[Ref[MatchBlock]], run: Executor
+) -> Ref[StillRegions]:
+    """Where the photographs stand still, as before a fixed background, and the subject has hardly a match."""
+    sizes_px = tuple((photo.width_px, photo.height_px) for photo in photos)
+    unit = still_regions.StillRegionsInputs(tuple(found), sizes_px, tuple(matches))
+    (regions,) = run.map(still_regions.STAGE, [unit], still_regions.StillRegionsConfig())
+    return regions
 
 
 def choose_pairs(
@@ -169,14 +196,15 @@ def map_cameras(
     photos: Sequence[Photo],
     scale: float | None,
     known_distance: KnownDistance | None,
+    still: Ref[StillRegions] | None,
     config: PipelineConfig,
     run: Executor,
     found: Sequence[Ref[Features]],
     matches: Sequence[Ref[MatchBlock]],
     label: str | None = None,
 ) -> Ref[Mapping]:
-    """Cameras, poses and sparse points of the whole set; `label` names the pass."""
-    unit = mapping.MappingInputs(tuple(photos), tuple(found), tuple(matches), scale, known_distance)
+    """Cameras, poses and sparse points of the whole set; `label` names the pass, `still` was left out before."""
+    unit = mapping.MappingInputs(tuple(photos), tuple(found), tuple(matches), scale, known_distance, still)
     (mapped,) = run.map(mapping.STAGE, [unit], config.mapping, label)
     return mapped
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.features import MatchBlock
+from e2e3d.ops.match_blocks import matches_of, select_pairs
 
 Pairs = NDArray[np.int32]
 _CONFIRMING_MATCHES = 15
@@ -74,7 +75,7 @@ def confirmed(block: MatchBlock) -> MatchBlock:
         block: every pair once, every keypoint at most once in a pair.
     """
     matches = {
-        (first, second): block.matches[block.offsets[p] : block.offsets[p + 1]].astype(np.int64)
+        (first, second): matches_of(block, p).astype(np.int64)
         for p, (first, second) in enumerate(block.pairs.tolist())
         if block.offsets[p] < block.offsets[p + 1]
     }
@@ -84,15 +85,7 @@ def confirmed(block: MatchBlock) -> MatchBlock:
             if _consistent(ab, matches[b, c], matches[a, c]) >= _CONFIRMING_MATCHES:
                 kept |= {(a, b), (b, c), (a, c)}
     chosen = np.array([tuple(pair) in kept for pair in block.pairs.tolist()], bool)
-    counts = np.diff(block.offsets)
-    return MatchBlock(
-        pairs=block.pairs[chosen],
-        offsets=np.concatenate([[0], np.cumsum(counts[chosen])]).astype(np.int64),
-        matches=block.matches[np.repeat(chosen, counts)],
-        candidates=block.candidates[chosen],
-        configurations=block.configurations[chosen],
-        matrices=block.matrices[chosen],
-    )
+    return select_pairs(block, chosen)
 
 
 def _consistent(ab: NDArray[np.int64], bc: NDArray[np.int64], ac: NDArray[np.int64]) -> int:

@@ -81,7 +81,7 @@ def run(inputs: LearnedMatchingInputs, config: LearnedMatchingConfig, context: R
             matches = xfeat.match(first.learned, second.learned, config.min_confidence, context.device)
         candidates.append(len(matches))
         verified.append(_verify(first, second, matches, config))
-    return gather_block(inputs.pairs, candidates, verified)
+    return gather_block(inputs.pairs, candidates, verified, [pair.matches[:0] for pair in verified])
 
 
 @dataclass(frozen=True)

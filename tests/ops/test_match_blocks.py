@@ -42,6 +42,8 @@ def some_block(pairs: list[tuple[int, int]], matches: list[list[tuple[int, int]]
         np.array([10 * len(one) for one in matches], np.int32),
         np.full(len(pairs), int(geometry), np.int32),
         np.full((len(pairs), 3, 3, 3), geometry),
+        np.zeros(len(pairs) + 1, np.int64),
+        np.zeros((0, 2), np.uint32),
     )
 
 

@@ -16,6 +16,8 @@ def block(matched: dict[tuple[int, int], int], candidates: int = 0) -> MatchBloc
         np.full(len(matched), candidates, np.int32),
         np.full(len(matched), 2, np.int32),
         np.zeros((len(matched), 3, 3, 3)),
+        np.zeros(len(matched) + 1, np.int64),
+        np.zeros((0, 2), np.uint32),
     )
 
 
@@ -51,6 +53,8 @@ def matched_block(matches: dict[tuple[int, int], np.ndarray]) -> MatchBlock:
         np.array(counts, np.int32),
         np.arange(len(matches), dtype=np.int32),
         np.arange(len(matches) * 27.0).reshape(-1, 3, 3, 3),
+        np.zeros(len(matches) + 1, np.int64),
+        np.zeros((0, 2), np.uint32),
     )
 
 
