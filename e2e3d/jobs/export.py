@@ -99,6 +99,7 @@ def _export(out: Path, results: Results, facts: RunFacts, depth: bool, side: Thr
         stages=(*facts.stats, stats),
         photographs=photo_states(results.photos, results.mapping),
         outputs=tuple(writer.files),
+        frame_remarks=scene.remarks,
     )
     write_bytes(out / MANIFEST_NAME, manifest.to_json())
     _remove_stale(out, earlier, manifest)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from e2e3d.data.photo import Photo
-from e2e3d.data.scene import Mapping
+from e2e3d.data.scene import FrameRemark, Mapping
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class PhotoState:
             ``rejected`` (a check kept it out).
         code: stable identifier of the reason; empty when registered.
         reason: the reason and what to do about it; empty when registered.
-        remarks: findings of the checks that did not keep it out.
+        remarks: findings of the checks that did not keep it out, and of its GPS position.
     """
 
     name: str
@@ -35,12 +35,15 @@ def photo_states(photos: Sequence[Photo], mapping: Mapping) -> tuple[PhotoState,
     """The state of every photograph, in input order."""
     registered = {image.name for image in mapping.scene.images}
     left_out = {entry.name: (entry.code, entry.reason) for entry in mapping.left_out}
-    return tuple(_state(photo, registered, left_out) for photo in photos)
+    return tuple(_state(photo, registered, left_out, mapping.scene.remarks) for photo in photos)
 
 
-def _state(photo: Photo, registered: set[str], left_out: dict[str, tuple[str, str]]) -> PhotoState:
+def _state(
+    photo: Photo, registered: set[str], left_out: dict[str, tuple[str, str]], frame_remarks: Sequence[FrameRemark]
+) -> PhotoState:
     fatal = [problem for problem in photo.problems if problem.fatal]
     remarks = tuple(problem.message for problem in photo.problems if not problem.fatal)
+    remarks += tuple(remark.message for remark in frame_remarks if photo.name in remark.photographs)
     if photo.name in registered:
         state, code, reason = "registered", "", ""
     elif fatal:

@@ -94,6 +94,7 @@ def _ingest(file: IngestFile, intrinsics: Intrinsics | None, config: IngestConfi
         exposure=measures.exposure,
         thumbprint=measures.thumbprint,
         problems=problems + exposure_problems(measures),
+        attitude=tags.attitude,
     )
 
 
@@ -138,7 +139,7 @@ def _size_problems(
 
 STAGE = Stage(
     name="ingest",
-    version=1,
+    version=2,
     config=IngestConfig,
     output=PhotoBlock,
     run=run,

@@ -131,7 +131,7 @@ def _mapping(
 
 STAGE = Stage(
     name="mapping",
-    version=7,
+    version=8,
     config=MappingConfig,
     output=Mapping,
     run=run,
