@@ -25,7 +25,7 @@ from e2e3d.ops.upright import UpEstimate
 _AS_GOOD = 2.0  # readings whose typical error is up to so many times the least are as good
 _LEAST_ERROR_M = 0.05
 _SCANNED_UP_DEG = 5.0
-_MIN_POSITIONS = 3
+_MIN_POSITIONS, _STILL_M = 3, 1.0
 _POOR_HEIGHTS_M, _POOR_HEIGHTS = 5.0, 2.0  # heights are unknown beyond that, in metres and over the places' error
 
 
@@ -130,9 +130,11 @@ def _describe(chosen: Candidate, refined: RefinedFit, up: UpEstimate) -> Georefe
 
 def _why_nothing_fits(cameras: LocatedCameras, fitted: Sequence[Candidate], up: UpEstimate) -> FrameRemark:
     spread_m = _spread_m(local_from_gps(cameras.positions))
-    stated = [one for one in fitted if one.reading.as_stated]
+    if spread_m < _STILL_M:
+        return words.still(spread_m)
     if not fitted:
-        return words.up_unknown(up) if spread_m >= 1.0 else words.still(spread_m)
+        return words.up_unknown(up)
+    stated = [one for one in fitted if one.reading.as_stated]
     return words.no_fit(spread_m, stated[0].fit if stated else fitted[0].fit)
 
 

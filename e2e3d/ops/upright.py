@@ -30,6 +30,8 @@ _MIN_JITTER_DEG = 0.5
 _ATTITUDE_DEG, _LEVEL_DEG, _DOWN_DEG, _AHEAD_DEG = 2.0, 2.0, 4.0, 5.0
 _SAME_DEG = 10.0
 _GROUND_DEG = 8.0
+_BOTH_WAYS = 0.1  # share of the fewer, from which views go both ways
+_TOPS_TELL = 0.35  # length of the mean of tops: views 20 degrees or more off the vertical
 _MIN_POINTS, _FLATNESS = 100, 0.25  # a plane: thickness over its shorter extent
 _OBLIQUE_DEG = (20.0, 75.0)
 _CHOICES_DEG = np.arange(-20.0, 106.0, 5.0)
@@ -143,14 +145,13 @@ def _up_about_axis(
 ) -> UpEstimate:
     """Up at right angles to the one line on which all horizontal axes lie."""
     rotations = poses[:, :, :3]
-    mean_top, mean_ahead = -rotations[:, 1].mean(axis=0), rotations[:, 2].mean(axis=0)
-    top, ahead = _across(mean_top, axis), _across(mean_ahead, axis)
-    if np.linalg.norm(top) < _MIN_AGREEMENT:
-        if np.linalg.norm(ahead) < _MIN_AGREEMENT:
-            return UpEstimate(None, reason="The photographs' tops and views point everywhere.")
-        return UpEstimate(-_unit(ahead), _DOWN_DEG, "down")
-    if np.linalg.norm(ahead) < _MIN_AGREEMENT:
-        return UpEstimate(_unit(top), _AHEAD_DEG, "ahead")
+    forth = rotations[:, 0] @ axis > 0
+    if min(forth.sum(), (~forth).sum()) >= _BOTH_WAYS * len(forth):
+        return _up_of_two_ways(rotations[forth], rotations[~forth], axis)
+    most = rotations[forth] if forth.sum() >= len(forth) / 2 else rotations[~forth]
+    top, ahead = _across(-most[:, 1].mean(axis=0), axis), _across(most[:, 2].mean(axis=0), axis)
+    if min(np.linalg.norm(top), np.linalg.norm(ahead)) < _MIN_AGREEMENT:
+        return UpEstimate(None, reason="The photographs' tops and views point everywhere.")
     choices = _choices(_unit(top), _unit(ahead))
     ground = None if points_world is None else _oblique_ground(points_world, axis, _unit(top), _unit(ahead))
     if ground is not None:
@@ -170,6 +171,18 @@ def _choices(top: NDArray[np.float64], ahead: NDArray[np.float64]) -> NDArray[np
     angles = np.radians(_CHOICES_DEG)[:, None]
     square_top = _unit(top - (top @ ahead) * ahead)
     return np.asarray(np.cos(angles) * square_top - np.sin(angles) * ahead)
+
+
+def _up_of_two_ways(forth: NDArray[np.float64], back: NDArray[np.float64], axis: NDArray[np.float64]) -> UpEstimate:
+    """Up of views to and fro: what their tops have in common, or, when they look straight down, opposite to them."""
+    top = _across(-(forth[:, 1].mean(axis=0) + back[:, 1].mean(axis=0)) / 2, axis)
+    ahead = _across((forth[:, 2].mean(axis=0) + back[:, 2].mean(axis=0)) / 2, axis)
+    upward, forward = float(np.linalg.norm(top)), float(np.linalg.norm(ahead))
+    if max(upward, forward) < _MIN_AGREEMENT:
+        return UpEstimate(None, reason="The photographs' tops and views point everywhere.")
+    if upward >= _TOPS_TELL:
+        return UpEstimate(_unit(top), _DOWN_DEG, "level")
+    return UpEstimate(-_unit(ahead), _DOWN_DEG, "down")
 
 
 def _oblique_ground(
