@@ -100,6 +100,7 @@ def _export(out: Path, results: Results, facts: RunFacts, depth: bool, side: Thr
         photographs=photo_states(results.photos, results.mapping),
         outputs=tuple(writer.files),
         lens_notes=results.mapping.lens_notes,
+        frame_remarks=scene.remarks,
     )
     write_bytes(out / MANIFEST_NAME, manifest.to_json())
     _remove_stale(out, earlier, manifest)

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from e2e3d.data.scene import LensNote
+from e2e3d.data.scene import FrameRemark, LensNote
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import InputError
 from e2e3d.jobs.photo_states import PhotoState
@@ -59,7 +59,9 @@ class Manifest:
         outputs: every file of the result except this one.
         frame: ``georeferenced``, ``metric``, ``upright`` or ``arbitrary`` (see :class:`~e2e3d.data.scene.Scene`).
         unit: ``metre`` or ``arbitrary``.
-        georeference: ``origin_wgs84`` (degrees, degrees, metres), ``epsg``, ``origin_projected_m``, ``rms_error_m``.
+        georeference: ``origin_wgs84`` (degrees, degrees, metres), ``epsg``, ``origin_projected_m``, ``rms_error_m`` and
+            the other fields of :class:`~e2e3d.data.scene.Georeference`.
+        frame_remarks: what should be known of the frame, such as why GPS positions were not used, with the photographs.
         component_sizes: photographs in each connected part that was found; the first one became the model.
         lens_notes: lenses that were told apart, cropped pictures, focal lengths that were held (see
             :class:`~e2e3d.data.scene.Mapping`).
@@ -79,6 +81,7 @@ class Manifest:
     photographs: tuple[PhotoState, ...]
     outputs: tuple[OutputFile, ...]
     lens_notes: tuple[LensNote, ...] = ()
+    frame_remarks: tuple[FrameRemark, ...] = ()
     e2e3d: str = field(default_factory=lambda: metadata.version("e2e3d"))
     libraries: Mapping[str, str] = field(default_factory=lambda: library_versions())
     python: str = field(default_factory=platform.python_version)
@@ -135,6 +138,10 @@ def _from_document(document: dict[str, Any]) -> Manifest:
             "lens_notes": tuple(
                 LensNote(**entry | {"photographs": tuple(entry["photographs"])})
                 for entry in document.get("lens_notes", ())
+            ),
+            "frame_remarks": tuple(
+                FrameRemark(**entry | {"photographs": tuple(entry["photographs"])})
+                for entry in document.get("frame_remarks", ())
             ),
             "outputs": tuple(OutputFile(**entry) for entry in document["outputs"]),
         }

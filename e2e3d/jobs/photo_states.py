@@ -20,8 +20,8 @@ class PhotoState:
             ``rejected`` (a check kept it out).
         code: stable identifier of the reason; empty when registered.
         reason: the reason and what to do about it; empty when registered.
-        remarks: findings of the checks that did not keep it out, of the calibration of its camera, what of it was left
-            out, and whether it contradicts the model.
+        remarks: findings of the checks that did not keep it out, of the calibration of its camera and its GPS position,
+            what of it was left out, and whether it contradicts the model.
     """
 
     name: str
@@ -43,7 +43,7 @@ def photo_states(photos: Sequence[Photo], mapping: Mapping) -> tuple[PhotoState,
 
 
 def _mapping_remarks(usable: Sequence[str], mapping: Mapping) -> dict[str, tuple[str, ...]]:
-    """Of the registered photographs: what stands still in them, which contradict the model, and their lenses."""
+    """Of the registered photographs: what stands still in them, which contradict the model, their lenses and GPS."""
     contradicting = {photo.name for photo in mapping.agreement if photo.contradicts}
     shares = dict(zip(usable, mapping.still.shares.tolist(), strict=True)) if mapping.still else {}
     remarks = {}
@@ -53,7 +53,9 @@ def _mapping_remarks(usable: Sequence[str], mapping: Mapping) -> dict[str, tuple
             found.append(f"{100 * share:.0f} % of its matches stand still in the image and were left out.")
         if image.name in contradicting:
             found.append("It contradicts what the others show from about its place; the model may be wrong there.")
-        found += [note.message for note in mapping.lens_notes if image.name in note.photographs]
+        found += [
+            note.message for note in (*mapping.lens_notes, *mapping.scene.remarks) if image.name in note.photographs
+        ]
         remarks[image.name] = tuple(found)
     return remarks
 

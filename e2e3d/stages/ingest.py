@@ -95,6 +95,7 @@ def _ingest(file: IngestFile, intrinsics: Intrinsics | None, config: IngestConfi
         thumbprint=measures.thumbprint,
         white_level=decoded.white_level,
         problems=problems + exposure_problems(measures),
+        attitude=tags.attitude,
     )
 
 
