@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from e2e3d.data.judgement import Judgement, Reason, Signs
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import InputError
 from e2e3d.jobs.photo_states import PhotoState
@@ -60,6 +61,7 @@ class Manifest:
         unit: ``metre`` or ``arbitrary``.
         georeference: ``origin_wgs84`` (degrees, degrees, metres), ``epsg``, ``origin_projected_m``, ``rms_error_m``.
         component_sizes: photographs in each connected part that was found; the first one became the model.
+        judgement: what the result is worth, and why; None in results of versions that did not judge.
     """
 
     quality: str
@@ -75,6 +77,7 @@ class Manifest:
     stages: tuple[StageStats, ...]
     photographs: tuple[PhotoState, ...]
     outputs: tuple[OutputFile, ...]
+    judgement: Judgement | None = None
     e2e3d: str = field(default_factory=lambda: metadata.version("e2e3d"))
     libraries: Mapping[str, str] = field(default_factory=lambda: library_versions())
     python: str = field(default_factory=platform.python_version)
@@ -129,5 +132,19 @@ def _from_document(document: dict[str, Any]) -> Manifest:
                 PhotoState(**entry | {"remarks": tuple(entry["remarks"])}) for entry in document["photographs"]
             ),
             "outputs": tuple(OutputFile(**entry) for entry in document["outputs"]),
+            "judgement": _judgement(document.get("judgement")),
         }
+    )
+
+
+def _judgement(document: dict[str, Any] | None) -> Judgement | None:
+    if document is None:
+        return None
+    signs = document["signs"]
+    return Judgement(
+        document["verdict"],
+        tuple(Reason(**entry) for entry in document["reasons"]),
+        None
+        if signs is None
+        else Signs(**signs | {"disagreeing_photographs": tuple(signs["disagreeing_photographs"])}),
     )
