@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +12,11 @@ from e2e3d.data.dense import View
 from e2e3d.data.judgement import Judgement, Signs
 from e2e3d.data.mesh import TexturedMesh
 from e2e3d.data.photo import Photo
+from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Scene
 from e2e3d.jobs.results import Results
 from e2e3d.ops.evaluation import camera_signs as cameras
 from e2e3d.ops.evaluation.cross_view import (
-    SmallView,
     cross_view,
     mean_correlation,
     points_on_surface,
@@ -76,14 +77,16 @@ def pair_agreements(results: Results) -> list[PairAgreement]:
     """How far the verified matches of (an even choice of) the pairs in the model agree with the final cameras."""
     scene = results.mapping.scene
     image_of = {image.photo_index: i for i, image in enumerate(scene.images)}
-    blocks = [ref.load() for ref in results.matches]
-    found = [
-        (image_of[first], image_of[second], block.matches[block.offsets[p] : block.offsets[p + 1]])
-        for block in blocks
-        for p, (first, second) in enumerate(block.pairs.tolist())
-        if first in image_of and second in image_of and block.offsets[p + 1] > block.offsets[p]
-    ]
-    chosen = found[:: max(1, -(-len(found) // _PAIRS))]
+    blocks = results.matches[:: max(1, len(results.matches) // _PAIRS)]
+    chosen = []
+    for ref in blocks:
+        block = ref.load()
+        found = [
+            (image_of[first], image_of[second], block.matches[block.offsets[p] : block.offsets[p + 1]])
+            for p, (first, second) in enumerate(block.pairs.tolist())
+            if first in image_of and second in image_of and block.offsets[p + 1] > block.offsets[p]
+        ]
+        chosen += found[:: max(1, len(found) * len(blocks) // _PAIRS)]
     keypoints = {i: _keypoints(results, scene, i) for i in {i for first, second, _ in chosen for i in (first, second)}}
     return [_agreement(scene, first, second, matches, keypoints) for first, second, matches in chosen]
 
@@ -126,7 +129,6 @@ class _SurfaceSigns:
 def _surface_signs(results: Results, textured: TexturedMesh) -> _SurfaceSigns:
     """The textured model against a few photographs, and these against a neighbour of each."""
     renderer = Renderer(textured)
-    position = {ref.load().image_index: i for i, ref in enumerate(results.views)}
     chosen = np.unique(np.linspace(0, len(results.views) - 1, _VIEWS).round().astype(int))
     real, moved, points = [], [], []
     for i in chosen.tolist():
@@ -134,15 +136,19 @@ def _surface_signs(results: Results, textured: TexturedMesh) -> _SurfaceSigns:
         small = small_view(renderer, view)
         real.append(rephotography(small))
         points.append(points_on_surface(small, view))
-        neighbour = _neighbour(renderer, results, view, position)
+        neighbour = next((found for source in view.sources if (found := _view_of(results.views, source))), None)
         if neighbour is not None:
-            moved.append(cross_view(small, neighbour))
+            moved.append(cross_view(small, small_view(renderer, neighbour)))
     return _SurfaceSigns(mean_correlation(real), mean_correlation(moved), _share(points))
 
 
-def _neighbour(renderer: Renderer, results: Results, view: View, position: dict[int, int]) -> SmallView | None:
-    near = [position[source] for source in view.sources if source in position]
-    return small_view(renderer, results.views[near[0]].load()) if near else None
+def _view_of(views: Sequence[Ref[View]], image_index: int) -> View | None:
+    """The view of an image, None where it has none; views are in the order of images, some of which have none."""
+    for ref in reversed(views[: image_index + 1]):
+        view = ref.load()
+        if view.image_index <= image_index:
+            return view if view.image_index == image_index else None
+    return None
 
 
 def _focal_ratio(scene: Scene, photos: list[Photo]) -> float | None:

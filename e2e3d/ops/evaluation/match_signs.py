@@ -32,7 +32,7 @@ class PairAgreement:
 
     @property
     def mostly_agrees(self) -> bool:
-        """Whether at least half of the matches agree; else the pair shows two things that look alike, or all is wrong."""
+        """Whether at least half of the matches agree; else the pair shows things that look alike, or all is wrong."""
         return 2 * self.agreeing >= self.matches
 
 

@@ -73,4 +73,6 @@ def test_angle_elevation_and_error() -> None:
     found = scene([(0, 0), (0, 1)], np.array([[0.0, 0, 1]]), centres)
     assert triangulation_angle_deg(found) == pytest.approx(90)
     assert view_elevation_deg(found) == pytest.approx(90)  # they look along z, which is up
-    assert error_ratio(found) == pytest.approx(0.5)
+    assert error_ratio(found) == pytest.approx(0.4)
+    large = replace(PINHOLE, width_px=4000, height_px=3000)
+    assert error_ratio(replace(found, cameras=(large,))) == pytest.approx(0.1)

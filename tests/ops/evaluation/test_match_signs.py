@@ -38,7 +38,7 @@ def test_a_shift_across_the_epipolar_line_is_half_its_distance(points: np.ndarra
     first = points[:, :2] / points[:, 2:] * 500 + (400, 300)
     moved = points - (1, 0, 0)
     second = moved[:, :2] / moved[:, 2:] * 500 + (400, 300)
-    found = sampson_px(first, second + (0, 4), (pinhole, pinhole), (FIRST, sideways))
+    found = sampson_px(first, second + np.array([0, 4]), (pinhole, pinhole), (FIRST, sideways))
     assert found == pytest.approx(np.full(len(points), 4 / np.sqrt(2)), rel=1e-6)  # shared between both pictures
 
 
