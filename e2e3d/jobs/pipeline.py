@@ -100,6 +100,7 @@ def reconstruct(
         photos=photos,
         photo_files=tuple(run.blob(photo.sha256) for photo in photos),
         mapping=sparse,
+        features=tuple(found),
         matches=tuple(matches),
         views=tuple(views),
         depths=tuple(depths),

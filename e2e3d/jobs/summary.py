@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from e2e3d.data.judgement import Judgement
 from e2e3d.jobs.manifest import Manifest
 
 _MAIN_FILES = {
@@ -34,6 +35,7 @@ def summary(manifest: Manifest) -> str:
     counts = manifest.counts
     lines = [
         f"E2E3D {manifest.e2e3d} result, quality {manifest.quality}, started {manifest.started_at}",
+        *_judgement_lines(manifest.judgement),
         f"  photographs  {counts.registered} of {counts.photographs} in the model",
         f"  sparse       {counts.sparse_points:,} points, mean reprojection error {counts.mean_error_px:.2f} px",
         f"  dense        {counts.dense_points:,} points",
@@ -60,3 +62,16 @@ def summary(manifest: Manifest) -> str:
         f"  {name:<18} {sizes[name] / 1e6:8.1f} MB  {what}" for name, what in _MAIN_FILES.items() if name in sizes
     ]
     return "\n".join(lines)
+
+
+def reason_lines(judgement: Judgement) -> list[str]:
+    """The reasons for doubt, two lines each."""
+    return [
+        line for reason in judgement.reasons for line in (f"  [{reason.code}] {reason.message}", f"    {reason.action}")
+    ]
+
+
+def _judgement_lines(judgement: Judgement | None) -> list[str]:
+    if judgement is None:
+        return []
+    return [f"  judgement    {judgement.verdict}", *(f"  {line}" for line in reason_lines(judgement))]
