@@ -124,10 +124,10 @@ def _map(photographs: Path, work: Path, preset: str, second_chance: bool) -> tup
     found, matches = find_matches(usable, False, config, run)
 
     def mapper(*features_and_matches: Any) -> Any:
-        return map_cameras(usable, None, None, config, run, *features_and_matches)
+        return map_cameras(usable, None, None, None, config, run, *features_and_matches)
 
     try:
-        _, mapped = map_with_second_chance(usable, found, matches, mapper, learned, run)
+        *_, mapped = map_with_second_chance(usable, found, matches, mapper, learned, run)
     except E2E3DError as error:
         print(f"{photographs.parent.name}: {error.code}", file=sys.stderr)
         return {}, _costs(run)

@@ -87,7 +87,7 @@ def reconstruct(
     import_ahead("open3d")  # for the report; cameras take one core
     distance = None if known_distance is None else KnownDistance(*known_distance)
     mapper = partial(map_cameras, usable, scale, distance, still, config, run)
-    matches, mapped = map_with_second_chance(usable, found, matches, mapper, config.learned, run)
+    found, matches, mapped = map_with_second_chance(usable, found, matches, mapper, config.learned, run)
     sparse = mapped.load()
     registered = [usable[image.photo_index] for image in sparse.scene.images]
 

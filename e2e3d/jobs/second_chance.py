@@ -71,18 +71,19 @@ def map_with_second_chance(
     map_cameras: MapCameras,
     config: LearnedConfig,
     run: Executor,
-) -> tuple[list[Ref[MatchBlock]], Ref[Mapping]]:
+) -> tuple[list[Ref[Features]], list[Ref[MatchBlock]], Ref[Mapping]]:
     """Map the photographs; where some are left out, match these with learned features too, and map again.
 
     Returns:
-        The matches that the result rests on, and the result: the second one where it holds more photographs.
+        The features and matches that the result rests on, and the result: the second one where it holds more
+        photographs.
 
     Raises:
         MachineError: ``missing-package`` where the second chance is asked for and its packages are not installed.
         ReconstructionError: as mapping says, of the first attempt where the second fails as well.
     """
     if not config.enabled:
-        return list(matches), map_cameras(found, matches, None)
+        return list(found), list(matches), map_cameras(found, matches, None)
     packages = xfeat.require_package()
     mapped, failure = _try_mapping(map_cameras, found, matches, None)
     left_out = _left_out(photos, mapped)
@@ -91,11 +92,11 @@ def map_with_second_chance(
         if joined is not None:
             again, _ = _try_mapping(map_cameras, *joined, AGAIN)
             if again is not None and (mapped is None or _registered(again) > _registered(mapped)):
-                return list(joined[1]), again
+                return list(joined[0]), list(joined[1]), again
     if mapped is None:
         assert failure is not None
         raise failure
-    return list(matches), mapped
+    return list(found), list(matches), mapped
 
 
 def _try_mapping(

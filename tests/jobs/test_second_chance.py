@@ -37,9 +37,11 @@ def map_scene(
 
     run = InProcessExecutor(ArtifactStore(str(folder)), device="cpu")
     blocks = [Ref.of(match_all(scene))]
-    matches, mapped = map_with_second_chance(
-        scene.photos, scene.feature_refs(), blocks, mapper, LearnedConfig(enabled=enabled), run
+    found = scene.feature_refs()
+    kept, matches, mapped = map_with_second_chance(
+        scene.photos, found, blocks, mapper, LearnedConfig(enabled=enabled), run
     )
+    assert kept == list(found)
     assert run.stats == ()  # nothing was matched again
     return matches, mapped, labels
 
