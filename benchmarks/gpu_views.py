@@ -74,7 +74,7 @@ class _Scene:
         photos_found = pipeline.check_photos(files, None, self._config, self._run)
         usable = [photo for photo in photos_found if photo.usable]
         found, matches = pipeline.find_matches(usable, False, self._config, self._run)
-        self._mapped = pipeline.map_cameras(usable, found, matches, None, None, self._config, self._run)
+        self._mapped = pipeline.map_cameras(usable, None, None, None, self._config, self._run, found, matches)
         images = self._mapped.load().scene.images
         self._photos = [usable[image.photo_index] for image in images]
         self._features = [found[image.photo_index] for image in images]
