@@ -61,7 +61,7 @@ def decode_jpeg(data: bytes, size: tuple[int, int], factor: int = 1, colours: st
         warning = _WARNING.search(str(error))
         if warning is None:
             raise
-        if data.find(_END, scans) < 0:
+        if picture.find(_END, scans) == len(picture) - len(_END):  # but the one that was added
             raise DamagedError("it is truncated") from error
         if not _is_padding(str(error), picture, scans):
             raise DamagedError(f"it is damaged inside: {warning[1] or warning[2]}") from error
