@@ -103,6 +103,7 @@ HONEST = {
     "a gain map": mpf,
     "no end": lambda data: data[:-2],
     "zeros before the end": lambda data: data[:-2] + bytes(3000) + data[-2:],
+    "spaces before the end": lambda data: data[:-2] + b" " * 300 + data[-2:],
     "few zeros before the end": lambda data: data[:-2] + bytes(12) + data[-2:],
     "a webcam's odd byte": lambda data: data[:-2] + b"\x5a" + data[-2:],
     "fill bytes before the end": lambda data: data[:-2] + b"\xff" * 40 + data[-2:],
