@@ -73,13 +73,14 @@ def test_the_tail_of_another_heic_is_found(tile_size):
             decode_photo(data[:at] + other[at - 77 :])
 
 
-def test_strips_that_lie_outside_of_the_file_are_missing():
+@pytest.mark.parametrize("beyond", [-100, 0, 1000])
+def test_strips_that_lie_outside_of_the_file_are_missing(beyond):
     data = encode(PICTURE, "TIFF")
     tags = struct.unpack("<H", data[(start := struct.unpack("<I", data[4:8])[0]) : start + 2])[0]
     entries = {struct.unpack("<H", data[at : at + 2])[0]: at for at in range(start + 2, start + 2 + 12 * tags, 12)}
     moved = bytearray(data)
-    moved[entries[273] + 4 : entries[273] + 12] = struct.pack("<II", 1, len(data) - 100)
-    with pytest.raises(InputError, match="missing"):
+    moved[entries[273] + 4 : entries[273] + 12] = struct.pack("<II", 1, len(data) + beyond)
+    with pytest.raises(InputError, match="truncated" if beyond < 0 else "missing"):
         decode_photo(bytes(moved))
 
 
