@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -156,3 +157,17 @@ def test_cmyk_is_checked_too():
     np.testing.assert_array_equal(decode_photo(data).image, expected)
     with pytest.raises(InputError, match="damaged inside"):
         decode_photo(data[:40_000] + bytes(8000) + data[48_000:])
+
+
+def test_threads_hear_only_of_their_own_pictures():
+    hole = BASELINE[:30_000] + bytes(4000) + BASELINE[34_000:]
+
+    def is_damaged(number: int) -> bool:
+        try:
+            decode_jpeg(hole if number % 2 else BASELINE, SIZE, 2)
+        except DamagedError:
+            return True
+        return False
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(is_damaged, range(64))) == [bool(number % 2) for number in range(64)]
