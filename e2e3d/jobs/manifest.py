@@ -14,7 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from e2e3d.data.scene import LensNote
+from e2e3d.data.judgement import Judgement, Reason, Signs
+from e2e3d.data.scene import FrameRemark, LensNote
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import InputError
 from e2e3d.jobs.photo_states import PhotoState
@@ -59,10 +60,13 @@ class Manifest:
         outputs: every file of the result except this one.
         frame: ``georeferenced``, ``metric``, ``upright`` or ``arbitrary`` (see :class:`~e2e3d.data.scene.Scene`).
         unit: ``metre`` or ``arbitrary``.
-        georeference: ``origin_wgs84`` (degrees, degrees, metres), ``epsg``, ``origin_projected_m``, ``rms_error_m``.
+        georeference: ``origin_wgs84`` (degrees, degrees, metres), ``epsg``, ``origin_projected_m``, ``rms_error_m`` and
+            the other fields of :class:`~e2e3d.data.scene.Georeference`.
+        frame_remarks: what should be known of the frame, such as why GPS positions were not used, with the photographs.
         component_sizes: photographs in each connected part that was found; the first one became the model.
         lens_notes: lenses that were told apart, cropped pictures, focal lengths that were held (see
             :class:`~e2e3d.data.scene.Mapping`).
+        judgement: what the result is worth, and why; None in results of versions that did not judge.
     """
 
     quality: str
@@ -79,6 +83,8 @@ class Manifest:
     photographs: tuple[PhotoState, ...]
     outputs: tuple[OutputFile, ...]
     lens_notes: tuple[LensNote, ...] = ()
+    frame_remarks: tuple[FrameRemark, ...] = ()
+    judgement: Judgement | None = None
     e2e3d: str = field(default_factory=lambda: metadata.version("e2e3d"))
     libraries: Mapping[str, str] = field(default_factory=lambda: library_versions())
     python: str = field(default_factory=platform.python_version)
@@ -136,6 +142,24 @@ def _from_document(document: dict[str, Any]) -> Manifest:
                 LensNote(**entry | {"photographs": tuple(entry["photographs"])})
                 for entry in document.get("lens_notes", ())
             ),
+            "frame_remarks": tuple(
+                FrameRemark(**entry | {"photographs": tuple(entry["photographs"])})
+                for entry in document.get("frame_remarks", ())
+            ),
             "outputs": tuple(OutputFile(**entry) for entry in document["outputs"]),
+            "judgement": _judgement(document.get("judgement")),
         }
+    )
+
+
+def _judgement(document: dict[str, Any] | None) -> Judgement | None:
+    if document is None:
+        return None
+    signs = document["signs"]
+    return Judgement(
+        document["verdict"],
+        tuple(Reason(**entry) for entry in document["reasons"]),
+        None
+        if signs is None
+        else Signs(**signs | {"disagreeing_photographs": tuple(signs["disagreeing_photographs"])}),
     )
