@@ -218,3 +218,11 @@ def test_photographs_that_share_few_points_are_mapped_with_less_asked_for() -> N
     assert result.component_sizes == (8,)
     assert distance < 0.02
     assert angle < 0.2
+
+
+@pytest.mark.slow
+def test_a_lens_beyond_its_limits_is_refused_to_the_end() -> None:
+    scene = make_set(arc_poses(6), 400, known_intrinsics=False, radial=-1.4)
+    (camera,) = map_set(scene, match_all(scene)).scene.cameras
+    distortion = camera.params[4:] if camera.model == "OPENCV" else camera.params[3:]
+    assert np.abs(distortion).max() <= 1.0
