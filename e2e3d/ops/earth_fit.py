@@ -30,6 +30,20 @@ _POOR_HEIGHTS_M, _POOR_HEIGHTS = 5.0, 2.0  # heights are unknown beyond that, in
 
 
 @dataclass(frozen=True)
+class FittedPositions:
+    """Positions as they were read.
+
+    Attributes:
+        local_m: float64 [N, 3], east, north and up from the georeference's origin.
+        places_agree: bool [N]; `heights_agree` bool [N].
+    """
+
+    local_m: NDArray[np.float64]
+    places_agree: NDArray[np.bool_]
+    heights_agree: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class EarthFit:
     """What the positions give.
 
@@ -38,11 +52,13 @@ class EarthFit:
             positions give nothing.
         georeference: None when the place is not certain.
         remarks: what was found wrong with the positions, and how accurate they are.
+        positions: what was made of them; None without `georeference`.
     """
 
     similarity: Similarity | None
     georeference: Georeference | None
     remarks: tuple[FrameRemark, ...]
+    positions: FittedPositions | None = None
 
 
 def fit_to_earth(cameras: LocatedCameras, names: Sequence[str], up: UpEstimate) -> EarthFit:
@@ -69,7 +85,8 @@ def fit_to_earth(cameras: LocatedCameras, names: Sequence[str], up: UpEstimate) 
     remarks += () if remark is None else (remark,)
     reference = _describe(chosen, refined, up)
     remarks += words.disagreements(names, cameras.centres, chosen, refined)
-    return EarthFit(refined.similarity, reference, (*remarks, *words.accuracy(reference, refined)))
+    positions = FittedPositions(chosen.local_m, refined.places_agree, refined.heights_agree)
+    return EarthFit(refined.similarity, reference, (*remarks, *words.accuracy(reference, refined)), positions)
 
 
 def _accuracy_deg(up: UpEstimate) -> float | None:

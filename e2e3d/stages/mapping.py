@@ -18,6 +18,7 @@ from e2e3d.ops import left_out, sfm
 from e2e3d.ops.calibration import polish
 from e2e3d.ops.colmap_log import silence_colmap
 from e2e3d.ops.colmap_model import reconstruction_to_scene
+from e2e3d.ops.gps_adjustment import adjust_to_positions
 from e2e3d.ops.match_graph import MatchGraph, match_graph, pair_motions
 from e2e3d.ops.scene_frame import KnownDistance, place_scene
 from e2e3d.ops.track_selection import choose_tracks, on_chosen_tracks
@@ -91,6 +92,7 @@ def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Ma
         raise left_out.pure_rotation_error()
     database, fixed = sfm.build_database(inputs.photos, keypoints, (ref.load() for ref in inputs.blocks))
     model = polish(components[0], database, fixed, config.max_error_px)
+    model = adjust_to_positions(model, reconstruction_to_scene(model), inputs.photos, fixed)
     sfm.paint_points(model, [colors for _, colors in features])
     scene = place_scene(reconstruction_to_scene(model), inputs.photos, inputs.scale, inputs.known_distance)
     return _mapping(inputs.photos, counts, graph, scene, components)
