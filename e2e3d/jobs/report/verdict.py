@@ -56,10 +56,8 @@ def _details(mapping: Mapping, error: float, coverage: float) -> tuple[str, ...]
     precision = f"Half of the points lie within {error:.2f} pixels of where the photographs show them" + (
         ", which is sharp." if error <= _SHARP_PX else "."
     )
-    georeference = mapping.scene.georeference
-    gps = (
-        f" Cameras fit their GPS positions to {fit_words(georeference_document(georeference))}." if georeference else ""
-    )
+    georeference = georeference_document(mapping.scene.georeference)
+    gps = f" Cameras fit their GPS positions to {fit_words(georeference)}." if georeference else ""
     return (
         precision,
         f"The model explains {100 * coverage:.0f} % of what the photographs show, on average.",
