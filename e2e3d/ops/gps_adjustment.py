@@ -1,6 +1,7 @@
 """GPS positions in the bundle adjustment, each weighted by how well it is known.
 
-They take the bending out of long blocks and hold what the photographs alone leave weak. Positions that disagree with
+They take the bending out of long blocks and hold what the photographs alone leave weak; a focal length that they would
+change by more than a little is not theirs to tell, and held. Positions that disagree with
 the others have no part in it, nor heights that were not believed; and where the adjustment makes the photographs fit
 worse than before, their positions are contradicted by them, and it is not used.
 """
@@ -22,6 +23,7 @@ _LEAST_STATED_M, _LEAST_ESTIMATED_M = 0.01, 0.1
 _CORRELATED = 2.0  # errors of one receiver resemble each other over a flight: what is estimated counts for less
 _UNKNOWN_M = 1e4
 _MAX_WORSE = 1.02
+_MAX_FOCAL_CHANGE = 0.03
 
 
 def adjust_to_positions(
@@ -62,9 +64,10 @@ def adjust_to_positions(
             )
         )
     turn = pycolmap.Rotation3d(fit.similarity.rotation)
-    adjusted = pycolmap.Reconstruction(model)
-    adjusted.transform(pycolmap.Sim3d(fit.similarity.scale, turn, fit.similarity.translation))
-    _solve(adjusted, priors, fixed_cameras)
+    to_local = pycolmap.Sim3d(fit.similarity.scale, turn, fit.similarity.translation)
+    adjusted = _adjusted(model, to_local, priors, fixed_cameras)
+    if _focal_change(model, adjusted) > _MAX_FOCAL_CHANGE:  # such as a strip, which leaves the focal length open
+        adjusted = _adjusted(model, to_local, priors, frozenset(model.cameras))
     for one in (model, adjusted):
         one.update_point_3d_errors()
     before, after = model.compute_mean_reprojection_error(), adjusted.compute_mean_reprojection_error()
@@ -75,6 +78,26 @@ def _deviation_m(stated_m: float | None, estimated_m: float) -> float:
     if stated_m is not None:
         return max(stated_m, _LEAST_STATED_M)
     return max(_CORRELATED * estimated_m, _LEAST_ESTIMATED_M)
+
+
+def _focal_change(before: pycolmap.Reconstruction, after: pycolmap.Reconstruction) -> float:
+    """The largest relative change of a focal length."""
+    return max(
+        abs(after.camera(camera_id).mean_focal_length() / camera.mean_focal_length() - 1)
+        for camera_id, camera in before.cameras.items()
+    )
+
+
+def _adjusted(
+    model: pycolmap.Reconstruction,
+    to_local: pycolmap.Sim3d,
+    priors: Sequence[pycolmap.PosePrior],
+    fixed_cameras: frozenset[int],
+) -> pycolmap.Reconstruction:
+    adjusted = pycolmap.Reconstruction(model)
+    adjusted.transform(to_local)
+    _solve(adjusted, priors, fixed_cameras)
+    return adjusted
 
 
 def _solve(model: pycolmap.Reconstruction, priors: Sequence[pycolmap.PosePrior], fixed_cameras: frozenset[int]) -> None:
