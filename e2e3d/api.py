@@ -17,6 +17,7 @@ from e2e3d.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from e2e3d.data.dense import PointCloud
+    from e2e3d.data.judgement import Judgement
     from e2e3d.data.mesh import Mesh, TexturedMesh
     from e2e3d.data.scene import Scene
     from e2e3d.jobs.cancel import CancelToken
@@ -44,6 +45,12 @@ class Result:
     paths: ExportedPaths
     manifest: Manifest
     records: Results
+
+    @property
+    def judgement(self) -> Judgement:
+        """What the model is worth: ``good``, or ``doubtful`` with the reasons. A failed run raises instead."""
+        assert self.manifest.judgement is not None  # every finished run is judged
+        return self.manifest.judgement
 
     @property
     def scene(self) -> Scene:

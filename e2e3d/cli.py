@@ -16,7 +16,8 @@ from e2e3d.client.commands import register
 from e2e3d.errors import CancelledError, E2E3DError, SettingsError
 
 _EXIT_CODES = (
-    "Exit codes: 0 done; 1 a bug in E2E3D; 2 a wrong setting or option; 3 the photographs, masks or intrinsics "
+    "Exit codes: 0 a model was made, be it judged good or doubtful (the judgement and its reasons are printed, and "
+    "stand in manifest.json); 1 a bug in E2E3D; 2 a wrong setting or option; 3 the photographs, masks or intrinsics "
     "cannot be used; 4 no model can be computed from them; 5 the machine lacks something (disk, permission, GPU, "
     "cluster, store, service); 6 the service refused; 7 not signed in, or not allowed; 8 there is no such thing; "
     "130 stopped by Ctrl-C: the same command resumes."
@@ -178,6 +179,7 @@ def _run(
     from e2e3d.jobs.cancel import CancelToken, cancel_on_signals
     from e2e3d.jobs.display import duration, open_display
     from e2e3d.jobs.overrides import parse_assignments
+    from e2e3d.jobs.summary import reason_lines
     from e2e3d.settings import load_settings
 
     started_s = time.monotonic()
@@ -196,6 +198,9 @@ def _run(
     paths = result.paths
     for title, path in (("model", paths.glb), ("dense cloud", paths.cloud), ("report", paths.report)):
         typer.echo(f"{title:<12} {path}")
+    typer.echo(f"{'judgement':<12} {result.judgement.verdict}")
+    for line in reason_lines(result.judgement):
+        typer.echo(line)
     typer.echo(f"{'time':<12} {duration(time.monotonic() - started_s)}")
     return 0
 

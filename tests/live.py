@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from e2e3d.data.judgement import Judgement
 from e2e3d.data.service.jobs import Fence, NewResult, ProgressUpdate
 from e2e3d.data.service.lifecycle import Happening
 from e2e3d.data.service.outputs import media_type
@@ -59,9 +60,15 @@ class LiveService:
             new = NewResult(path, media_type(path), len(content), sha256, key)
             assert leases.record_result(session, fence, new, now())
 
-    def end(self, fence: Fence, how: Happening = Happening.COMPLETED, error: E2E3DError | None = None) -> None:
+    def end(
+        self,
+        fence: Fence,
+        how: Happening = Happening.COMPLETED,
+        error: E2E3DError | None = None,
+        judgement: Judgement | None = None,
+    ) -> None:
         with self.services.database.session() as session:
-            job = leases.finish(session, fence, how, now(), datetime.timedelta(days=1), error)
+            job = leases.finish(session, fence, how, now(), datetime.timedelta(days=1), error, judgement)
         assert job is not None
         self.services.bell.ring(job.user_id)
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from e2e3d.data.dense import DepthMap, PointCloud, View
-from e2e3d.data.features import MatchBlock
+from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.photo import CameraGuess, Photo, PhotoProblem
 from e2e3d.data.ref import Ref
@@ -42,7 +42,8 @@ def sample_results(count: int = 5, detail: int = 50) -> Results:
         photos=photos,
         photo_files=tuple(Ref.of(data) for data in files),
         mapping=Mapping(scene, (left_out,), (count, 2)),
-        matches=(Ref.of(_matches(count)),),
+        features=tuple(Ref.of(_features(scene, i)) for i in range(count)),
+        matches=(Ref.of(_matches(scene)),),
         views=views,
         depths=depths,
         cloud=Ref.of(_cloud(scene)),
@@ -132,20 +133,40 @@ def _scene(names: list[str], poses: list[np.ndarray], depths: list[np.ndarray], 
 def _view(index: int, name: str, image: np.ndarray, pose: np.ndarray) -> View:
     empty = np.zeros(0, np.float32)
     intrinsics = np.array(INTRINSICS)
-    return View(name, index, image, None, intrinsics, pose, (1.0, 8.0), (), empty, np.zeros((0, 2), np.float32), empty)
+    sources = (index - 1,) if index else (1,)
+    scores, px = np.ones(1, np.float32), np.zeros((0, 2), np.float32)
+    return View(name, index, image, None, intrinsics, pose, (1.0, 8.0), sources, scores, px, empty)
 
 
-def _matches(count: int) -> MatchBlock:
+def _seen(scene: Scene, index: int) -> np.ndarray:
+    """The points that an image observes; its keypoints are these observations, in this order."""
+    return scene.observation_point[scene.observation_image == index]
+
+
+def _features(scene: Scene, index: int) -> Features:
+    px = scene.observation_px[scene.observation_image == index]
+    keypoints = np.concatenate([px, np.ones_like(px)], 1).astype(np.float32)
+    return Features(keypoints, np.zeros((len(px), 128), np.uint8), np.zeros((len(px), 3), np.uint8))
+
+
+def _matches(scene: Scene) -> MatchBlock:
+    """The points that two images share, fewer the farther they are apart."""
+    count = len(scene.images)
     first, second = np.triu_indices(count, 1)
-    sizes = np.maximum(400 - 90 * (second - first), 0)
-    total = int(sizes.sum())
+    matches = []
+    for a, b in zip(first, second, strict=True):
+        _, in_a, in_b = np.intersect1d(_seen(scene, a), _seen(scene, b), return_indices=True)
+        matches.append(np.stack([in_a, in_b], 1).astype(np.uint32)[: max(400 - 90 * (b - a), 0)])
+    sizes = np.array([len(pair) for pair in matches])
     return MatchBlock(
         pairs=np.stack([first, second], 1).astype(np.int32),
         offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        matches=np.zeros((total, 2), np.uint32),
+        matches=np.concatenate(matches),
         candidates=(2 * sizes).astype(np.int32),
         configurations=np.full(len(first), 2, np.int32),
         matrices=np.zeros((len(first), 3, 3, 3)),
+        still_offsets=np.zeros(len(first) + 1, np.int64),
+        still=np.zeros((0, 2), np.uint32),
     )
 
 

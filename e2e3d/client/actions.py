@@ -172,7 +172,10 @@ def _followed(client: Client, job_id: str, as_json: bool) -> int:
     job = client.job(job_id)
     if job.state != "succeeded":
         raise failure_of(job)
-    _say(f"The model is ready: e2e3d download {job_id} -o OUT")
+    how = "ready, but doubtful" if job.doubtful else "ready"
+    _say(f"The model is {how}: e2e3d download {job_id} -o OUT")
+    for reason in job.judgement.reasons if job.judgement is not None else ():
+        _say(f"  [{reason.code}] {reason.message}\n    {reason.action}")
     return 0
 
 
@@ -198,7 +201,8 @@ def _line(row: Record) -> str:
         return f"{row.id}  {row.photo_count:>6} photographs  {size(row.bytes):>9}  {row.name}"
     assert isinstance(row, Job)
     share = f"{100 * row.progress:3.0f} %" if row.state == "running" else "     "
-    return f"{row.id}  {row.state:<9} {share}  {row.created_at:%Y-%m-%d %H:%M}  {row.quality:<8} {row.name}"
+    state = "doubtful" if row.doubtful else row.state
+    return f"{row.id}  {state:<9} {share}  {row.created_at:%Y-%m-%d %H:%M}  {row.quality:<8} {row.name}"
 
 
 def _print_event(event: Event) -> None:

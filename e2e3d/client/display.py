@@ -94,7 +94,7 @@ def job_display(stream: TextIO | None = None) -> Iterator[JobDisplay]:
                     task, description=_stage(event), completed=event.data.get("progress") or 0.0, detail=_detail(event)
                 )
             else:
-                bar.update(task, description=event.type.removeprefix("job."), detail="")
+                bar.update(task, description=_state(event), detail="")
 
         yield show
 
@@ -120,11 +120,17 @@ class _JobLines:
         self._said = ""
 
     def __call__(self, event: Event) -> None:
-        text = _stage(event) if event.type == "job.progress" else event.type.removeprefix("job.")
+        text = _stage(event) if event.type == "job.progress" else _state(event)
         if text != self._said:
             self._said = text
             self._stream.write(f"{text} {_detail(event)}".rstrip() + "\n")
             self._stream.flush()
+
+
+def _state(event: Event) -> str:
+    state = event.type.removeprefix("job.")
+    judgement = event.data.get("judgement") or {}
+    return f"{state}, doubtful" if judgement.get("verdict") == "doubtful" else state
 
 
 def _stage(event: Event) -> str:

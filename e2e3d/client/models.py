@@ -136,6 +136,18 @@ class JobError(Record):
     action: str = ""
 
 
+class Judgement(Record):
+    """What the model of a job is worth.
+
+    Attributes:
+        verdict: ``good``, ``doubtful`` or ``failed``.
+        reasons: for doubt, or why there is no model.
+    """
+
+    verdict: str
+    reasons: tuple[JobError, ...] = ()
+
+
 class Stage(Record):
     """What a stage of a job took."""
 
@@ -156,6 +168,7 @@ class Job(Record):
         stage: what is being computed: `units_done` of `units_total`; `progress` is that of the whole job, in [0, 1].
         eta_low_s: least, and `eta_high_s` most seconds that probably remain.
         place_in_queue: 1 for the job that comes next.
+        judgement: what the model is worth, once the job has succeeded or failed.
         stages: what each stage took; only in the answer of :meth:`Client.job`.
     """
 
@@ -181,6 +194,7 @@ class Job(Record):
     cancel_requested: bool
     forecast: Forecast | None
     error: JobError | None
+    judgement: Judgement | None = None
     result_bytes: int
     created_at: datetime.datetime
     started_at: datetime.datetime | None
@@ -192,6 +206,11 @@ class Job(Record):
     def ended(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.state in ENDED
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether there is a model that signs speak against."""
+        return self.judgement is not None and self.judgement.verdict == "doubtful"
 
 
 class LogLine(Record):

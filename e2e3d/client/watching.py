@@ -110,6 +110,8 @@ def _told(event: ServerEvent, job_id: str) -> Event | None:
 def _present(found: Job) -> Event:
     """What an event would say of a job that somebody has looked at."""
     data = {"job_id": found.id, "state": found.state, "name": found.name, "attempt": found.attempt}
+    if found.judgement is not None and found.state == "succeeded":
+        data["judgement"] = found.judgement.model_dump(mode="json")
     if found.error is not None:
         data["error"] = found.error.model_dump()
     running = found.state == "running"

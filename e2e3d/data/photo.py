@@ -80,6 +80,8 @@ class Photo:
         sharpness: variance of the Laplacian at a fixed working size; comparable inside one set.
         exposure: mean luminance in [0, 1].
         thumbprint: 64-bit perceptual hash in hexadecimal, equal for near duplicates.
+        white_level: of files of 16 bits, the sample that is white, since cameras use 10, 12 or 14 of them; after review
+            the same in all photographs of a camera. None of 8 bits.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Photo:
     sharpness: float = 0.0
     exposure: float = 0.0
     thumbprint: str = ""
+    white_level: int | None = None
     problems: tuple[PhotoProblem, ...] = ()
     attitude: CameraAttitude | None = None
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.data.agreement import PhotoAgreement, StillParts
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -118,13 +120,28 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class LensNote:
+    """Something the user should know of the cameras: a stable code, a sentence, and the photographs that it is of."""
+
+    code: str
+    message: str
+    photographs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Mapping:
     """Result of the mapping stage.
 
     Attributes:
         component_sizes: registered photographs of every component found, largest first; the first one is `scene`.
+        lens_notes: ``lens`` for each of several lenses that were told apart, ``cropped``, ``focal-held``.
+        agreement: of every photograph that was registered, those included that were taken out again.
+        still: what was left out because it stands still in the image; None = nothing.
     """
 
     scene: Scene
     left_out: tuple[LeftOut, ...]
     component_sizes: tuple[int, ...]
+    lens_notes: tuple[LensNote, ...] = ()
+    agreement: tuple[PhotoAgreement, ...] = ()
+    still: StillParts | None = None

@@ -15,12 +15,14 @@ from typing import BinaryIO
 
 import numpy as np
 
+from e2e3d.data.judgement import Judgement
 from e2e3d.data.mesh import TexturedMesh
 from e2e3d.data.scene import Scene
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import InputError
 from e2e3d.jobs.depth_files import write_depth_folder
 from e2e3d.jobs.files import atomic_file, machine_errors, sha256_of, write_bytes
+from e2e3d.jobs.judgement import judge_run
 from e2e3d.jobs.manifest import MANIFEST_NAME, Counts, Manifest, OutputFile, read_manifest
 from e2e3d.jobs.photo_states import photo_states
 from e2e3d.jobs.report import render_report
@@ -76,14 +78,15 @@ def _export(out: Path, results: Results, facts: RunFacts, depth: bool, side: Thr
     writer = Writer(out)
     scene = results.mapping.scene
     textured = results.textured.load()
-    report_page = side.submit(render_report, results, facts, textured)
+    judged = side.submit(_judge_and_report, results, facts, textured)
     sparse = write_sparse(writer, scene)
     cameras = write_cameras(writer, scene)
     cloud, laz, dense_points = _write_cloud(writer, results)
     mesh = writer.stream("mesh.ply", lambda file: write_mesh_ply(file, results.mesh.load()))
     obj, textures, glb = _write_textured(writer, textured)
     depth_folder = write_depth_folder(writer.write, results, out) if depth else None
-    report = writer.write("report.html", report_page.result().encode())
+    judgement, page = judged.result()
+    report = writer.write("report.html", page.encode())
     stats = _export_stats(start_wall, start_cpu)
     manifest = Manifest(
         quality=facts.quality,
@@ -99,13 +102,20 @@ def _export(out: Path, results: Results, facts: RunFacts, depth: bool, side: Thr
         stages=(*facts.stats, stats),
         photographs=photo_states(results.photos, results.mapping),
         outputs=tuple(writer.files),
+        lens_notes=results.mapping.lens_notes,
         frame_remarks=scene.remarks,
+        judgement=judgement,
     )
     write_bytes(out / MANIFEST_NAME, manifest.to_json())
     _remove_stale(out, earlier, manifest)
     return ExportedPaths(
         out, sparse, cameras, cloud, laz, mesh, obj, textures, glb, depth_folder, report, out / MANIFEST_NAME
     )
+
+
+def _judge_and_report(results: Results, facts: RunFacts, textured: TexturedMesh) -> tuple[Judgement, str]:
+    judgement = judge_run(results, textured)
+    return judgement, render_report(results, facts, textured, judgement)
 
 
 class Writer:

@@ -14,7 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from e2e3d.data.scene import FrameRemark
+from e2e3d.data.judgement import Judgement, Reason, Signs
+from e2e3d.data.scene import FrameRemark, LensNote
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import InputError
 from e2e3d.jobs.photo_states import PhotoState
@@ -63,6 +64,9 @@ class Manifest:
             the other fields of :class:`~e2e3d.data.scene.Georeference`.
         frame_remarks: what should be known of the frame, such as why GPS positions were not used, with the photographs.
         component_sizes: photographs in each connected part that was found; the first one became the model.
+        lens_notes: lenses that were told apart, cropped pictures, focal lengths that were held (see
+            :class:`~e2e3d.data.scene.Mapping`).
+        judgement: what the result is worth, and why; None in results of versions that did not judge.
     """
 
     quality: str
@@ -78,7 +82,9 @@ class Manifest:
     stages: tuple[StageStats, ...]
     photographs: tuple[PhotoState, ...]
     outputs: tuple[OutputFile, ...]
+    lens_notes: tuple[LensNote, ...] = ()
     frame_remarks: tuple[FrameRemark, ...] = ()
+    judgement: Judgement | None = None
     e2e3d: str = field(default_factory=lambda: metadata.version("e2e3d"))
     libraries: Mapping[str, str] = field(default_factory=lambda: library_versions())
     python: str = field(default_factory=platform.python_version)
@@ -132,10 +138,28 @@ def _from_document(document: dict[str, Any]) -> Manifest:
             "photographs": tuple(
                 PhotoState(**entry | {"remarks": tuple(entry["remarks"])}) for entry in document["photographs"]
             ),
+            "lens_notes": tuple(
+                LensNote(**entry | {"photographs": tuple(entry["photographs"])})
+                for entry in document.get("lens_notes", ())
+            ),
             "frame_remarks": tuple(
                 FrameRemark(**entry | {"photographs": tuple(entry["photographs"])})
                 for entry in document.get("frame_remarks", ())
             ),
             "outputs": tuple(OutputFile(**entry) for entry in document["outputs"]),
+            "judgement": _judgement(document.get("judgement")),
         }
+    )
+
+
+def _judgement(document: dict[str, Any] | None) -> Judgement | None:
+    if document is None:
+        return None
+    signs = document["signs"]
+    return Judgement(
+        document["verdict"],
+        tuple(Reason(**entry) for entry in document["reasons"]),
+        None
+        if signs is None
+        else Signs(**signs | {"disagreeing_photographs": tuple(signs["disagreeing_photographs"])}),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from e2e3d.data.dense import DepthMap, PointCloud, View
-from e2e3d.data.features import MatchBlock
+from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.photo import Photo
 from e2e3d.data.ref import Ref
@@ -23,6 +23,7 @@ class Results:
         photos: every photograph that came in, unusable ones included, in input order.
         photo_files: the bytes of each of `photos`, in the same order (thumbnails of photographs without a view).
         mapping: the sparse scene and why photographs were left out.
+        features: of each usable one of `photos`.
         matches: all blocks of verified matches; their pairs index the usable ones of `photos`.
         views: the undistorted views, and `depths` their final depth maps in the same order.
         cloud: the fused points; `mesh` the surface; `textured` its textured form.
@@ -31,6 +32,7 @@ class Results:
     photos: tuple[Photo, ...]
     photo_files: tuple[Ref[bytes], ...]
     mapping: Mapping
+    features: tuple[Ref[Features], ...]
     matches: tuple[Ref[MatchBlock], ...]
     views: tuple[Ref[View], ...]
     depths: tuple[Ref[DepthMap], ...]

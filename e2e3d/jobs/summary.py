@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from e2e3d.data.judgement import Judgement
 from e2e3d.jobs.manifest import Manifest
 
 _MAIN_FILES = {
@@ -34,6 +35,7 @@ def summary(manifest: Manifest) -> str:
     counts = manifest.counts
     lines = [
         f"E2E3D {manifest.e2e3d} result, quality {manifest.quality}, started {manifest.started_at}",
+        *_judgement_lines(manifest.judgement),
         f"  photographs  {counts.registered} of {counts.photographs} in the model",
         f"  sparse       {counts.sparse_points:,} points, mean reprojection error {counts.mean_error_px:.2f} px",
         f"  dense        {counts.dense_points:,} points",
@@ -46,6 +48,7 @@ def summary(manifest: Manifest) -> str:
             f"  on Earth     {latitude:.6f}, {longitude:.6f}, {height:.1f} m; EPSG:{manifest.georeference['epsg']}, "
             f"fits GPS to {fit_words(manifest.georeference)}"
         )
+    lines += [f"  cameras      {note.message} ({len(note.photographs)} photographs)" for note in manifest.lens_notes]
     lines += [f"  remark       {remark.message}" for remark in manifest.frame_remarks]
     cpu_s = sum(stage.cpu_s for stage in manifest.stages)
     peak = max((stage.peak_memory_bytes for stage in manifest.stages), default=0)
@@ -59,3 +62,16 @@ def summary(manifest: Manifest) -> str:
         f"  {name:<18} {sizes[name] / 1e6:8.1f} MB  {what}" for name, what in _MAIN_FILES.items() if name in sizes
     ]
     return "\n".join(lines)
+
+
+def reason_lines(judgement: Judgement) -> list[str]:
+    """The reasons for doubt, two lines each."""
+    return [
+        line for reason in judgement.reasons for line in (f"  [{reason.code}] {reason.message}", f"    {reason.action}")
+    ]
+
+
+def _judgement_lines(judgement: Judgement | None) -> list[str]:
+    if judgement is None:
+        return []
+    return [f"  judgement    {judgement.verdict}", *(f"  {line}" for line in reason_lines(judgement))]

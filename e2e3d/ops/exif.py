@@ -151,13 +151,25 @@ def _image_direction(gps: Mapping[int, Any]) -> float | None:
 
 def _degrees(value: Any, reference: Any, negative: str, limit: float) -> float | None:
     parts = [_number(part) for part in value] if isinstance(value, tuple) else [_number(value)]
-    known = [part for part in parts if part is not None]
-    if not known or len(known) != len(parts):
+    known = _known_parts(parts)
+    if not known:
         return None
     degrees = sum(part / 60**i for i, part in enumerate(known))
     if _text(reference).upper().startswith(negative):
         degrees = -degrees
     return degrees if abs(degrees) <= limit else None
+
+
+def _known_parts(parts: list[float | None]) -> list[float]:
+    """Degrees, minutes and seconds up to the first that is undefined (0/0), where the last one says the rest.
+
+    Nothing where whole degrees or minutes are all that is known: that may be kilometres away.
+    """
+    known = [part for part in parts if part is not None]
+    undefined = parts[len(known) :]
+    if any(part is not None for part in undefined) or (undefined and known and known[-1] % 1 == 0):
+        return []
+    return known
 
 
 def _taken_at(main: Mapping[int, Any], details: Mapping[int, Any]) -> str | None:

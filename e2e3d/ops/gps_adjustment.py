@@ -82,10 +82,11 @@ def _deviation_m(stated_m: float | None, estimated_m: float) -> float:
 
 def _focal_change(before: pycolmap.Reconstruction, after: pycolmap.Reconstruction) -> float:
     """The largest relative change of a focal length."""
-    return max(
-        abs(after.camera(camera_id).mean_focal_length() / camera.mean_focal_length() - 1)
+    changes = [
+        float(abs(after.camera(camera_id).mean_focal_length() / camera.mean_focal_length() - 1))
         for camera_id, camera in before.cameras.items()
-    )
+    ]
+    return max(changes)
 
 
 def _adjusted(

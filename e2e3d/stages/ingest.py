@@ -93,6 +93,7 @@ def _ingest(file: IngestFile, intrinsics: Intrinsics | None, config: IngestConfi
         sharpness=measures.sharpness,
         exposure=measures.exposure,
         thumbprint=measures.thumbprint,
+        white_level=decoded.white_level,
         problems=problems + exposure_problems(measures),
         attitude=tags.attitude,
     )

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import ray
 
+from e2e3d.data.judgement import Judgement
 from e2e3d.data.photo import Photo
 from e2e3d.data.service.jobs import Fence, JobRecord
 from e2e3d.data.service.lifecycle import Happening
@@ -26,6 +27,7 @@ from e2e3d.errors import CancelledError, E2E3DError, MachineError
 from e2e3d.jobs.cancel import CancelToken, cancel_on_signals
 from e2e3d.jobs.forecast import TYPICAL_MEGAPIXELS, stage_seconds
 from e2e3d.jobs.history import History
+from e2e3d.jobs.manifest import read_manifest
 from e2e3d.jobs.options import Options
 from e2e3d.jobs.progress import ProgressModel
 from e2e3d.jobs.run import RunRequest, configure, run_and_export
@@ -71,6 +73,7 @@ class Attempt:
         self._database = database
         self._fence = fence
         self._folder = folder
+        self._out = folder / "out"
         self._cancel = CancelToken()
 
     def run(self) -> int:
@@ -86,9 +89,10 @@ class Attempt:
                 with _logging_to(journal, level, self._members(job)):
                     log.info("attempt %d begins", self._fence.attempt)
                     happening, error = self._work(job, journal)
+                judgement = self._judgement() if error is None else None
                 keep = datetime.timedelta(days=self._settings.retention_days_results)
                 self._database.retry(
-                    lambda session: leases.finish(session, self._fence, happening, now(), keep, error),
+                    lambda session: leases.finish(session, self._fence, happening, now(), keep, error, judgement),
                     timeout_s=600.0,
                 )
                 bell.ring(job.user_id)
@@ -161,10 +165,9 @@ class Attempt:
         )
         try:
             self._tell_ray_job()
-            out = self._folder / "out"
-            results, _ = run_and_export(request, config, executor, out)
+            results, _ = run_and_export(request, config, executor, self._out)
             journal.stage("publish", 0, 1)
-            publisher.publish(out, lambda done, total: journal.stage("publish", done, total))
+            publisher.publish(self._out, lambda done, total: journal.stage("publish", done, total))
             self._remember(job, results.photos, executor.stats)
         finally:
             history.save()
@@ -188,6 +191,10 @@ class Attempt:
             known_distance=None if distance is None else (distance[0], distance[1], float(distance[2])),
             keep_depth="depth" in job.outputs,
         )
+
+    def _judgement(self) -> Judgement | None:
+        """What the finished result is worth."""
+        return read_manifest(self._out).judgement
 
     def _tell_ray_job(self) -> None:
         """Leave what Ray calls this driver and its cluster for the runner, which waits for the end of its workers."""

@@ -15,6 +15,7 @@ from e2e3d.cli import app
 from e2e3d.client.actions import assignments
 from e2e3d.client.display import job_display, size, time_range
 from e2e3d.client.models import Event
+from e2e3d.data.judgement import Judgement, Reason
 from e2e3d.data.service.lifecycle import Happening
 from e2e3d.errors import ReconstructionError, SettingsError
 from tests.live import EMAIL, PASSWORD, LiveService
@@ -61,6 +62,22 @@ def test_from_photographs_to_results(signed_in: LiveService, photographs: Path, 
     assert command("delete", "--sets", image_set).exit_code == 0
     assert job not in printed("list")
     assert printed("upload", photographs) != image_set  # its set has gone
+
+
+@pytest.mark.slow
+def test_a_doubtful_model_is_never_called_ready_without_its_reasons(signed_in: LiveService, photographs: Path) -> None:
+    job = printed("submit", printed("upload", photographs), "--quality", "preview")
+    judgement = Judgement("doubtful", (Reason("imprecise", "Points lie 2 pixels off.", "Keep the focus fixed."),))
+    signed_in.end(signed_in.begin(job), judgement=judgement)
+    watched = command("watch", job)
+    assert watched.exit_code == 0
+    assert "succeeded, doubtful" in watched.stderr
+    assert "ready, but doubtful" in watched.stderr
+    assert "[imprecise] Points lie 2 pixels off." in watched.stderr
+    assert "Keep the focus fixed." in watched.stderr
+    listed = next(line for line in printed("list").splitlines() if job in line)
+    assert "doubtful" in listed
+    assert "succeeded" not in listed
 
 
 def test_json_is_for_programs(signed_in: LiveService, photographs: Path, tmp_path: Path) -> None:

@@ -7,15 +7,19 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from e2e3d.data.judgement import Judgement, Reason
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import LeftOut
+from e2e3d.jobs.judgement import judge_run
 from e2e3d.jobs.photo_states import photo_states
 from e2e3d.jobs.report import render_report
 from e2e3d.jobs.report.drawings import histogram, match_graph
 from e2e3d.jobs.report.imagery import depth_colors
-from e2e3d.jobs.report.verdict import judge
+from e2e3d.jobs.report.verdict import describe
 from e2e3d.jobs.results import Results
 from tests.synthetic import facts, sample_results
+
+GOOD_MODEL = Judgement("good")
 
 
 class Page(HTMLParser):
@@ -51,7 +55,8 @@ def results() -> Results:
 
 @pytest.fixture(scope="module")
 def html(results: Results) -> str:
-    return render_report(results, facts(), results.textured.load())
+    textured = results.textured.load()
+    return render_report(results, facts(), textured, judge_run(results, textured))
 
 
 def test_the_page_stands_alone(html: str) -> None:
@@ -97,7 +102,7 @@ def test_names_are_escaped(results: Results) -> None:
         results.photos[6],
     )
     mapping = replace(results.mapping, left_out=(LeftOut(evil, "no-overlap", "<b>none</b>"),))
-    html = render_report(replace(results, photos=photos, mapping=mapping), facts(), results.textured.load())
+    html = render_report(replace(results, photos=photos, mapping=mapping), facts(), results.textured.load(), GOOD_MODEL)
     assert "<script" not in html
     assert "<b>none</b>" not in html
     assert "&lt;script&gt;" in html
@@ -105,15 +110,16 @@ def test_names_are_escaped(results: Results) -> None:
 
 def test_the_verdict_follows_the_facts(results: Results) -> None:
     states = photo_states(results.photos, results.mapping)
-    mixed = judge(results.mapping, states, 0.9)
+    mixed = describe(results.mapping, states, 0.9, GOOD_MODEL)
     assert mixed.level == "fair"
     assert "5 of 7" in mixed.headline
     assert any("do not connect" in sentence for sentence in mixed.advice)
     whole = replace(results.mapping, component_sizes=(5,), left_out=())
-    good = judge(whole, states[:5], 0.9)
-    assert (good.level, good.advice) == ("good", ())
-    blurred = replace(whole, scene=replace(whole.scene, errors_px=np.full(10, 2.0, np.float32)))
-    assert judge(blurred, states[:5], 0.9).level == "poor"
+    good = describe(whole, states[:5], 0.9, GOOD_MODEL)
+    assert (good.level, good.reasons, good.advice) == ("good", (), ())
+    doubtful = describe(whole, states[:5], 0.9, Judgement("doubtful", (Reason("imprecise", "It is soft.", "Focus."),)))
+    assert (doubtful.level, doubtful.reasons, doubtful.advice) == ("poor", ("It is soft.",), ("Focus.",))
+    assert "doubtful" in doubtful.headline
 
 
 def test_coverage_is_the_share_of_pixels_that_see_the_model(html: str, results: Results) -> None:
@@ -124,7 +130,7 @@ def test_coverage_is_the_share_of_pixels_that_see_the_model(html: str, results: 
 
 def test_a_scene_without_matches_or_errors_is_drawn(results: Results) -> None:
     empty = replace(results.matches[0].load(), pairs=np.zeros((0, 2), np.int32), offsets=np.zeros(1, np.int64))
-    html = render_report(replace(results, matches=(Ref.of(empty),)), facts(), results.textured.load())
+    html = render_report(replace(results, matches=(Ref.of(empty),)), facts(), results.textured.load(), GOOD_MODEL)
     assert "matches no other photograph" in html
     assert histogram(np.zeros(0, np.float32)) == ""
     assert "circle" in match_graph(["a"], np.zeros((0, 2), np.int32), np.zeros(0, np.int64), [False])

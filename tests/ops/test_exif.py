@@ -121,6 +121,44 @@ def test_a_damaged_exif_block_costs_the_tags_only():
     assert read_tags(open_photo(bytes(data))) == PhotoTags()
 
 
+UNDEFINED = IFDRational(0, 0)
+
+
+def test_undefined_seconds_after_minutes_with_decimals():
+    """As a phone wrote it: 35 degrees 18.8115 minutes south."""
+    minutes = IFDRational(1881150, 100000), IFDRational(322083, 100000)
+    position = tags(gps=gps((35.0, minutes[0], UNDEFINED), "S", (149.0, minutes[1], UNDEFINED), "E", t6=UNDEFINED)).gps
+    assert position.latitude_deg == pytest.approx(-35.3135, abs=5e-5)
+    assert position.longitude_deg == pytest.approx(149.0537, abs=5e-5)
+    assert position.altitude_m is None
+
+
+def test_undefined_minutes_after_degrees_with_decimals():
+    position = tags(gps=gps((46.8425, UNDEFINED, UNDEFINED), "N", (91.9945, UNDEFINED, UNDEFINED), "W")).gps
+    assert (position.latitude_deg, position.longitude_deg) == pytest.approx((46.8425, -91.9945))
+
+
+@pytest.mark.parametrize(
+    "latitude",
+    [
+        (46.0, 50.0, UNDEFINED),  # somewhere within 1.8 km
+        (46.0, UNDEFINED, UNDEFINED),
+        (46.5, UNDEFINED, 30.0),
+        (UNDEFINED, 50.5, 30.0),
+        (UNDEFINED, UNDEFINED, UNDEFINED),
+    ],
+)
+def test_what_is_undefined_gives_no_position(latitude):
+    assert tags(gps=gps(latitude)).gps is None
+
+
+@pytest.mark.parametrize("tag", [0x920A, 0xA405, 0xA404, 0xA20E])
+def test_other_undefined_values_are_missing(tag):
+    found = tags(details={tag: UNDEFINED}, gps=gps())
+    assert (found.focal_mm, found.focal_35mm, found.sensor_width_mm) == (None, None, None)
+    assert found.gps is not None
+
+
 def with_xmp(packet: str, gps_tags=None) -> PhotoTags:
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, "JPEG", exif=exif_of(None, None, gps_tags), xmp=packet.encode())

@@ -43,6 +43,7 @@ class JobRecord:
         eta_low_s: lower, and `eta_high_s` upper estimate of the remaining seconds.
         cancel_requested_at: when somebody asked to cancel a running job.
         retry_of: the job that this one repeats, perhaps with other settings.
+        judgement: of its model: ``verdict``, and ``reasons`` with ``code``, ``message``, ``action``.
     """
 
     id: str
@@ -71,6 +72,7 @@ class JobRecord:
     error_code: str | None
     error_message: str | None
     error_hint: str | None
+    judgement: Mapping[str, Any] | None
     created_at: datetime.datetime
     queued_at: datetime.datetime
     started_at: datetime.datetime | None

@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.data.judgement import Judgement, Signs
 from e2e3d.data.mesh import TexturedMesh
 from e2e3d.data.scene import Scene
 from e2e3d.data.stats import StageStats
 from e2e3d.jobs.photo_states import PhotoState, photo_states
 from e2e3d.jobs.report.drawings import histogram, layout_drawings, match_graph
 from e2e3d.jobs.report.imagery import ViewPictures, file_thumbnail, side_pictures, view_pictures
-from e2e3d.jobs.report.verdict import judge
+from e2e3d.jobs.report.still_pictures import still_pictures
+from e2e3d.jobs.report.verdict import describe
 from e2e3d.jobs.results import Results, RunFacts
+from e2e3d.ops.evaluation.weigh_signs import LIMITS
 from e2e3d.ops.render import Renderer
 
 _PICTURED = 150
@@ -37,7 +40,7 @@ class PhotoCard:
     matched: int
 
 
-def render_report(results: Results, facts: RunFacts, textured: TexturedMesh) -> str:
+def render_report(results: Results, facts: RunFacts, textured: TexturedMesh, judgement: Judgement) -> str:
     """The report as HTML text without any reference to other files or hosts."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -57,12 +60,14 @@ def render_report(results: Results, facts: RunFacts, textured: TexturedMesh) -> 
     return environment.get_template("report.html.j2").render(
         version=metadata.version("e2e3d"),
         facts=facts,
-        verdict=judge(results.mapping, states, float(np.mean(coverage)) if coverage else 0.0),
+        verdict=describe(results.mapping, states, float(np.mean(coverage)) if coverage else 0.0, judgement),
+        signs=_sign_rows(judgement.signs),
         figures=_figures(results, textured, states, facts),
         sides=side_pictures(renderer, scene, textured.mesh),
         layouts=(("From above", above), ("From the side", side)),
         graph=_graph(results),
         errors=histogram(scene.errors_px),
+        still=still_pictures(results),
         cards=sorted(cards, key=lambda card: card.state.state == "registered"),
         stages=_stage_rows(facts.stats),
         settings=_setting_rows(facts.settings),
@@ -159,6 +164,18 @@ def _setting_rows(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
             rows += [(f"{stage}.{name}", str(value)) for name, value in values.items()]
         else:
             rows.append((stage, str(values)))
+    return rows
+
+
+def _sign_rows(signs: Signs | None) -> list[dict[str, str]]:
+    """What was measured, its value, and the limit beyond which it makes a model doubtful."""
+    rows = []
+    for limit in LIMITS if signs is not None else ():
+        value = getattr(signs, limit.sign)
+        if value is not None:
+            bound = f"at least {limit.least:g}" if limit.least is not None else f"at most {limit.most:g}"
+            mark = "" if limit.allows(value) else "✕"
+            rows.append({"label": limit.label, "value": f"{value:.3g}", "limit": bound, "mark": mark})
     return rows
 
 

@@ -1,4 +1,4 @@
-"""The report's judgement: what a photographer should think of the model, and what to do better next time."""
+"""The judgement in words: what a photographer should think of the model, and what to do better next time."""
 
 from __future__ import annotations
 
@@ -7,43 +7,53 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from e2e3d.data.judgement import DOUBTFUL, Judgement
 from e2e3d.data.scene import Mapping
 from e2e3d.jobs.photo_states import PhotoState
 from e2e3d.jobs.summary import fit_words
 from e2e3d.ops.formats.cameras import georeference_document
 
-_SHARP_PX, _SOFT_PX = 1.0, 1.6
-_FEW = 0.6
+_SHARP_PX = 1.0
 _NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`level` is ``good``, ``fair`` or ``poor``; `headline` one sentence; `details` and `advice` whole sentences."""
+    """What the report begins with.
+
+    Attributes:
+        level: ``good``, ``fair`` (good, with gaps) or ``poor`` (doubtful).
+        headline: one sentence; `reasons`, `details` and `advice` are whole sentences.
+        reasons: why the model is doubted.
+    """
 
     level: str
     headline: str
+    reasons: tuple[str, ...]
     details: tuple[str, ...]
     advice: tuple[str, ...]
 
 
-def judge(mapping: Mapping, states: Sequence[PhotoState], coverage: float) -> Verdict:
-    """Judge the result; `coverage` is the mean share of the photographs' pixels that the model explains."""
+def describe(mapping: Mapping, states: Sequence[PhotoState], coverage: float, judgement: Judgement) -> Verdict:
+    """Put the judgement into words; `coverage` is the mean share of the photographs' pixels that the model explains."""
     registered = sum(state.state == "registered" for state in states)
     share = registered / max(len(states), 1)
     errors = mapping.scene.errors_px
     error = float(np.median(errors)) if len(errors) else float("inf")
     level = "good" if share >= _NEARLY_ALL and error <= _SHARP_PX else "fair"
-    if share < _FEW or error > _SOFT_PX:
+    if judgement.verdict == DOUBTFUL:
         level = "poor"
     words = {
         "good": "The reconstruction worked well",
         "fair": "The reconstruction worked, with gaps",
-        "poor": "The reconstruction is incomplete or imprecise",
+        "poor": "This model is doubtful",
     }
     used = "all" if registered == len(states) else str(registered)
     headline = f"{words[level]}: {used} of {len(states)} photographs are part of the model."
-    return Verdict(level, headline, _details(mapping, error, coverage), _advice(mapping, states, error, coverage))
+    reasons = tuple(reason.message for reason in judgement.reasons)
+    actions = tuple(dict.fromkeys(reason.action for reason in judgement.reasons))
+    advice = actions + _advice(mapping, states, error, coverage)
+    return Verdict(level, headline, reasons, _details(mapping, error, coverage), advice)
 
 
 def _details(mapping: Mapping, error: float, coverage: float) -> tuple[str, ...]:
@@ -62,6 +72,7 @@ def _details(mapping: Mapping, error: float, coverage: float) -> tuple[str, ...]
         precision,
         f"The model explains {100 * coverage:.0f} % of what the photographs show, on average.",
         frames.get(mapping.scene.frame, frames["arbitrary"]) + gps,
+        *(f"{note.message} ({len(note.photographs)} photographs)" for note in mapping.lens_notes),
         *(remark.message for remark in mapping.scene.remarks),
     )
 

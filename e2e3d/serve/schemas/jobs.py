@@ -130,6 +130,23 @@ class ErrorView(BaseModel):
     action: str = Field(description="What you can do about it.")
 
 
+class ReasonView(BaseModel):
+    """Why a model is doubted, or why there is none."""
+
+    code: str
+    message: str
+    action: str = Field(description="What you can do about it.")
+
+
+class JudgementView(BaseModel):
+    """What the model of a job is worth."""
+
+    verdict: Literal["good", "doubtful", "failed"] = Field(
+        description="`doubtful`: there is a model, but signs speak against it; `failed`: there is none."
+    )
+    reasons: list[ReasonView] = Field(description="Empty when good.")
+
+
 class JobView(BaseModel):
     """A job."""
 
@@ -155,6 +172,7 @@ class JobView(BaseModel):
     cancel_requested: bool
     forecast: ForecastView | None
     error: ErrorView | None
+    judgement: JudgementView | None = Field(description="Of a job that succeeded or failed.")
     result_bytes: int
     created_at: datetime.datetime
     started_at: datetime.datetime | None
@@ -217,4 +235,11 @@ def _fields(job: JobRecord, place: int | None) -> dict[str, Any]:
         "cancel_requested": job.cancel_requested_at is not None,
         "forecast": forecast,
         "error": error,
+        "judgement": _judgement(job, error),
     }
+
+
+def _judgement(job: JobRecord, error: ErrorView | None) -> JudgementView | None:
+    if job.state == "failed" and error is not None:
+        return JudgementView(verdict="failed", reasons=[ReasonView(**error.model_dump())])
+    return None if job.judgement is None else JudgementView(**job.judgement)

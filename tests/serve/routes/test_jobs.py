@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from e2e3d.data.judgement import Judgement, Reason
 from e2e3d.data.service.jobs import Fence, ProgressUpdate
 from e2e3d.data.service.lifecycle import Happening
 from e2e3d.data.service.qualities import QUALITIES
@@ -43,9 +44,15 @@ class Jobs:
         assert job is not None
         return Fence(job.id, "tests", job.attempt)
 
-    def end(self, fence: Fence, happening: Happening, error: InputError | None = None) -> None:
+    def end(
+        self,
+        fence: Fence,
+        happening: Happening,
+        error: InputError | None = None,
+        judgement: Judgement | None = None,
+    ) -> None:
         with self.api.services.database.session() as session:
-            assert leases.finish(session, fence, happening, now(), KEEP, error) is not None
+            assert leases.finish(session, fence, happening, now(), KEEP, error, judgement) is not None
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +199,22 @@ def test_a_life_over_http(one: Jobs, opened: Api) -> None:
     assert (again["state"], again["retry_of"], again["name"]) == ("queued", job, "life")
     assert one.call("DELETE", f"/jobs/{job}").status_code == 204
     assert problem_of(one.call("GET", f"/jobs/{job}")) == (404, "job-missing")
+
+
+def test_the_judgement_stands_in_the_job(one: Jobs) -> None:
+    doubtful, failed = one.submit().json()["id"], one.submit().json()["id"]
+    assert one.call("GET", f"/jobs/{doubtful}").json()["judgement"] is None
+    judgement = Judgement("doubtful", (Reason("imprecise", "It is soft.", "Focus."),))
+    one.end(one.begin(), Happening.COMPLETED, judgement=judgement)
+    one.end(one.begin(), Happening.REFUSED, InputError("too-few", "Too few.", "Take more."))
+    assert one.call("GET", f"/jobs/{doubtful}").json()["judgement"] == {
+        "verdict": "doubtful",
+        "reasons": [{"code": "imprecise", "message": "It is soft.", "action": "Focus."}],
+    }
+    assert one.call("GET", f"/jobs/{failed}").json()["judgement"] == {
+        "verdict": "failed",
+        "reasons": [{"code": "too-few", "message": "Too few.", "action": "Take more."}],
+    }
 
 
 def test_jobs_of_others_do_not_exist(one: Jobs, opened: Api) -> None:

@@ -51,6 +51,7 @@ class JobRow(Base):
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(Text)
     error_hint: Mapped[str | None] = mapped_column(Text)
+    judgement: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime.datetime] = mapped_column(default=now)
     queued_at: Mapped[datetime.datetime] = mapped_column(default=now)
     started_at: Mapped[datetime.datetime | None]

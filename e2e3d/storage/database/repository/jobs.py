@@ -70,6 +70,8 @@ def announce(session: Session, job: JobRecord, now: datetime.datetime) -> int:
 def state_data(job: JobRecord) -> dict[str, Any]:
     """What an event says of a job."""
     data: dict[str, Any] = {"job_id": job.id, "state": job.state, "name": job.name, "attempt": job.attempt}
+    if job.judgement is not None:
+        data["judgement"] = dict(job.judgement)
     if job.error_code is not None:
         data["error"] = {"code": job.error_code, "message": job.error_message, "action": job.error_hint}
     return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, bindparam, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from e2e3d.data.judgement import Judgement
 from e2e3d.data.service.jobs import Fence, JobRecord, NewResult, ProgressUpdate
 from e2e3d.data.service.lifecycle import Happening, State, attempts_after, next_state
 from e2e3d.data.stats import StageStats
@@ -181,16 +183,20 @@ def finish(
     now: datetime.datetime,
     keep: datetime.timedelta,
     error: E2E3DError | None = None,
+    judgement: Judgement | None = None,
 ) -> JobRecord | None:
     """End, or give back, a running job whose lease is `fence`; None when the lease is lost.
 
-    `happening` is ``completed``, ``refused`` (with its `error`), ``stopped``, ``released`` or ``crashed``; the results
-    of a job that has ended are kept for `keep`.
+    `happening` is ``completed`` (with the `judgement` of its model), ``refused`` (with its `error`), ``stopped``,
+    ``released`` or ``crashed``; the results of a job that has ended are kept for `keep`.
     """
     query = select(JobRow).where(JobRow.id == fence.job_id, *_holds(fence)).with_for_update()
     row = session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
     if row is None:
         return None
+    if judgement is not None:
+        reasons = [dataclasses.asdict(reason) for reason in judgement.reasons]
+        row.judgement = {"verdict": judgement.verdict, "reasons": reasons}
     return _end(session, row, happening, now, keep, error)
 
 

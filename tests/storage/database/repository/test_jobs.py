@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from e2e3d.data.judgement import Judgement, Reason
 from e2e3d.data.service.jobs import Fence, JobFilter, JobRecord, NewJob, NewResult, ProgressUpdate
 from e2e3d.data.service.lifecycle import Happening
 from e2e3d.data.stats import StageStats
@@ -55,6 +56,19 @@ def finish(
 ) -> JobRecord | None:
     with database.session() as session:
         return leases.finish(session, fence, happening, now(), KEEP, error)
+
+
+def test_a_finished_job_carries_the_judgement_of_its_model(database: Database) -> None:
+    user = add_user(database)
+    add_job(database, user)
+    judgement = Judgement("doubtful", (Reason("imprecise", "It is soft.", "Focus."),))
+    with database.session() as session:
+        end = leases.finish(session, fence_of(claim(database)), Happening.COMPLETED, now(), KEEP, None, judgement)
+    assert end is not None
+    told = {"verdict": "doubtful", "reasons": [{"code": "imprecise", "message": "It is soft.", "action": "Focus."}]}
+    assert end.judgement == told
+    with database.reading() as session:
+        assert events.after(session, user, 0)[-1].data["judgement"] == told
 
 
 def types_of(database: Database, user_id: str) -> list[str]:

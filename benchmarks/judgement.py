@@ -1,0 +1,236 @@
+"""How often the final judgement is wrong: runs that are known to be sound and runs that are known to be broken.
+
+usage: python benchmarks/judgement.py DATA OUT [NAME...]    run what is missing (of these runs), print the table
+       python benchmarks/judgement.py DATA OUT --table      judge the stored signs anew, print the table
+
+The truth of a run does not come from the judgement: its cameras are compared with surveyed ones or, where a set has
+none, with those of the whole clean set, and its model with the clean photographs. See :func:`truth_of`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from disturb import STAGE as DISTURB
+from disturb import DisturbConfig
+from judgement_cases import FOCAL_PX, Case, Shot, cases, load_shots
+from PIL import Image
+
+from e2e3d.data.judgement import Signs
+from e2e3d.errors import E2E3DError
+from e2e3d.jobs import pipeline
+from e2e3d.jobs.inprocess import InProcessExecutor
+from e2e3d.jobs.judgement import measure_signs
+from e2e3d.jobs.references import read_cameras, stem
+from e2e3d.jobs.results import Results
+from e2e3d.jobs.run import configure
+from e2e3d.jobs.source import read_source
+from e2e3d.ops.evaluation.cameras import align_cameras, camera_error
+from e2e3d.ops.evaluation.rephotography import rephotograph, view_score
+from e2e3d.ops.evaluation.weigh_signs import weigh
+from e2e3d.ops.render import Renderer
+from e2e3d.storage.store import ArtifactStore
+
+SURVEYED = {
+    "strecha_fountain_p11": "gt_dense_cameras",
+    "fountain_twin": "gt_model",
+}
+SETTINGS: dict[str, object] = {
+    "features.max_size_px": 1000,
+    "features.max_features": 2500,
+    "depth.max_size": 256,
+    "mesh.max_faces": 12_000,
+    "texture.atlas_size_px": 1024,
+}
+FAR, TURNED_DEG, HALF, BLURRED = 0.01, 2.0, 0.7, 0.12
+"""Broken: a camera so far off (share of the cameras' extent) or turned, so few of the photographs, or a correlation
+with the clean photographs that is so much lower than that of the whole clean set."""
+WIDTH_PX = 400
+
+
+def main() -> None:
+    """Run and print."""
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    data, out = Path(sys.argv[1]), Path(sys.argv[2])
+    names = sys.argv[3:]
+    runs = out / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    for case in cases(data):
+        target = runs / f"{case.name.replace(' ', '_')}.json"
+        if (not names or case.name in names) and not target.exists():
+            target.write_text(json.dumps(run_case(case, data, out), indent=1))
+            print(target.stem, flush=True)
+    stored = [json.loads(path.read_text()) for path in sorted(runs.glob("*.json"))]
+    print(table(stored))
+
+
+def run_case(case: Case, data: Path, out: Path) -> dict[str, Any]:
+    """Signs and truth of one run."""
+    shots = case.change(load_shots(data, case.base, case.step, case.count))
+    folder = out / "photographs" / case.name.replace(" ", "_")
+    _write(shots, folder)
+    executor = InProcessExecutor(ArtifactStore(str(out / "store")), device="cpu")
+    began_s = time.process_time()
+    try:
+        results = reconstruct(case, folder, data, out, executor)
+    except E2E3DError as error:
+        return {"name": case.name, "failed": error.code, "cpu_s": time.process_time() - began_s}
+    run_s = time.process_time() - began_s
+    textured = results.textured.load()
+    signs = measure_signs(results, textured)
+    judged_s = time.process_time() - began_s - run_s
+    truth = truth_of(case, shots, results, data, out)
+    return {
+        "name": case.name,
+        "signs": dataclasses.asdict(signs),
+        "truth": truth,
+        "cpu_s": run_s,
+        "stages": {stats.stage: round(stats.cpu_s, 1) for stats in executor.stats},
+        "judgement_cpu_s": judged_s,
+    }
+
+
+def reconstruct(case: Case, folder: Path, data: Path, out: Path, run: InProcessExecutor) -> Results:
+    """The pipeline, with the cameras damaged where the case says so."""
+    config = configure("preview", SETTINGS | case.settings)
+    matrix = _intrinsics(case, folder, out)
+    files = read_source(folder, run, data / case.base / "masks" if case.masks else None, config.frames)
+    photos = pipeline.check_photos(files, None if matrix is None else pipeline.read_intrinsics(matrix), config, run)
+    usable = [photo for photo in photos if photo.usable]
+    found, matches = pipeline.find_matches(usable, False, config, run)
+    mapped = pipeline.map_cameras(usable, None, None, None, config, run, found, matches)
+    if case.disturb != DisturbConfig():
+        (mapped,) = run.map(DISTURB, [mapped], case.disturb)
+    registered = [usable[image.photo_index] for image in mapped.load().scene.images]
+    views = pipeline.views_with_sources(pipeline.undistort_photos(registered, mapped, config, run))
+    depths, cloud = pipeline.measure_surface(views, config, run)
+    surface = pipeline.make_mesh(cloud, views, depths, config, run)
+    textured = pipeline.texture_mesh(surface, mapped, registered, config, run)
+    return Results(
+        photos=photos,
+        photo_files=(),
+        mapping=mapped.load(),
+        features=tuple(found),
+        matches=tuple(matches),
+        views=tuple(views),
+        depths=tuple(depths),
+        cloud=cloud,
+        mesh=surface,
+        textured=textured,
+    )
+
+
+def truth_of(case: Case, shots: list[Shot], results: Results, data: Path, out: Path) -> dict[str, Any]:
+    """Whether a run is ``sound`` or ``broken``, and by what."""
+    scene = results.mapping.scene
+    poses = {image.name: image.cam_from_world for image in scene.images}
+    reference = _reference(case, poses, data, out)
+    found = {stem(name): pose for name, pose in poses.items() if stem(name) in reference}
+    wanted = {stem(shot.name): reference[stem(shot.name)] for shot in shots if stem(shot.name) in reference}
+    share = len(found) / max(1, len(shots))
+    facts: dict[str, Any] = {"registered": share, "foreign": len(poses) - len(found), "frame": scene.frame}
+    if len(found) >= 3:
+        error = camera_error(found, wanted)
+        centres = np.array([np.linalg.solve(pose[:, :3], -pose[:, 3]) for pose in wanted.values()])
+        extent = float(np.linalg.norm(np.ptp(centres, axis=0)))
+        facts |= {"position": error.position_max / extent, "rotation_deg": error.rotation_max_deg}
+        if case.moves_centre:  # a shifted principal point and a turned camera are the same photograph
+            facts["rotation_deg"] = 0.0
+        if scene.frame == "georeferenced" and case.base == "brighton":
+            facts["turned_over"] = bool(align_cameras(found, wanted).rotation[2, 2] < 0)
+    facts["ncc"] = _clean_correlation(case, results, data)
+    usual = _usual_correlation(case, facts["ncc"], out)
+    faults = {
+        "cameras": facts.get("position", 9.0) > FAR or facts.get("rotation_deg", 180.0) > TURNED_DEG,
+        "half": share < HALF,
+        "turned over": facts.get("turned_over", False),
+        "surface": facts["ncc"] < usual - BLURRED,
+    }
+    return facts | {"broken": [fault for fault, holds in faults.items() if holds]}
+
+
+def _reference(case: Case, poses: dict[str, Any], data: Path, out: Path) -> dict[str, Any]:
+    """Surveyed poses, or those of the whole clean set, which is run first."""
+    if case.base in SURVEYED:
+        return {stem(name): pose for name, pose in read_cameras(data / case.base / SURVEYED[case.base]).items()}
+    stored = out / f"{case.base}.poses.json"
+    if case.name == case.base:
+        stored.write_text(json.dumps({name: pose.tolist() for name, pose in poses.items()}))
+    return {stem(name): np.array(pose) for name, pose in json.loads(stored.read_text()).items()}
+
+
+def _clean_correlation(case: Case, results: Results, data: Path) -> float:
+    """Mean local correlation of the model with the clean photographs, where cameras show these."""
+    renderer = Renderer(results.textured.load())
+    clean = {shot.name: shot.image for shot in load_shots(data, case.base, 1, None)}
+    scene = results.mapping.scene
+    scores = [
+        view_score(rephotograph(renderer, scene.camera_of(image), image.cam_from_world, WIDTH_PX), clean[image.name])
+        for image in scene.images[::2]
+        if image.name in clean and not case.moves_pixels
+    ]
+    return float(np.mean([score.ncc for score in scores])) if scores else 1.0
+
+
+def _usual_correlation(case: Case, ncc: float, out: Path) -> float:
+    stored = out / f"{case.base}.ncc.json"
+    if case.name == case.base:
+        stored.write_text(json.dumps(ncc))
+    return float(json.loads(stored.read_text()))
+
+
+def _write(shots: list[Shot], folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for shot in shots:
+        path = folder / shot.name
+        Image.fromarray(shot.image).save(path, quality=shot.quality, exif=shot.exif.tobytes())
+        if shot.hole:
+            content = bytearray(path.read_bytes())
+            middle = len(content) // 2
+            content[middle : middle + 16_000] = bytes(16_000)
+            path.write_bytes(content)
+
+
+def _intrinsics(case: Case, folder: Path, out: Path) -> Path | None:
+    if case.focal is None:
+        return None
+    width, height = Image.open(next(iter(sorted(folder.glob("*.jpg"))))).size
+    focal = case.focal * FOCAL_PX[case.base] * width
+    path = out / f"{folder.name}.K.txt"
+    path.write_text(f"{focal} 0 {width / 2}\n0 {focal} {height / 2}\n0 0 1\n")
+    return path
+
+
+def table(stored: list[dict[str, Any]]) -> str:
+    """One line a run, and how often the judgement was wrong."""
+    lines, count = [], {(broken, told): 0 for broken in (False, True) for told in (False, True)}
+    for run in stored:
+        if "failed" in run:
+            count[True, True] += 1
+            lines.append(f"{run['name']:<30} failed     {run['failed']}")
+            continue
+        judgement = weigh(Signs(**run["signs"]))
+        broken = bool(run["truth"]["broken"])
+        count[broken, judgement.verdict != "good"] += 1
+        wrong = "  <-- wrong" if broken != (judgement.verdict != "good") else ""
+        codes = ", ".join(reason.code for reason in judgement.reasons)
+        truth = ", ".join(run["truth"]["broken"]) or "sound"
+        lines.append(f"{run['name']:<30} {judgement.verdict:<10} {truth:<24} {codes}{wrong}")
+    lines += [
+        f"sound runs  {count[False, False] + count[False, True]:3d}, false alarms {count[False, True]}",
+        f"broken runs {count[True, False] + count[True, True]:3d}, missed {count[True, False]}",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

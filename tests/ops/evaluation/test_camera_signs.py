@@ -1,0 +1,78 @@
+"""The signs of cameras and points have the values that exact scenes give them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from e2e3d.data.scene import Camera, Scene, SceneImage
+from e2e3d.ops.evaluation.camera_signs import (
+    error_ratio,
+    focal_length_px,
+    lens_distortion,
+    points_a_photograph,
+    principal_shift,
+    triangulation_angle_deg,
+    view_elevation_deg,
+    weakest_link,
+)
+
+PINHOLE = Camera(1, "PINHOLE", 800, 600, (500.0, 500.0, 400.0, 300.0))
+
+
+def scene(observations: list[tuple[int, int]], points: np.ndarray, centres: np.ndarray) -> Scene:
+    """Cameras at `centres` that look along z; `observations` are (point, image), sorted."""
+    images = tuple(SceneImage(f"{i}", i, 1, np.column_stack([np.eye(3), -centre])) for i, centre in enumerate(centres))
+    point, image = np.array(observations, np.int32).T
+    errors = np.full(len(points), 0.4, np.float32)
+    return Scene(
+        (PINHOLE,),
+        images,
+        points,
+        np.zeros((len(points), 3), np.uint8),
+        errors,
+        image,
+        point,
+        np.zeros((len(point), 2)),
+    )
+
+
+def test_a_lens_without_distortion_moves_nothing() -> None:
+    assert lens_distortion(PINHOLE) == pytest.approx(0, abs=1e-12)
+    assert principal_shift(PINHOLE) == 0
+    assert focal_length_px(PINHOLE) == 500
+
+
+def test_the_corner_moves_as_the_lens_model_says() -> None:
+    # the corner lies at 1000/500 / 2 = 1 on the plane z = 1; the undistorted radius r solves r (1 + k r^2) = 1
+    assert lens_distortion(Camera(1, "SIMPLE_RADIAL", 800, 600, (500.0, 400.0, 300.0, 1.0))) == pytest.approx(
+        1 - 0.6823278, abs=1e-4
+    )
+
+
+def test_a_shifted_centre_is_a_share_of_the_longer_side() -> None:
+    assert principal_shift(replace(PINHOLE, params=(500.0, 500.0, 440.0, 270.0))) == pytest.approx(50 / 800)
+
+
+def test_the_weakest_link_is_the_thinnest_of_the_best_chain() -> None:
+    # 0-1 share 3 points, 1-2 share 2, 0-2 share 1: the chain 0-1-2 holds with 2
+    pairs = [(0, 1)] * 3 + [(1, 2)] * 2 + [(0, 2)]
+    observations = [(p, image) for p, pair in enumerate(pairs) for image in pair]
+    found = scene(observations, np.ones((6, 3)), np.zeros((3, 3)))
+    assert weakest_link(found) == 2
+    assert points_a_photograph(found).tolist() == [4, 5, 3]
+
+
+def test_parts_that_share_nothing_have_no_link() -> None:
+    observations = [(0, 0), (0, 1), (1, 2), (1, 3)]
+    assert weakest_link(scene(observations, np.ones((2, 3)), np.zeros((4, 3)))) == 0
+
+
+def test_angle_elevation_and_error() -> None:
+    centres = np.array([[-1.0, 0, 0], [1.0, 0, 0]])
+    found = scene([(0, 0), (0, 1)], np.array([[0.0, 0, 1]]), centres)
+    assert triangulation_angle_deg(found) == pytest.approx(90)
+    assert view_elevation_deg(found) == pytest.approx(90)  # they look along z, which is up
+    assert error_ratio(found) == pytest.approx(0.4)
+    large = replace(PINHOLE, width_px=4000, height_px=3000)
+    assert error_ratio(replace(found, cameras=(large,))) == pytest.approx(0.1)
