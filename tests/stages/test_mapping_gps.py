@@ -44,9 +44,9 @@ def flight(shared_data: Path, tmp_path_factory: pytest.TempPathFactory):
     found, matches = find_matches(photos, False, config, run)
 
     bare = [replace(photo, gps=None, attitude=None) for photo in photos]
-    scenes = {len(photos): map_cameras(bare, found, matches, None, None, config, run).load().scene}
+    scenes = {len(photos): map_cameras(bare, None, None, None, config, run, found, matches).load().scene}
     few = find_matches(bare[:STRIP], False, config, run)[1]
-    scenes[STRIP] = map_cameras(bare[:STRIP], found[:STRIP], few, None, None, config, run).load().scene
+    scenes[STRIP] = map_cameras(bare[:STRIP], None, None, None, config, run, found[:STRIP], few).load().scene
 
     def placed(spoil: Spoil, count: int, attitudes: bool) -> Scene:
         spoilt = [
