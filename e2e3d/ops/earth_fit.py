@@ -116,7 +116,8 @@ def _choose(consistent: Sequence[Candidate], cameras: LocatedCameras) -> tuple[C
     certain = len(plain) == 1
     stated = [one for one in consistent if one.reading in plain]
     if certain and stated:
-        return stated[0], None
+        share = heading_share(stated[0], cameras)
+        return stated[0], words.headings_differ() if share is not None and share <= 1 - _HEADINGS_AGREE else None
     left = stated or list(consistent)
     if len(left) > 1:
         left = [one for one in left if in_a_state(*one.origin[:2])] or left

@@ -93,6 +93,15 @@ def reading_open(positions: Sequence[GpsPosition], left: Sequence[Candidate], st
     return FrameRemark("gps-reading-unclear", message)
 
 
+def headings_differ() -> FrameRemark:
+    """The stated positions fit, but most stated headings do not."""
+    message = (
+        "The headings that the cameras state contradict the GPS positions: check the positions' letters N, S, E and "
+        "W (a wrong one cannot be seen on a line of cameras), and whether the pictures were turned after the flight."
+    )
+    return FrameRemark("gps-headings-differ", message)
+
+
 def disagreements(
     names: Sequence[str], centres: NDArray[np.float64], chosen: Candidate, refined: RefinedFit
 ) -> tuple[FrameRemark, ...]:
