@@ -29,6 +29,7 @@ _MAX_LENSES, _MAX_CROPPED_LENSES = 6, 3  # cropped and resized at will, every ph
 _OBSERVATIONS_AN_IMAGE = 300
 _FOCAL_SIGMAS, _GUESSED_FOCAL_SIGMA = {"exif": 0.2}, 0.5  # relative
 _UNDETERMINED = 0.25  # of these, what the observations leave of it
+_FAR = 0.25  # of these, from what EXIF says
 _CENTRE_SIGMA = 0.25  # of the longer side
 _DISTORTION_SIGMAS = (0.2, 0.1)
 
@@ -96,7 +97,9 @@ def undetermined_cameras(scene: Scene, photos: Sequence[Photo]) -> frozenset[int
         return frozenset()
     given = _numbers([image.camera_id for image in scene.images])
     bundle = bundle_of(sampled(scene), photos, Sharing.of_lenses(given))
-    far = np.abs(np.log(bundle.focals_px / bundle.known_focals_px)) > bundle.focal_sigmas
+    known = bundle.focal_sigmas < _GUESSED_FOCAL_SIGMA
+    tolerance = np.where(known, _FAR, 1.0) * bundle.focal_sigmas
+    far = np.abs(np.log(bundle.focals_px / bundle.known_focals_px)) > tolerance
     if not far.any():
         return frozenset()
     loose = adjust(bundle, _COARSE).focal_sigmas > _UNDETERMINED * bundle.focal_sigmas

@@ -155,7 +155,7 @@ def _mapping(
 
 STAGE = Stage(
     name="mapping",
-    version=8,
+    version=9,
     config=MappingConfig,
     output=Mapping,
     run=run,

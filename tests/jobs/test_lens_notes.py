@@ -2,11 +2,12 @@ from pathlib import Path
 
 import numpy as np
 
+from e2e3d.data.judgement import Judgement
 from e2e3d.data.photo import CameraGuess, Photo
 from e2e3d.data.scene import Camera, Mapping, Scene, SceneImage
 from e2e3d.jobs.manifest import MANIFEST_NAME, Counts, Manifest, read_manifest
 from e2e3d.jobs.photo_states import photo_states
-from e2e3d.jobs.report.verdict import judge
+from e2e3d.jobs.report.verdict import describe
 from e2e3d.jobs.summary import summary
 from e2e3d.ops.lens_notes import lens_notes
 
@@ -39,7 +40,7 @@ def test_photographs_manifest_report_and_info_say_which_lens_took_what(tmp_path:
     states = photo_states(PHOTOS, mapping)
     assert states[0].remarks == (notes[0].message,)
     assert states[3].remarks == (notes[1].message, notes[2].message)
-    assert any(notes[2].message in sentence for sentence in judge(mapping, states, 0.9).details)
+    assert any(notes[2].message in sentence for sentence in describe(mapping, states, 0.9, Judgement("good")).details)
     counts = Counts(5, 5, 0, 0.0, 0, 0, 0)
     manifest = Manifest("low", {}, {}, "", 1.0, counts, "upright", "arbitrary", None, (5,), (), states, (), notes)
     (tmp_path / MANIFEST_NAME).write_bytes(manifest.to_json())
