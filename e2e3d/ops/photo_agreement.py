@@ -32,6 +32,7 @@ _HARDLY = 0.1  # of the expected points of a cell
 _MIN_CELLS, _MOST_MISSING = 6, 0.35
 _MIN_AGAINST, _FEW_FIT = 30, 0.7
 _MOST_CONTRADICTING = 1 / 3
+_TYPICAL_FIT = 0.85
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,13 @@ def judge_photos(
         seen_share = float(seen.mean()) if len(seen) else 1.0
         found.append(PhotoAgreement(index, photos[index].name, tested, share, len(seen), seen_share, contradicts))
     return tuple(found)
+
+
+def refuted(agreement: Sequence[PhotoAgreement]) -> bool:
+    """Whether the photographs refute the whole model: their matches do not fit it, or too many contradict it."""
+    contradicting = sum(photo.contradicts for photo in agreement)
+    typical = float(np.median([photo.agreeing_share for photo in agreement])) if agreement else 0.0
+    return contradicting > _MOST_CONTRADICTING * len(agreement) or typical < _TYPICAL_FIT
 
 
 def take_out_contradicting(model: pycolmap.Reconstruction, agreement: Sequence[PhotoAgreement]) -> bool:

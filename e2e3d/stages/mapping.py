@@ -101,6 +101,8 @@ def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Ma
     database, fixed = sfm.build_database(inputs.photos, keypoints, blocks)
     model = polish(components[0], database, fixed, config.max_error_px)
     agreement = photo_agreement.judge_photos(model, inputs.photos, keypoints, blocks)
+    if left_out.mostly_still(parts) and photo_agreement.refuted(agreement):
+        raise left_out.stands_still_error()
     if photo_agreement.take_out_contradicting(model, agreement):
         model = polish(model, database, fixed, config.max_error_px)
     sfm.paint_points(model, [colors for _, colors in features])
