@@ -129,14 +129,13 @@ def find_matches(
         features.FeaturesInputs(_bytes(photo), _mask(photo), photo.width_px, photo.height_px, still, i if still else 0)
         for i, photo in enumerate(photos)
     ]
-    searched = Pass(features.STAGE, units, config.features)
+    again = "" if still is None else " 2"
+    searched = Pass(features.STAGE, units, config.features, f"features{again}")
     if pairs.needs_descriptors(len(photos), sequence, config.pairs):
         (found,) = run.map_passes([searched])
-        matched = _matching(
-            photos, found, choose_pairs(photos, sequence, describe_photos(found, run), config, run), config
-        )
-        return found, run.map_passes([matched])[0]
-    matched = _matching(photos, searched.results, choose_pairs(photos, sequence, (), config, run), config)
+        chosen = choose_pairs(photos, sequence, describe_photos(found, run), config, run)
+        return found, run.map_passes([_matching(photos, found, chosen, config, again)])[0]
+    matched = _matching(photos, searched.results, choose_pairs(photos, sequence, (), config, run), config, again)
     found, matches = run.map_passes([searched, matched])
     return found, matches
 
@@ -165,10 +164,15 @@ def choose_pairs(
 
 
 def _matching(
-    photos: Sequence[Photo], found: Sequence[Ref[Features]], chosen: NDArray[np.int32], config: PipelineConfig
+    photos: Sequence[Photo],
+    found: Sequence[Ref[Features]],
+    chosen: NDArray[np.int32],
+    config: PipelineConfig,
+    again: str,
 ) -> Pass[matching.MatchingInputs, matching.MatchingConfig, MatchBlock]:
     blocks = plan_match_blocks(chosen, len(photos))
-    return Pass(matching.STAGE, [_match_unit(block, photos, found) for block in blocks], config.matching)
+    units = [_match_unit(block, photos, found) for block in blocks]
+    return Pass(matching.STAGE, units, config.matching, f"matching{again}")
 
 
 def describe_photos(found: Sequence[Ref[Features]], run: Executor) -> list[Ref[GlobalDescriptor]]:
