@@ -173,7 +173,7 @@ def _fits(
     distance_px = np.linalg.norm(pixels - keypoints_px[second][matches[:, 1], :2], axis=1)
     fits = (distance_px < _FIT_SHARE * view.size_px.max()).astype(np.float64)
     fits[point < 0] = np.nan
-    return fits
+    return np.asarray(fits, np.float64)
 
 
 def expected_points(model: ModelViews, index: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -223,4 +223,4 @@ def _own_depth(view: _View, own_points: NDArray[np.float64], pixels: NDArray[np.
 def cell_of(pixels: NDArray[np.float64], size_px: NDArray[np.float64]) -> NDArray[np.int64]:
     """The number of the cell of a grid over the photograph that each pixel lies in."""
     column, row = np.clip(np.nan_to_num(pixels) / size_px * _CELLS, 0, _CELLS - 1).astype(np.int64).T
-    return row * _CELLS + column
+    return np.asarray(row * _CELLS + column, np.int64)
