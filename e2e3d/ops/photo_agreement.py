@@ -32,7 +32,7 @@ _HARDLY = 0.1  # of the expected points of a cell
 _MIN_CELLS, _MOST_MISSING = 6, 0.35
 _MIN_AGAINST, _FEW_FIT = 30, 0.7
 _MOST_CONTRADICTING = 1 / 3
-_TYPICAL_FIT = 0.85
+_TYPICAL_FIT, _MIN_MATCHES = 0.85, 15  # of a photograph that supports the model
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,12 @@ def judge_photos(
 
 
 def refuted(agreement: Sequence[PhotoAgreement]) -> bool:
-    """Whether the photographs refute the whole model: their matches do not fit it, or too many contradict it."""
-    contradicting = sum(photo.contradicts for photo in agreement)
-    typical = float(np.median([photo.agreeing_share for photo in agreement])) if agreement else 0.0
-    return contradicting > _MOST_CONTRADICTING * len(agreement) or typical < _TYPICAL_FIT
+    """Whether the photographs refute the whole model: a third of them or more have too few matches that fit it."""
+    agreeing = [
+        not photo.contradicts and photo.matches >= _MIN_MATCHES and photo.agreeing_share >= _TYPICAL_FIT
+        for photo in agreement
+    ]
+    return sum(agreeing) <= (1 - _MOST_CONTRADICTING) * len(agreeing)
 
 
 def take_out_contradicting(model: pycolmap.Reconstruction, agreement: Sequence[PhotoAgreement]) -> bool:
