@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -171,7 +172,7 @@ def _matching(
     again: str,
 ) -> Pass[matching.MatchingInputs, matching.MatchingConfig, MatchBlock]:
     blocks = plan_match_blocks(chosen, len(photos))
-    units = [_match_unit(block, photos, found) for block in blocks]
+    units = [replace(_match_unit(block, photos, found), moving_only=bool(again)) for block in blocks]
     return Pass(matching.STAGE, units, config.matching, f"matching{again}")
 
 
