@@ -107,6 +107,8 @@ def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Ma
     database, _ = sfm.build_database(mapped.photos, keypoints, blocks)
     model = polish(components[0], database, mapped.fixed_cameras, config.max_error_px)
     agreement = photo_agreement.judge_photos(model, inputs.photos, keypoints, blocks)
+    if left_out.mostly_still(parts) and photo_agreement.refuted(agreement):
+        raise left_out.stands_still_error()
     if photo_agreement.take_out_contradicting(model, agreement):
         model = polish(model, database, mapped.fixed_cameras, config.max_error_px)
     model = adjust_to_positions(model, reconstruction_to_scene(model), inputs.photos, mapped.fixed_cameras)
