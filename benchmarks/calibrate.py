@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
-from e2e3d.ops import fusion
+from e2e3d.ops import fusion, fusion_view
 from e2e3d.ops.sample_scene import SampleScene, build_sample_scene
 from e2e3d.ops.sample_shading import KNOT, PLINTH
 from e2e3d.ops.stereo import patchmatch
@@ -120,7 +120,7 @@ def depth_maps(
 
 def fused(views: list[View], maps: list[DepthMap], scene: SampleScene) -> NDArray[np.float64]:
     """The evidence of every fused point, and whether it is right."""
-    prepared = [fusion.prepare_view(view, found) for view, found in zip(views, maps, strict=True)]
+    prepared = [fusion_view.prepare_view(view, found) for view, found in zip(views, maps, strict=True)]
     clouds = [
         fusion.fuse_view(one, [other for other in prepared if other is not one], fusion.FusionRules())
         for one in prepared

@@ -106,7 +106,7 @@ def reconstruct(case: Case, folder: Path, data: Path, out: Path, run: InProcessE
     photos = pipeline.check_photos(files, None if matrix is None else pipeline.read_intrinsics(matrix), config, run)
     usable = [photo for photo in photos if photo.usable]
     found, matches = pipeline.find_matches(usable, False, config, run)
-    mapped = pipeline.map_cameras(usable, found, matches, None, None, config, run)
+    mapped = pipeline.map_cameras(usable, None, None, None, config, run, found, matches)
     if case.disturb != DisturbConfig():
         (mapped,) = run.map(DISTURB, [mapped], case.disturb)
     registered = [usable[image.photo_index] for image in mapped.load().scene.images]

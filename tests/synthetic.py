@@ -165,6 +165,8 @@ def _matches(scene: Scene) -> MatchBlock:
         candidates=(2 * sizes).astype(np.int32),
         configurations=np.full(len(first), 2, np.int32),
         matrices=np.zeros((len(first), 3, 3, 3)),
+        still_offsets=np.zeros(len(first) + 1, np.int64),
+        still=np.zeros((0, 2), np.uint32),
     )
 
 

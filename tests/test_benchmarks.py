@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from e2e3d.jobs.devices import gpu_count
@@ -29,11 +31,32 @@ def test_missing_photographs_are_named(script: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(gpu_count() > 0, reason="a GPU is present")
-def test_the_gpu_benchmark_says_that_there_is_no_gpu(tmp_path: Path) -> None:
-    done = run("gpu.py", tmp_path, tmp_path / "out")
+def test_the_gpu_check_says_that_there_is_no_gpu(tmp_path: Path) -> None:
+    done = run("gpu.py", "check", tmp_path / "views.safetensors", tmp_path / "out")
     assert done.returncode == 5
     assert "Error [no-gpu]" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_the_file_of_a_gpu_check_holds_what_was_saved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    from gpu_views import GpuInputs, load, save, scaled
+    from kernels import tiny_views
+
+    descriptors = np.random.default_rng(1).integers(0, 255, (2, 40, 128)).astype(np.uint8)
+    views = [replace(view, image=np.full_like(view.image, 90)) for view in tiny_views()]  # exact in a JPEG
+    save(GpuInputs(views, (descriptors[0], descriptors[1]), 141.5), tmp_path / "views.safetensors")
+    read = load(tmp_path / "views.safetensors")
+    assert read.evaluations_a_pixel == 141.5
+    assert (np.array(read.descriptors) == descriptors).all()
+    for view, expected in zip(read.views, views, strict=True):
+        assert (view.image == expected.image).all()
+        assert (view.cam_from_world == expected.cam_from_world).all()
+        assert (view.sources, view.depth_range) == (expected.sources, expected.depth_range)
+    half = scaled(views[0], 48)
+    assert half.image.shape == (36, 48, 3)
+    assert half.intrinsics_px.tolist() == [45, 45, 24, 18]
+    assert half.sparse_px.tolist() == [[24, 18]]
 
 
 def test_the_table_of_presets_tells_failures(monkeypatch: pytest.MonkeyPatch) -> None:

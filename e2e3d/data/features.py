@@ -24,6 +24,28 @@ class Features:
 
 
 @dataclass(frozen=True)
+class LearnedFeatures:
+    """Features of one photograph as a network finds them, in pixels of the picture that it searched.
+
+    Attributes:
+        keypoints_px: float32 [N, 2]: x, y (COLMAP pixel convention) in a picture of `width_px` by `height_px`.
+        descriptors: float16 [N, 64], unit length.
+    """
+
+    keypoints_px: NDArray[np.float32]
+    descriptors: NDArray[np.float16]
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True)
+class OverlapCounts:
+    """How many descriptors one photograph has in common with each of some others: int32 [N], in their order."""
+
+    counts: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
 class Vocabulary:
     """Visual words of a set of photographs.
 
@@ -69,6 +91,8 @@ class MatchBlock:
         candidates: int32 [P], how many matches stood before verification.
         configurations: int32 [P], COLMAP's ``TwoViewGeometryConfiguration``.
         matrices: float64 [P, 3, 3, 3]: E, F and H of each pair, zeros where not estimated.
+        still_offsets: int64 [P + 1], into `still` as `offsets` into `matches`.
+        still: uint32 [S, 2], matches that keep their place in the image and contradict the verified ones of their pair.
     """
 
     pairs: NDArray[np.int32]
@@ -77,3 +101,5 @@ class MatchBlock:
     candidates: NDArray[np.int32]
     configurations: NDArray[np.int32]
     matrices: NDArray[np.float64]
+    still_offsets: NDArray[np.int64]
+    still: NDArray[np.uint32]

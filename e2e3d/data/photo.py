@@ -10,11 +10,36 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class GpsPosition:
-    """A WGS84 position; altitude is None where the photograph states none."""
+    """A WGS84 position, as the photograph states it.
+
+    Attributes:
+        altitude_m: None where the photograph states none, or an impossible one.
+        horizontal_accuracy_m: one standard deviation, where it is stated; `vertical_accuracy_m` likewise.
+        doubts: what is wrong with the statement: ``no-latitude-letter`` and ``no-longitude-letter`` (read as N and E),
+            ``swapped`` (a latitude beyond 90 degrees: taken for the longitude), ``impossible-altitude``.
+    """
 
     latitude_deg: float
     longitude_deg: float
     altitude_m: float | None
+    horizontal_accuracy_m: float | None = None
+    vertical_accuracy_m: float | None = None
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CameraAttitude:
+    """How the camera was held, by its own instruments; None where they don't say.
+
+    Attributes:
+        yaw_deg: direction of view (of the picture's top when it looks straight down), clockwise from north.
+        pitch_deg: of the direction of view above the horizon; -90 looks straight down.
+        roll_deg: of the camera about its direction of view, positive when its right side is lower.
+    """
+
+    yaw_deg: float | None = None
+    pitch_deg: float | None = None
+    roll_deg: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +80,8 @@ class Photo:
         sharpness: variance of the Laplacian at a fixed working size; comparable inside one set.
         exposure: mean luminance in [0, 1].
         thumbprint: 64-bit perceptual hash in hexadecimal, equal for near duplicates.
+        white_level: of files of 16 bits, the sample that is white, since cameras use 10, 12 or 14 of them; after review
+            the same in all photographs of a camera. None of 8 bits.
     """
 
     name: str
@@ -69,7 +96,9 @@ class Photo:
     sharpness: float = 0.0
     exposure: float = 0.0
     thumbprint: str = ""
+    white_level: int | None = None
     problems: tuple[PhotoProblem, ...] = ()
+    attitude: CameraAttitude | None = None
 
     @property
     def usable(self) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.data.agreement import PhotoAgreement, StillParts
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -49,13 +51,32 @@ class Georeference:
         origin: WGS84 latitude and longitude in degrees, ellipsoidal height in metres, of the frame's origin.
         epsg: code of the projected system (UTM zone) that georeferenced exports use.
         origin_projected_m: the origin's easting, northing and height in that system.
-        rms_error_m: root mean square distance between cameras and their GPS positions after alignment.
+        rms_error_m: root mean square distance between cameras and their GPS positions after alignment, over the
+            photographs that agree.
+        horizontal_error_m: its horizontal part; `vertical_error_m` its vertical part, None where no heights are stated.
+        scale_error: relative standard error of the model's scale, from the disagreement of the positions.
+        level_source: what the model's level was taken from: ``views``, ``attitude``, ``gps``, or ``views and gps``.
+        heights_known: False where the stated heights contradict the views or each other, or none are stated.
     """
 
     origin: tuple[float, float, float]
     epsg: int
     origin_projected_m: tuple[float, float, float]
     rms_error_m: float
+    horizontal_error_m: float | None = None
+    vertical_error_m: float | None = None
+    scale_error: float | None = None
+    level_source: str = "gps"
+    heights_known: bool = True
+
+
+@dataclass(frozen=True)
+class FrameRemark:
+    """What should be known of the model's frame: a stable code, whole sentences, and the photographs it is about."""
+
+    code: str
+    message: str
+    photographs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +90,7 @@ class Scene:
         observation_px: float32 [M, 2], position in the full photograph.
         frame: ``georeferenced`` (metres, z up), ``upright`` (z up, arbitrary scale), ``metric`` (z up, metres) or
             ``arbitrary``.
+        remarks: what should be known of the frame, such as why GPS positions were not used.
     """
 
     cameras: tuple[Camera, ...]
@@ -81,6 +103,7 @@ class Scene:
     observation_px: NDArray[np.float32]
     frame: str = "arbitrary"
     georeference: Georeference | None = None
+    remarks: tuple[FrameRemark, ...] = ()
 
     def camera_of(self, image: SceneImage) -> Camera:
         """The camera that took `image`."""
@@ -97,13 +120,28 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class LensNote:
+    """Something the user should know of the cameras: a stable code, a sentence, and the photographs that it is of."""
+
+    code: str
+    message: str
+    photographs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Mapping:
     """Result of the mapping stage.
 
     Attributes:
         component_sizes: registered photographs of every component found, largest first; the first one is `scene`.
+        lens_notes: ``lens`` for each of several lenses that were told apart, ``cropped``, ``focal-held``.
+        agreement: of every photograph that was registered, those included that were taken out again.
+        still: what was left out because it stands still in the image; None = nothing.
     """
 
     scene: Scene
     left_out: tuple[LeftOut, ...]
     component_sizes: tuple[int, ...]
+    lens_notes: tuple[LensNote, ...] = ()
+    agreement: tuple[PhotoAgreement, ...] = ()
+    still: StillParts | None = None

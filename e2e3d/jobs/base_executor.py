@@ -55,7 +55,7 @@ class StoreExecutor(ABC):
         self._cancel = cancel
         self._stats: list[StageStats] = []
 
-    def put_blob(self, data: bytes) -> Ref[bytes]:
+    def put_blob(self, data: bytes | memoryview) -> Ref[bytes]:
         """See :class:`e2e3d.jobs.executor.Executor`."""
         ref = self.blob(self.store.put_blob(data))
         if self._witness is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from e2e3d.jobs.second_chance import LearnedConfig
 from e2e3d.stages.consistency import ConsistencyConfig
 from e2e3d.stages.depth import DepthConfig
 from e2e3d.stages.features import FeaturesConfig
@@ -27,6 +28,7 @@ class PipelineConfig:
     pairs: PairsConfig = field(default_factory=PairsConfig)
     matching: MatchingConfig = field(default_factory=MatchingConfig)
     mapping: MappingConfig = field(default_factory=MappingConfig)
+    learned: LearnedConfig = field(default_factory=LearnedConfig)
     depth: DepthConfig = field(default_factory=DepthConfig)
     consistency: ConsistencyConfig = field(default_factory=ConsistencyConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)

@@ -7,6 +7,9 @@ import ctypes
 from e2e3d.errors import MachineError
 from e2e3d.ops.threads import core_count
 
+_MOST_LANES = 8
+_LANE_BYTES = 3_000_000_000
+
 
 def gpu_count() -> int:
     """NVIDIA GPUs that the CUDA driver offers to this process; 0 without a driver."""
@@ -27,6 +30,15 @@ def gpu_memory_bytes() -> int:
     if driver.cuDeviceGet(ctypes.byref(device), 0) or driver.cuDeviceTotalMem_v2(ctypes.byref(size), device):
         return 0
     return size.value
+
+
+def lanes(cpus_a_gpu: int, memory_bytes: int) -> int:
+    """How many units share a card, so that it does not wait while the CPU prepares a view and takes its result.
+
+    Between the kernels of a view lies CPU work of about the same length; a process on the card takes
+    `_LANE_BYTES` of its memory, its context included.
+    """
+    return max(1, min(_MOST_LANES, cpus_a_gpu, memory_bytes // _LANE_BYTES))
 
 
 def require_gpu(found: int, where: str) -> None:

@@ -24,7 +24,7 @@ class Executor(Protocol):
     run again; cancellation raises :class:`~e2e3d.errors.CancelledError` after the work has really stopped.
     """
 
-    def put_blob(self, data: bytes) -> Ref[bytes]:
+    def put_blob(self, data: bytes | memoryview) -> Ref[bytes]:
         """Keep raw bytes in the store, once, and return their reference."""
         ...
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from e2e3d.data.ref import Ref
 from e2e3d.jobs.export import Writer, write_cameras, write_sparse
+from e2e3d.jobs.second_chance import AGAIN
 from e2e3d.ops.formats.ply import write_cloud_ply, write_mesh_ply
 
-PARTIAL_PASSES = ("mapping", "merge", "mesh")
+PARTIAL_PASSES = ("mapping", AGAIN, "merge", "mesh")
 
 
 def export_partial(folder: Path, label: str, results: Sequence[Ref[Any]]) -> bool:
@@ -31,7 +32,7 @@ def export_partial(folder: Path, label: str, results: Sequence[Ref[Any]]) -> boo
         return False
     record = results[0].load()
     writer = Writer(folder)
-    if label == "mapping":
+    if label in ("mapping", AGAIN):
         write_sparse(writer, record.scene)
         write_cameras(writer, record.scene)
     elif label == "merge":

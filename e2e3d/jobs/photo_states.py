@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from e2e3d.data.photo import Photo
 from e2e3d.data.scene import Mapping
 
+_NOTEWORTHY = 0.02  # share of still matches
+
 
 @dataclass(frozen=True)
 class PhotoState:
@@ -18,7 +20,8 @@ class PhotoState:
             ``rejected`` (a check kept it out).
         code: stable identifier of the reason; empty when registered.
         reason: the reason and what to do about it; empty when registered.
-        remarks: findings of the checks that did not keep it out.
+        remarks: findings of the checks that did not keep it out, of the calibration of its camera and its GPS position,
+            what of it was left out, and whether it contradicts the model.
     """
 
     name: str
@@ -35,12 +38,33 @@ def photo_states(photos: Sequence[Photo], mapping: Mapping) -> tuple[PhotoState,
     """The state of every photograph, in input order."""
     registered = {image.name for image in mapping.scene.images}
     left_out = {entry.name: (entry.code, entry.reason) for entry in mapping.left_out}
-    return tuple(_state(photo, registered, left_out) for photo in photos)
+    remarks = _mapping_remarks([photo.name for photo in photos if photo.usable], mapping)
+    return tuple(_state(photo, registered, left_out, remarks.get(photo.name, ())) for photo in photos)
 
 
-def _state(photo: Photo, registered: set[str], left_out: dict[str, tuple[str, str]]) -> PhotoState:
+def _mapping_remarks(usable: Sequence[str], mapping: Mapping) -> dict[str, tuple[str, ...]]:
+    """Of the registered photographs: what stands still in them, which contradict the model, their lenses and GPS."""
+    contradicting = {photo.name for photo in mapping.agreement if photo.contradicts}
+    shares = dict(zip(usable, mapping.still.shares.tolist(), strict=True)) if mapping.still else {}
+    remarks = {}
+    for image in mapping.scene.images:
+        share, found = shares.get(image.name, 0.0), []
+        if share > _NOTEWORTHY:
+            found.append(f"{100 * share:.0f} % of its matches stand still in the image and were left out.")
+        if image.name in contradicting:
+            found.append("It contradicts what the others show from about its place; the model may be wrong there.")
+        found += [
+            note.message for note in (*mapping.lens_notes, *mapping.scene.remarks) if image.name in note.photographs
+        ]
+        remarks[image.name] = tuple(found)
+    return remarks
+
+
+def _state(
+    photo: Photo, registered: set[str], left_out: dict[str, tuple[str, str]], more_remarks: tuple[str, ...]
+) -> PhotoState:
     fatal = [problem for problem in photo.problems if problem.fatal]
-    remarks = tuple(problem.message for problem in photo.problems if not problem.fatal)
+    remarks = tuple(problem.message for problem in photo.problems if not problem.fatal) + more_remarks
     if photo.name in registered:
         state, code, reason = "registered", "", ""
     elif fatal:

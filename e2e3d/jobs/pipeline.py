@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.data.agreement import StillRegions
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.features import Features, GlobalDescriptor, MatchBlock
 from e2e3d.data.mesh import Mesh, TexturedMesh
@@ -21,6 +23,7 @@ from e2e3d.jobs.executor import Executor
 from e2e3d.jobs.leave_out import LeaveOut, leave_out
 from e2e3d.jobs.passes import Pass
 from e2e3d.jobs.results import Results
+from e2e3d.jobs.second_chance import check_packages, map_with_second_chance
 from e2e3d.jobs.source import SourceSet, StoredFiles, read_intrinsics, read_source
 from e2e3d.ops.match_blocks import plan_blocks as plan_match_blocks
 from e2e3d.ops.photoset import review_photos
@@ -37,6 +40,7 @@ from e2e3d.stages import (
     mesh,
     pairs,
     retrieval,
+    still_regions,
     texture,
     undistort,
 )
@@ -70,14 +74,20 @@ def reconstruct(
     Raises:
         E2E3DError: as the stages say. What was finished stays in the store, and the next run goes on from there.
     """
+    check_packages(config.learned)
     matrix = None if intrinsics is None else read_intrinsics(intrinsics)
     files = leave_out(read_source(source, run, masks, config.frames), left_out)
     photos = check_photos(files, matrix, config, run)
     usable = [photo for photo in photos if photo.usable]
 
     found, matches = find_matches(usable, files.is_video, config, run)
+    still = find_still(usable, found, matches, run)
+    if still.load().found:
+        found, matches = find_matches(usable, files.is_video, config, run, still)
     import_ahead("open3d")  # for the report; cameras take one core
-    mapped = map_cameras(usable, found, matches, scale, known_distance, config, run)
+    distance = None if known_distance is None else KnownDistance(*known_distance)
+    mapper = partial(map_cameras, usable, scale, distance, still, config, run)
+    found, matches, mapped = map_with_second_chance(usable, found, matches, mapper, config.learned, run)
     sparse = mapped.load()
     registered = [usable[image.photo_index] for image in sparse.scene.images]
 
@@ -114,10 +124,25 @@ def check_photos(
 
 
 def find_matches(
-    photos: Sequence[Photo], sequence: bool, config: PipelineConfig, run: Executor
+    photos: Sequence[Photo],
+    sequence: bool,
+    config: PipelineConfig,
+    run: Executor,
+    still: Ref[StillRegions] | None = None,
 ) -> tuple[list[Ref[Features]], list[Ref[MatchBlock]]]:
-    """Features of every photograph, and matches of the pairs that may overlap, a block of pairs a unit."""
-    units = [features.FeaturesInputs(_bytes(photo), _mask(photo), photo.width_px, photo.height_px) for photo in photos]
+    """Features of every photograph outside `still`, and matches of the pairs that may overlap, in blocks of pairs."""
+    units = [
+        features.FeaturesInputs(
+            _bytes(photo),
+            _mask(photo),
+            photo.width_px,
+            photo.height_px,
+            photo.white_level,
+            still,
+            i if still else 0,
+        )
+        for i, photo in enumerate(photos)
+    ]
     searched = Pass(features.STAGE, units, config.features)
     if pairs.needs_descriptors(len(photos), sequence, config.pairs):
         (found,) = run.map_passes([searched])
@@ -128,6 +153,16 @@ def find_matches(
     matched = _matching(photos, searched.results, choose_pairs(photos, sequence, (), config, run), config)
     found, matches = run.map_passes([searched, matched])
     return found, matches
+
+
+def find_still(
+    photos: Sequence[Photo], found: Sequence[Ref[Features]], matches: Sequence[Ref[MatchBlock]], run: Executor
+) -> Ref[StillRegions]:
+    """Where the photographs stand still, as before a fixed background, and the subject has hardly a match."""
+    sizes_px = tuple((photo.width_px, photo.height_px) for photo in photos)
+    unit = still_regions.StillRegionsInputs(tuple(found), sizes_px, tuple(matches))
+    (regions,) = run.map(still_regions.STAGE, [unit], still_regions.StillRegionsConfig())
+    return regions
 
 
 def choose_pairs(
@@ -160,17 +195,18 @@ def describe_photos(found: Sequence[Ref[Features]], run: Executor) -> list[Ref[G
 
 def map_cameras(
     photos: Sequence[Photo],
-    found: Sequence[Ref[Features]],
-    matches: Sequence[Ref[MatchBlock]],
     scale: float | None,
-    known_distance: tuple[str, str, float] | None,
+    known_distance: KnownDistance | None,
+    still: Ref[StillRegions] | None,
     config: PipelineConfig,
     run: Executor,
+    found: Sequence[Ref[Features]],
+    matches: Sequence[Ref[MatchBlock]],
+    label: str | None = None,
 ) -> Ref[Mapping]:
-    """Cameras, poses and sparse points of the whole set."""
-    distance = None if known_distance is None else KnownDistance(*known_distance)
-    unit = mapping.MappingInputs(tuple(photos), tuple(found), tuple(matches), scale, distance)
-    (mapped,) = run.map(mapping.STAGE, [unit], config.mapping)
+    """Cameras, poses and sparse points of the whole set; `label` names the pass, `still` was left out before."""
+    unit = mapping.MappingInputs(tuple(photos), tuple(found), tuple(matches), scale, known_distance, still)
+    (mapped,) = run.map(mapping.STAGE, [unit], config.mapping, label)
     return mapped
 
 
@@ -178,7 +214,10 @@ def undistort_photos(
     photos: Sequence[Photo], mapped: Ref[Mapping], config: PipelineConfig, run: Executor
 ) -> list[Ref[View]]:
     """Pinhole views at depth resolution; `photos` are the registered ones in the order of ``scene.images``."""
-    units = [undistort.UndistortInputs(mapped, i, _bytes(photo), _mask(photo)) for i, photo in enumerate(photos)]
+    units = [
+        undistort.UndistortInputs(mapped, i, _bytes(photo), _mask(photo), photo.white_level)
+        for i, photo in enumerate(photos)
+    ]
     return run.map(undistort.STAGE, units, undistort.UndistortConfig(max_size_px=config.depth.max_size))
 
 
@@ -254,7 +293,11 @@ def texture_mesh(
 ) -> Ref[TexturedMesh]:
     """The surface painted from the registered photographs, in the order of ``scene.images``."""
     unit = texture.TextureInputs(
-        surface, mapped, tuple(_bytes(photo) for photo in photos), tuple(_mask(photo) for photo in photos)
+        surface,
+        mapped,
+        tuple(_bytes(photo) for photo in photos),
+        tuple(_mask(photo) for photo in photos),
+        tuple(photo.white_level for photo in photos),
     )
     (textured,) = run.map(texture.STAGE, [unit], config.texture)
     return textured

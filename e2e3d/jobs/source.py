@@ -13,18 +13,20 @@ from e2e3d.data.ref import Ref
 from e2e3d.errors import InputError
 from e2e3d.jobs.executor import Executor
 from e2e3d.jobs.masks import match_masks
-from e2e3d.jobs.source_files import SourceEntry, list_folder, list_zip, natural_key, read_file
+from e2e3d.jobs.source_files import SourceEntry, in_order, list_folder, list_zip, mapped, read_file
 from e2e3d.ops.photo import upright_mask
 from e2e3d.stages import frames as frames_stage
 from e2e3d.stages.frames import FramesConfig, FramesInputs
 from e2e3d.stages.ingest import IngestFile, Intrinsics
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif"})
-VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".mkv", ".m4v"})
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".3gp", ".3g2", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv"}
+)
 
 _RAW_SUFFIXES = frozenset({".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2"})
 _MASK_FOLDERS = frozenset({"masks", "mask"})
-_FORMATS = "JPEG, PNG, TIFF, WebP or HEIC photographs, a zip archive of them, or a video (mp4, mov, avi, mkv)"
+_FORMATS = "JPEG, PNG, TIFF, WebP or HEIC photographs, a zip archive of them, or a video (mp4, mov, avi, mkv, webm)"
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ def _existing(path: str | os.PathLike[str]) -> Path:
 
 def _list_stored(stored: StoredFiles, executor: Executor) -> list[SourceEntry]:
     entries = [SourceEntry(name, executor.blob(sha256).load, sha256) for name, sha256 in stored.files]
-    return sorted(entries, key=lambda entry: natural_key(entry.name))
+    return in_order(entries)
 
 
 def _list_source(source: Path) -> list[SourceEntry]:
@@ -178,7 +180,7 @@ def _list_source(source: Path) -> list[SourceEntry]:
     if suffix == ".zip":
         return list_zip(source)
     if suffix in VIDEO_SUFFIXES:
-        return [SourceEntry(source.name, lambda: read_file(source))]
+        return [SourceEntry(source.name, lambda: read_file(source), open=lambda: source.open("rb"))]
     if suffix in PHOTO_SUFFIXES:
         raise InputError(
             "not-a-source", f"{source} is a single photograph.", "Give the folder that holds all of the photographs."
@@ -187,8 +189,11 @@ def _list_source(source: Path) -> list[SourceEntry]:
 
 
 def _read_video(entry: SourceEntry, executor: Executor, config: FramesConfig) -> SourceSet:
-    video = executor.put_blob(entry.read())
-    inputs = FramesInputs(PurePosixPath(entry.name).name, video)
+    sha256 = entry.sha256
+    if sha256 is None:
+        with mapped(entry) as data:
+            sha256 = _keep(executor, data)
+    inputs = FramesInputs(PurePosixPath(entry.name).name, Ref(Ref.blob(sha256).key, memoryview))
     chosen: VideoFrames = executor.map(frames_stage.STAGE, [inputs], config)[0].load()
     bounds = [int(offset) for offset in chosen.offsets]
     files = tuple(
@@ -235,7 +240,7 @@ def is_photo(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES
 
 
-def _keep(executor: Executor, data: bytes) -> str:
+def _keep(executor: Executor, data: bytes | memoryview) -> str:
     return executor.put_blob(data).key.removeprefix("blob/")
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import mmap
 import os
 import re
+import shutil
 import stat
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from e2e3d.errors import InputError
+from e2e3d.jobs.result_folders import names_in_results
 from e2e3d.jobs.workspace import PRIVATE_FOLDER
 
 MAX_ZIP_ENTRIES = 100_000
@@ -27,6 +33,7 @@ MAX_ZIP_DIRECTORY_BYTES = 64_000_000
 
 _RATIO_FREE_BYTES = 50_000_000
 _ZIP_TAIL_BYTES = 66_000  # the end record, a comment of any length, and the records of ZIP64
+_COPY_BYTES = 1 << 20
 _SYSTEM_FOLDERS = frozenset({"__macosx", "@eadir"})
 
 
@@ -39,12 +46,14 @@ class SourceEntry:
         read: gives its bytes.
         sha256: of its bytes, if the store has them.
         size_bytes: how long it says it is, where the source says so.
+        open: gives it as a file, where it may be too large for memory.
     """
 
     name: str
     read: Callable[[], bytes]
     sha256: str | None = None
     size_bytes: int | None = None
+    open: Callable[[], IO[bytes]] | None = None
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -56,7 +65,7 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
 def list_folder(folder: Path) -> list[SourceEntry]:
     """All files below `folder` in natural order; hidden files and folders are left out, links are followed.
 
-    Result folders inside it are left out too: their textures are no photographs.
+    Result folders inside it are left out too, whether run here or downloaded: their textures are no photographs.
 
     A file that may not be read is read as no bytes at all, so that it is reported like any unreadable photograph.
 
@@ -82,8 +91,41 @@ def list_folder(folder: Path) -> list[SourceEntry]:
             path = Path(root, name)
             if not is_hidden(name):
                 printable = os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "backslashreplace")
-                entries.append(SourceEntry(printable, partial(_read_or_nothing, path)))
-    return sorted(entries, key=lambda entry: natural_key(entry.name))
+                entries.append(SourceEntry(printable, partial(_read_or_nothing, path), open=partial(_open, path)))
+    return in_order(entries)
+
+
+def in_order(entries: Iterable[SourceEntry]) -> list[SourceEntry]:
+    """The entries in natural order, without the results of runs among them."""
+    found = list(entries)
+    written = names_in_results(entry.name for entry in found)
+    return sorted((entry for entry in found if entry.name not in written), key=lambda entry: natural_key(entry.name))
+
+
+@contextlib.contextmanager
+def mapped(entry: SourceEntry) -> Iterator[memoryview]:
+    """The bytes of an entry without holding them in memory: the file mapped, or a temporary copy of it.
+
+    Raises:
+        InputError: ``no-permission`` or ``source-unreadable``.
+    """
+    if entry.open is None:
+        yield memoryview(entry.read())
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(entry.open())
+            if not isinstance(file, io.BufferedReader):
+                packed, file = file, stack.enter_context(tempfile.TemporaryFile())
+                shutil.copyfileobj(packed, file, _COPY_BYTES)
+                file.flush()
+            size = os.fstat(file.fileno()).st_size
+            view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b"")
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+            view = memoryview(b"")
+        except OSError as error:
+            raise _cannot_read(entry.name, error) from error
+        yield view
 
 
 def read_file(path: Path) -> bytes:
@@ -96,6 +138,10 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise _cannot_read(str(path), error) from error
+
+
+def _open(path: Path) -> IO[bytes]:
+    return path.open("rb")
 
 
 def _read_or_nothing(path: Path) -> bytes:
@@ -140,8 +186,9 @@ def list_archive(file: BinaryIO, title: str, size_bytes: int) -> list[SourceEntr
         if name in entries:
             raise InputError("zip-unsafe-name", f"{title} holds {name} twice.", "Make the archive again.")
         if not any(is_hidden(part) for part in PurePosixPath(name).parts):
-            entries[name] = SourceEntry(name, partial(_read_member, archive, member), size_bytes=member.file_size)
-    return sorted(entries.values(), key=lambda entry: natural_key(entry.name))
+            read, opened = partial(_read_member, archive, member), partial(archive.open, member)
+            entries[name] = SourceEntry(name, read, size_bytes=member.file_size, open=opened)
+    return in_order(entries.values())
 
 
 def _check_directory(file: BinaryIO, title: str, size_bytes: int) -> None:

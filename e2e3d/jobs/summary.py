@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from e2e3d.data.judgement import Judgement
 from e2e3d.jobs.manifest import Manifest
 
@@ -15,6 +18,16 @@ _MAIN_FILES = {
     "cameras.json": "cameras",
     "report.html": "report",
 }
+
+
+def fit_words(georeference: Mapping[str, Any]) -> str:
+    """How well cameras fit their GPS positions, from the manifest's georeference."""
+    horizontal, vertical = georeference.get("horizontal_error_m"), georeference.get("vertical_error_m")
+    if horizontal is None:
+        return f"{georeference['rms_error_m']:.2f} m"
+    if vertical is None:
+        return f"{horizontal:.2f} m horizontally, no heights"
+    return f"{horizontal:.2f} m horizontally, {vertical:.2f} m in height"
 
 
 def summary(manifest: Manifest) -> str:
@@ -33,8 +46,10 @@ def summary(manifest: Manifest) -> str:
         latitude, longitude, height = manifest.georeference["origin_wgs84"]
         lines.append(
             f"  on Earth     {latitude:.6f}, {longitude:.6f}, {height:.1f} m; EPSG:{manifest.georeference['epsg']}, "
-            f"fits GPS to {manifest.georeference['rms_error_m']:.2f} m"
+            f"fits GPS to {fit_words(manifest.georeference)}"
         )
+    lines += [f"  cameras      {note.message} ({len(note.photographs)} photographs)" for note in manifest.lens_notes]
+    lines += [f"  remark       {remark.message}" for remark in manifest.frame_remarks]
     cpu_s = sum(stage.cpu_s for stage in manifest.stages)
     peak = max((stage.peak_memory_bytes for stage in manifest.stages), default=0)
     lines.append(f"  cost         {manifest.elapsed_s:.0f} s, {cpu_s:.0f} CPU s, at most {peak / 1e9:.1f} GB a process")

@@ -16,6 +16,9 @@ import pycolmap
 
 MIN_GAIN = 0.005
 _MAX_PRINCIPAL_SHIFT = 0.1
+_MAX_CROPPED_SHIFT = 0.35  # where it lowers the cost by as much as only a cropped picture makes possible
+_CROPPED_GAIN = 0.25
+_MAX_TANGENTIAL = 0.01  # more is a shifted principal point
 _MAX_FOCAL_CHANGE = 0.15
 _MAX_ASPECT = 0.02  # pixels are square to a tenth of that
 _LENS_LIMITS = (0.1, 10.0, 1.0)  # focal length over the longer side: least and most; largest distortion coefficient
@@ -66,7 +69,8 @@ def refine_calibration(
             _enrich(candidate.camera(camera_id), step.model)
         candidate_free = free | offered if step.principal_point else free
         candidate_cost = adjust_bundle(candidate, fixed_cameras, candidate_free)
-        if candidate_cost < (1 - MIN_GAIN) * cost and _plausible(reconstruction, candidate):
+        shift = _MAX_CROPPED_SHIFT if candidate_cost < (1 - _CROPPED_GAIN) * cost else _MAX_PRINCIPAL_SHIFT
+        if candidate_cost < (1 - MIN_GAIN) * cost and _plausible(reconstruction, candidate, shift):
             reconstruction, cost, free = candidate, candidate_cost, candidate_free
     return reconstruction, free
 
@@ -103,19 +107,26 @@ def _enrich(camera: pycolmap.Camera, model: str | None) -> None:
     camera.params = [focal[0], *centre, *radial] if model == "RADIAL" else [*focal, *centre, *radial, 0.0, 0.0]
 
 
-def _plausible(before: pycolmap.Reconstruction, after: pycolmap.Reconstruction) -> bool:
-    """Whether no camera went where only a degenerate geometry, or too little of it, would send it."""
+def _plausible(before: pycolmap.Reconstruction, after: pycolmap.Reconstruction, max_shift: float) -> bool:
+    """Whether no camera went where only a degenerate geometry, or too little of it, would send it.
+
+    `max_shift` is that of the principal point, over the longer side.
+    """
+    if not plausible_lenses(after):
+        return False
     for camera_id, camera in after.cameras.items():
         old = before.camera(camera_id)
         shift = np.hypot(
             camera.principal_point_x - old.principal_point_x, camera.principal_point_y - old.principal_point_y
         )
-        if shift > _MAX_PRINCIPAL_SHIFT * max(camera.width, camera.height):
+        if shift > max_shift * max(camera.width, camera.height):
             return False
         if abs(camera.mean_focal_length() / old.mean_focal_length() - 1) > _MAX_FOCAL_CHANGE:
             return False
         focals_px = camera.params[camera.focal_length_idxs()]
         if max(focals_px) > (1 + _MAX_ASPECT) * min(focals_px):
+            return False
+        if camera.model_name == "OPENCV" and np.abs(camera.params[6:8]).max() > _MAX_TANGENTIAL:
             return False
     return True
 
@@ -157,13 +168,32 @@ def polish(
 ) -> pycolmap.Reconstruction:
     """Refine the calibration, triangulate what the better cameras explain, drop what they don't, and adjust once more.
 
+    Lenses that cannot exist come out of neither adjustment: where the last one bends one, the mapper's stay instead.
+
     Args:
         reconstruction: the mapper's; not to be used afterwards.
         database: with all matches of the keypoints that it was made from, or of more of them.
         fixed_cameras: cameras whose intrinsics the user gave.
         max_error_px: largest reprojection error of an observation that stays.
     """
-    reconstruction, free = refine_calibration(reconstruction, fixed_cameras)
+    stiff = pycolmap.Reconstruction(reconstruction)
+    refined, free = refine_calibration(reconstruction, fixed_cameras)
+    polished = _with_all_points(refined, database, fixed_cameras, free, max_error_px)
+    if plausible_lenses(polished):
+        return polished
+    held = frozenset(stiff.cameras)
+    adjust_bundle(stiff, held, frozenset())
+    return _with_all_points(stiff, database, held, frozenset(), max_error_px)
+
+
+def _with_all_points(
+    reconstruction: pycolmap.Reconstruction,
+    database: pycolmap.Database,
+    fixed_cameras: frozenset[int],
+    free_principal_points: frozenset[int],
+    max_error_px: float,
+) -> pycolmap.Reconstruction:
+    """Triangulate all points that the cameras explain, drop the others, and adjust everything."""
     for camera in reconstruction.cameras.values():
         database.update_camera(camera)  # the mapper refuses a database whose camera models differ
     cache = pycolmap.DatabaseCache.create(database, pycolmap.DatabaseCacheOptions())
@@ -176,7 +206,7 @@ def polish(
     mapper.complete_and_merge_tracks(options)
     filtering = pycolmap.IncrementalMapperOptions(filter_max_reproj_error=max_error_px)
     mapper.filter_points(filtering)
-    adjust_bundle(reconstruction, fixed_cameras, free)
+    adjust_bundle(reconstruction, fixed_cameras, free_principal_points)
     mapper.filter_points(filtering)
     mapper.end_reconstruction(False)
     reconstruction.update_point_3d_errors()

@@ -22,7 +22,7 @@ _EMPTY = 1 / 14  # smallest width of the empty space, in heights or widths of th
 _BLUR = 2  # width of an edge in an image, pixels
 SURE = 0.5  # confidence from which a depth counts against what lies in front of it
 _PAST = 3.0  # pixels' widths that a point must lie in front of it
-_REFUTED = 0.15  # share of a rim's points that must be
+REFUTED = 0.15  # share of a rim's points that must be
 
 
 def suspect_rims(depth: NDArray[np.float32], image: NDArray[np.uint8]) -> Mask:
@@ -45,18 +45,19 @@ def suspect_rims(depth: NDArray[np.float32], image: NDArray[np.uint8]) -> Mask:
     return np.asarray((rim > 0) & (depth > 0))
 
 
-def refuted_rims(suspect: Mask, refuted: Mask) -> Mask:
+def refuted_rims(suspect: Mask, refuted: Mask, least_share: float = REFUTED) -> Mask:
     """The connected parts of `suspect` [H, W] of which other views refute a fair share.
 
     Args:
         suspect: from :func:`suspect_rims`.
         refuted: bool [K], for the suspect pixels in row order: whether another view sees past the point.
+        least_share: of a part's pixels that must be refuted.
     """
     count, labels = cv2.connectedComponents(suspect.astype(np.uint8), connectivity=8)
     of_suspects = labels[suspect]
     share = np.bincount(of_suspects, refuted, count) / np.maximum(np.bincount(of_suspects, minlength=count), 1)
     share[0] = 0
-    return np.asarray((share >= _REFUTED)[labels])
+    return np.asarray((share >= least_share)[labels])
 
 
 def nearest_around(depth: NDArray[np.float32], confidence: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
-from e2e3d.data.photo import CameraGuess, GpsPosition
+from e2e3d.data.photo import CameraAttitude, CameraGuess, GpsPosition
+from e2e3d.ops.dji_note import dji_attitude
+from e2e3d.ops.gps_tags import doubtful_position, with_image_direction
+from e2e3d.ops.xmp import camera_attitude, read_xmp
 
 FULL_FRAME_WIDTH_MM = 36.0
 GUESSED_FOCAL_RATIO = 1.2
@@ -44,6 +47,7 @@ class PhotoTags:
     sensor_width_mm: float | None = None
     gps: GpsPosition | None = None
     taken_at: str | None = None
+    attitude: CameraAttitude | None = None
 
 
 def read_tags(header: Image.Image) -> PhotoTags:
@@ -53,6 +57,8 @@ def read_tags(header: Image.Image) -> PhotoTags:
         main, details, gps = dict(exif), exif.get_ifd(IFD.Exif), exif.get_ifd(IFD.GPSInfo)
     except Exception:  # noqa: BLE001 - Pillow's parser raises anything on damaged blocks; the picture is still good
         return PhotoTags()
+    xmp = read_xmp(header)
+    as_taken = main.get(Base.Orientation, 1) in (0, 1)  # angles are those of the picture as the sensor saw it
     zoom = _number(details.get(Base.DigitalZoomRatio))
     focal_mm = _positive(details.get(Base.FocalLength))
     return PhotoTags(
@@ -62,8 +68,9 @@ def read_tags(header: Image.Image) -> PhotoTags:
         focal_mm=focal_mm * zoom if focal_mm and zoom and zoom > 1 else focal_mm,
         focal_35mm=_positive(details.get(Base.FocalLengthIn35mmFilm)),
         sensor_width_mm=_sensor_width_mm(details),
-        gps=_gps_position(gps),
+        gps=_gps_position(gps, xmp),
         taken_at=_taken_at(main, details),
+        attitude=_attitude(_text(main.get(Base.Make)), details, gps, xmp) if as_taken else None,
     )
 
 
@@ -112,26 +119,57 @@ def _sensor_width_mm(details: Mapping[int, Any]) -> float | None:
     return width if _SENSOR_WIDTHS_MM[0] <= width <= _SENSOR_WIDTHS_MM[1] else None
 
 
-def _gps_position(gps: Mapping[int, Any]) -> GpsPosition | None:
-    latitude = _degrees(gps.get(GPS.GPSLatitude), gps.get(GPS.GPSLatitudeRef), "S", 90.0)
-    longitude = _degrees(gps.get(GPS.GPSLongitude), gps.get(GPS.GPSLongitudeRef), "W", 180.0)
+def _gps_position(gps: Mapping[int, Any], xmp: Mapping[str, float]) -> GpsPosition | None:
+    letters = (_text(gps.get(GPS.GPSLatitudeRef)).upper(), _text(gps.get(GPS.GPSLongitudeRef)).upper())
+    latitude = _degrees(gps.get(GPS.GPSLatitude), letters[0], "S", 180.0)
+    longitude = _degrees(gps.get(GPS.GPSLongitude), letters[1], "W", 180.0)
     if latitude is None or longitude is None or (latitude == 0.0 and longitude == 0.0):
         return None  # receivers without a fix write 0, 0
     altitude = _number(gps.get(GPS.GPSAltitude))
     reference = gps.get(GPS.GPSAltitudeRef, 0)
     below = (reference[0] if isinstance(reference, bytes) and reference else reference) in (1, 3)
-    return GpsPosition(latitude, longitude, -altitude if below and altitude is not None else altitude)
+    position = doubtful_position(
+        latitude, longitude, -altitude if below and altitude is not None else altitude, letters, xmp
+    )
+    error_m = _positive(gps.get(GPS.GPSHPositioningError))
+    if position is None or position.horizontal_accuracy_m is not None or error_m is None:
+        return position
+    return replace(position, horizontal_accuracy_m=error_m)
+
+
+def _attitude(
+    make: str, details: Mapping[int, Any], gps: Mapping[int, Any], xmp: Mapping[str, float]
+) -> CameraAttitude | None:
+    stated = camera_attitude(xmp) or dji_attitude(make, details.get(Base.MakerNote))
+    return with_image_direction(stated, _image_direction(gps))
+
+
+def _image_direction(gps: Mapping[int, Any]) -> float | None:
+    """Degrees clockwise from north; that magnetic north is off by up to 20 degrees does no harm to what it is for."""
+    return _number(gps.get(GPS.GPSImgDirection))
 
 
 def _degrees(value: Any, reference: Any, negative: str, limit: float) -> float | None:
     parts = [_number(part) for part in value] if isinstance(value, tuple) else [_number(value)]
-    known = [part for part in parts if part is not None]
-    if not known or len(known) != len(parts):
+    known = _known_parts(parts)
+    if not known:
         return None
     degrees = sum(part / 60**i for i, part in enumerate(known))
     if _text(reference).upper().startswith(negative):
         degrees = -degrees
     return degrees if abs(degrees) <= limit else None
+
+
+def _known_parts(parts: list[float | None]) -> list[float]:
+    """Degrees, minutes and seconds up to the first that is undefined (0/0), where the last one says the rest.
+
+    Nothing where whole degrees or minutes are all that is known: that may be kilometres away.
+    """
+    known = [part for part in parts if part is not None]
+    undefined = parts[len(known) :]
+    if any(part is not None for part in undefined) or (undefined and known and known[-1] % 1 == 0):
+        return []
+    return known
 
 
 def _taken_at(main: Mapping[int, Any], details: Mapping[int, Any]) -> str | None:

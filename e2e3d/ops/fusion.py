@@ -16,18 +16,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
-import cv2
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from e2e3d.data.dense import DepthMap, PointCloud, View
+from e2e3d.data.dense import PointCloud
 from e2e3d.errors import ReconstructionError
-from e2e3d.ops.depth_rims import nearest_around, refuted_rims, seen_past, suspect_rims
-
-Scalar = TypeVar("Scalar", bound=np.generic)
+from e2e3d.ops.fusion_view import FusionView, foreign_depth, rays_cam, read_only
 
 MAX_NEIGHBOURS = 63  # the agreeing neighbours of a pixel are bits of one int64
 _ROWS_PER_TASK = 32
@@ -58,23 +54,6 @@ class FusionRules:
 
 
 @dataclass(frozen=True)
-class FusionView:
-    """A view with its depth as the kernels want it: read-only arrays, and `pixel_area` float32 [H, W].
-
-    `pixel_area` is the area of surface that a pixel covers, in squared model units; infinite where there is no depth.
-    `suspect` and `nearest` are those of :mod:`e2e3d.ops.depth_rims`.
-    """
-
-    view: View
-    depth: NDArray[np.float32]
-    normal_cam: NDArray[np.float32]
-    confidence: NDArray[np.float32]
-    pixel_area: NDArray[np.float32]
-    suspect: NDArray[np.bool_]
-    nearest: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
 class _Sums:
     """What the neighbours of a reference view add up to, per pixel."""
 
@@ -82,28 +61,6 @@ class _Sums:
     vectors: NDArray[np.float32]  # [H, W, 6]: weighted normal in the reference camera, weighted colour
     agreeing: NDArray[np.int64]  # [H, W]: bit k = neighbour k agrees
     finer: NDArray[np.uint8]  # [H, W]: how many agreeing neighbours see the surface finer
-
-
-def prepare_view(view: View, depth_map: DepthMap) -> FusionView:
-    """Apply the view's mask to its depth, find the surface area of each pixel, and suspicious rims."""
-    depth = depth_map.depth if view.mask is None else np.where(view.mask, depth_map.depth, np.float32(0))
-    rays = _rays_cam(view)
-    facing = -np.einsum("hwc,hwc->hw", depth_map.normal_cam, rays) / np.linalg.norm(rays, axis=-1)
-    valid = (depth > 0).astype(np.float32)
-    # Noise of single normals must not decide who owns a point: smooth over the neighbourhood.
-    facing = cv2.blur(facing.astype(np.float32) * valid, (7, 7)) / np.maximum(cv2.blur(valid, (7, 7)), np.float32(1e-6))
-    fx, fy = view.intrinsics_px[:2]
-    area = depth**2 / np.float32(fx * fy) / np.clip(facing, np.float32(0.1), np.float32(1))
-    area[depth <= 0] = np.inf
-    return FusionView(
-        view,
-        _read_only(depth),
-        _read_only(depth_map.normal_cam),
-        _read_only(depth_map.confidence),
-        _read_only(area.astype(np.float32)),
-        suspect_rims(depth, view.image),
-        nearest_around(depth, depth_map.confidence),
-    )
 
 
 def fuse_view(
@@ -194,7 +151,7 @@ def _add_neighbour(
             limits,
             (reference.depth, reference.normal_cam, reference.pixel_area),
             (neighbour.depth, neighbour.normal_cam, neighbour.pixel_area, neighbour.confidence),
-            _read_only(neighbour.view.image),
+            read_only(neighbour.view.image),
             (sums.scalars, sums.vectors, sums.agreeing, sums.finer),
         )
 
@@ -316,7 +273,7 @@ def _emit(reference: FusionView, neighbours: Sequence[FusionView], rules: Fusion
     count = 1 + np.bitwise_count(sums.agreeing)
     keep = (
         (reference.depth > 0)
-        & ~_rims(reference, neighbours)
+        & ~foreign_depth(reference, neighbours)
         & (sums.finer < rules.density)
         & (evidence >= rules.min_evidence)
         & (count >= rules.min_views)
@@ -325,7 +282,7 @@ def _emit(reference: FusionView, neighbours: Sequence[FusionView], rules: Fusion
     total = own_weight + sums.scalars[keep, 1]
     depth = reference.depth[keep] * (1 + sums.scalars[keep, 2] / total)
     R, t = view.cam_from_world[:, :3], view.cam_from_world[:, 3]
-    points = (_rays_cam(view)[keep] * depth[:, None].astype(np.float64) - t) @ R
+    points = (rays_cam(view)[keep] * depth[:, None].astype(np.float64) - t) @ R
     normals = (own_weight[:, None] * reference.normal_cam[keep] + sums.vectors[keep, :3]) @ R
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     colors = (own_weight[:, None] * view.image[keep] + sums.vectors[keep, 3:]) / total[:, None]
@@ -350,32 +307,7 @@ def point_confidence(evidence: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(1 / (1 + np.exp(-(constant + of_evidence * evidence))), np.float32)
 
 
-def _rims(reference: FusionView, neighbours: Sequence[FusionView]) -> NDArray[np.bool_]:
-    """Which pixels [H, W] of the reference have the depth of an object that they are only beside."""
-    suspect, view = reference.suspect, reference.view
-    points_cam = _rays_cam(view)[suspect] * reference.depth[suspect, None].astype(np.float64)
-    points_world = (points_cam - view.cam_from_world[:, 3]) @ view.cam_from_world[:, :3]
-    refuted = np.zeros(len(points_world), np.bool_)
-    for other in neighbours:
-        refuted |= seen_past(points_world, other.nearest, other.view.intrinsics_px, other.view.cam_from_world)
-    return refuted_rims(suspect, refuted)
-
-
 def relative_pose(first_from_world: NDArray[np.float64], second_from_world: NDArray[np.float64]) -> NDArray[np.float64]:
     """second_from_first [3, 4] of two rigid poses [3, 4]."""
     R = second_from_world[:, :3] @ first_from_world[:, :3].T
     return np.concatenate([R, (second_from_world[:, 3] - R @ first_from_world[:, 3])[:, None]], 1)
-
-
-def _rays_cam(view: View) -> NDArray[np.float64]:
-    """Rays [H, W, 3] with z = 1 through the pixel centres, in the camera frame."""
-    fx, fy, cx, cy = view.intrinsics_px
-    ys, xs = np.mgrid[0 : view.image.shape[0], 0 : view.image.shape[1]]
-    return np.stack([(xs + 0.5 - cx) / fx, (ys + 0.5 - cy) / fy, np.ones(xs.shape)], -1)
-
-
-def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    """The same data as a read-only C-contiguous array, so that the kernels compile once for every caller."""
-    shared = np.ascontiguousarray(array).view()
-    shared.flags.writeable = False
-    return shared

@@ -137,7 +137,7 @@ def georeference(
         return None
     origin = gps_origin(positions)
     centres_m = local_from_gps(positions, origin)
-    extent_m = float(np.linalg.norm(centres_m - np.median(centres_m, axis=0), axis=1).max())
+    extent_m = 2 * float(np.median(np.linalg.norm(centres_m - np.median(centres_m, axis=0), axis=1)))
     fitted = fit_similarity_robust(centres_model, centres_m, max(_GPS_NOISE_M, 0.02 * extent_m))
     if fitted is None or fitted[1].sum() < max(3, len(positions) / 2):
         return None

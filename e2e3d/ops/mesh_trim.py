@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.ops.depth_rims import SURE
+from e2e3d.ops.empty_background import empty_background
 from e2e3d.ops.mesh_topology import edge_pairs, face_components, face_edges
 
 Floats = NDArray[np.float32]
@@ -22,8 +23,9 @@ _SAMPLES = 2000  # vertices of a part that distances between parts are measured 
 def seen_through(vertices: Floats, view: View, depth_map: DepthMap, margin: float) -> tuple[Mask, Mask, Mask]:
     """Which vertices [V, 3] a view sees through, which of these for sure, and which vertices it looks at freely.
 
-    It sees through those in front of its depth by more than `margin` (relative to the depth), and looks freely at those
-    that are not behind its depth by as much: on it, in front of it, or where it has none.
+    It sees through those in front of its depth by more than `margin` (relative to the depth) and before the empty
+    background, and looks freely at those that are not behind its depth by as much: on it, in front of it, or where it
+    has none.
     """
     points_cam = vertices @ view.cam_from_world[:, :3].T.astype(np.float32) + view.cam_from_world[:, 3].astype(
         np.float32
@@ -36,10 +38,11 @@ def seen_through(vertices: Floats, view: View, depth_map: DepthMap, margin: floa
     inside = np.flatnonzero((z > 0) & (x >= 0) & (x < width) & (y >= 0) & (y < height))
     rows, columns = y[inside].astype(np.int64), x[inside].astype(np.int64)
     depth = depth_map.depth[rows, columns]
+    background = empty_background(view.image, depth_map.depth).any[rows, columns]
     through, surely, free = np.zeros((3, len(vertices)), np.bool_)
-    through[inside] = z[inside] < (1 - margin) * depth
-    surely[inside] = through[inside] & (depth_map.confidence[rows, columns] >= SURE)
-    free[inside] = (depth <= 0) | (z[inside] < (1 + margin) * depth)
+    through[inside] = background | (z[inside] < (1 - margin) * depth)
+    surely[inside] = through[inside] & (background | (depth_map.confidence[rows, columns] >= SURE))
+    free[inside] = background | (depth <= 0) | (z[inside] < (1 + margin) * depth)
     return through, surely, free
 
 

@@ -1,7 +1,7 @@
 """From the bytes of a photograph to pixels: every format, depth and orientation becomes upright uint8 RGB.
 
-Plain JPEGs, nearly all photographs, go through OpenCV's decoder, which gives the same pixels as Pillow's in half the
-time; 16-bit pictures too, because it keeps their depth; everything else goes through Pillow (libheif for HEIC).
+JPEGs, nearly all photographs, go through :mod:`e2e3d.ops.jpeg`, which refuses those that are damaged inside; 16-bit
+pictures through OpenCV, because it keeps their depth; everything else goes through Pillow (libheif for HEIC).
 """
 
 from __future__ import annotations
@@ -16,21 +16,20 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, JpegImagePlugin, UnidentifiedImageError
 
 from e2e3d.errors import InputError
+from e2e3d.ops.jpeg import decode_jpeg
+from e2e3d.ops.photo_integrity import require_whole
 
 MAX_PIXELS = 400_000_000
 """Larger pictures are refused before any pixel is decoded: they are mosaics or decompression bombs, not photographs."""
+
+_FORMATS = ("PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")  # Pillow hands some others to programs of the system
+_WHITE_LEVELS = tuple((1 << bits) - 1 for bits in (8, 10, 12, 14, 16))
 
 ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
-_REDUCED = {
-    1: cv2.IMREAD_COLOR_RGB,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
-_JPEG_END = b"\xff\xd9"
+_REDUCTIONS = (1, 2, 4, 8)
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 _UNREADABLE_HINT = "Copy it again from the camera, or open it in a picture viewer to see what is left of it."
 
@@ -42,34 +41,42 @@ class DecodedPhoto:
     Attributes:
         image: uint8 [H, W, 3] RGB, EXIF orientation applied.
         alpha_mask: bool [H, W], True = use, or None where the picture has no alpha or is wholly opaque.
+        white_level: of a file of 16 bits, the largest sample of a sensor of 8, 10, 12, 14 or 16 bits, the least that
+            holds all samples; None of 8 bits.
     """
 
     image: NDArray[np.uint8]
     alpha_mask: NDArray[np.bool_] | None
+    white_level: int | None = None
 
 
-def decode_photo(data: bytes, max_size_px: int | None = None) -> DecodedPhoto:
+def decode_photo(data: bytes, max_size_px: int | None = None, white_level: int | None = None) -> DecodedPhoto:
     """Decode JPEG, PNG, TIFF, WebP or HEIC bytes of 8 or 16 bits; grey, palette, CMYK and alpha are understood.
 
     Args:
         data: the bytes of the file.
         max_size_px: when given, the longest side is reduced to it by averaging areas (never enlarged).
+        white_level: of a file of 16 bits, the sample that is white, as :func:`~e2e3d.ops.photoset.review_photos` finds
+            it for a camera; when not given, that of this photograph.
 
     Raises:
-        InputError: ``photo-unreadable`` for anything that does not decode, truncated files included;
+        InputError: ``photo-unreadable`` for anything that does not decode to what was written: truncated files, and
+            those that are damaged inside;
             ``photo-too-large`` above :data:`MAX_PIXELS`.
     """
     header = open_photo(data)
     width, height = header.size
     scale = 1.0 if max_size_px is None else min(1.0, max_size_px / max(width, height))
     target = (max(1, round(width * scale)), max(1, round(height * scale)))
-    image, alpha = _split_alpha(_to_8_bits(_decode_pixels(data, header, target)))
+    pixels = _decode_pixels(data, header, target)
+    own_level = _white_level(pixels)
+    image, alpha = _split_alpha(_to_8_bits(pixels, white_level or own_level))
     if (image.shape[1], image.shape[0]) != target:
         image = cv2.resize(image, target, interpolation=cv2.INTER_AREA)
         alpha = None if alpha is None else cv2.resize(alpha, target, interpolation=cv2.INTER_AREA)
     orientation = orientation_of(header)
     mask = None if alpha is None else _upright(alpha >= 128, orientation)
-    return DecodedPhoto(_upright(image, orientation), mask)
+    return DecodedPhoto(_upright(image, orientation), mask, own_level)
 
 
 def decode_mask(data: bytes, width_px: int, height_px: int) -> NDArray[np.bool_]:
@@ -131,14 +138,20 @@ def open_photo(data: bytes) -> Image.Image:
     Raises:
         InputError: ``photo-unreadable`` when it is no picture; ``photo-too-large`` above :data:`MAX_PIXELS`.
     """
+    formats: tuple[str, ...] = _FORMATS
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
         import pillow_heif
 
         pillow_heif.register_heif_opener()
+        formats = ("HEIF", *_FORMATS)
     try:
         # The plugin itself: Image.open refuses 200-megapixel phone pictures, and looks for pictures inside the picture.
         is_jpeg = data[:2] == b"\xff\xd8"
-        header = JpegImagePlugin.JpegImageFile(io.BytesIO(data)) if is_jpeg else Image.open(io.BytesIO(data))
+        header = (
+            JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+            if is_jpeg
+            else Image.open(io.BytesIO(data), formats=formats)
+        )
     except UnidentifiedImageError as error:
         raise _unreadable(data, "unknown format, or the header is damaged") from error
     except Image.DecompressionBombError as error:
@@ -170,8 +183,9 @@ def orientation_of(header: Image.Image) -> int:
 def _decode_pixels(data: bytes, header: Image.Image, target: tuple[int, int]) -> Pixels:
     """Pixels as stored, [H, W, 3 or 4]; a JPEG may come reduced by 2, 4 or 8, but not below `target`."""
     try:
-        if header.format == "JPEG" and header.mode in ("RGB", "L") and _is_complete_jpeg(data):
-            return _decode_jpeg(data, header.size, target)
+        if header.format == "JPEG":
+            return _decode_jpeg(data, header, target)
+        require_whole(data, header)
         if _is_deep(data, header):
             return _decode_16_bit(data)
         if header.mode in ("F", "I"):
@@ -184,28 +198,14 @@ def _decode_pixels(data: bytes, header: Image.Image, target: tuple[int, int]) ->
         raise _unreadable(data, error) from error
 
 
-def _decode_jpeg(data: bytes, size: tuple[int, int], target: tuple[int, int]) -> NDArray[np.uint8]:
-    """Decode with libjpeg's reduced inverse DCT where the reduced picture still holds `target`."""
-    factor = max(f for f in _REDUCED if all(s // f >= t for s, t in zip(size, target, strict=True)) or f == 1)
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise ValueError("broken JPEG stream")
-    if factor > 1:  # the reduced modes have no RGB variant
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    return np.asarray(pixels, np.uint8)
-
-
-def _is_complete_jpeg(data: bytes) -> bool:
-    """Whether the picture itself ends: OpenCV fills truncated ones with grey and says nothing, Pillow objects."""
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        if data[position + 1] == 0xFF:
-            position += 1
-            continue
-        if data[position + 1] == 0xDA:
-            return data.find(_JPEG_END, position) >= 0
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return False
+def _decode_jpeg(data: bytes, header: Image.Image, target: tuple[int, int]) -> NDArray[np.uint8]:
+    """Decode reduced where the reduced picture still holds `target`."""
+    sides = tuple(zip(header.size, target, strict=True))
+    factor = max(f for f in _REDUCTIONS if all(side // f >= wanted for side, wanted in sides) or f == 1)
+    if header.mode != "CMYK":
+        return decode_jpeg(data, header.size, factor)
+    inks = 255 - decode_jpeg(data, header.size, factor, "CMYK")  # stored inverted, as Photoshop does
+    return np.asarray(Image.frombytes("CMYK", inks.shape[1::-1], inks.tobytes()).convert("RGB"))
 
 
 def _is_deep(data: bytes, header: Image.Image) -> bool:
@@ -214,7 +214,7 @@ def _is_deep(data: bytes, header: Image.Image) -> bool:
         return data[24] == 16
     if header.format == "TIFF":
         bits = header.getexif().get(ExifTags.Base.BitsPerSample, 8)
-        return header.mode != "F" and max(bits if isinstance(bits, tuple) else (bits,)) == 16
+        return header.mode != "F" and 8 < max(bits if isinstance(bits, tuple) else (bits,)) <= 16
     return header.mode.startswith("I")
 
 
@@ -228,10 +228,27 @@ def _decode_16_bit(data: bytes) -> NDArray[np.uint16]:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB))
 
 
-def _to_8_bits(pixels: Pixels) -> NDArray[np.uint8]:
-    if pixels.dtype == np.uint16:
-        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return np.asarray(pixels, np.uint8)
+def _white_level(pixels: Pixels) -> int | None:
+    """Cameras write samples of 10, 12 or 14 bits into files of 16, with nothing that says so."""
+    if pixels.dtype == np.uint8:
+        return None
+    brightest = int(pixels[..., :3].max())
+    return next(level for level in _WHITE_LEVELS if brightest <= level)
+
+
+def _to_8_bits(pixels: Pixels, white_level: int | None) -> NDArray[np.uint8]:
+    """Scale colours, and alpha from 16 bits, since it is not of the sensor; what is brighter than white is white."""
+    if white_level is None or pixels.dtype == np.uint8:
+        return np.asarray(pixels, np.uint8)
+    scaled = np.empty(pixels.shape, np.uint8)
+    scaled[..., :3] = _scale_to_8_bits(white_level)[pixels[..., :3]]
+    scaled[..., 3:] = _scale_to_8_bits(_WHITE_LEVELS[-1])[pixels[..., 3:]]
+    return scaled
+
+
+def _scale_to_8_bits(white_level: int) -> NDArray[np.uint8]:
+    scaled = (np.arange(1 << 16, dtype=np.uint32) * 255 + white_level // 2) // white_level
+    return np.asarray(np.minimum(scaled, 255), np.uint8)
 
 
 def _split_alpha(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:

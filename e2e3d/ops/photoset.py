@@ -22,13 +22,16 @@ _HOPELESSLY_BLURRED = 0.01
 _CENTRE_TOLERANCE = 0.2  # principal point off the centre, as a share of half a side
 _SAME_SIZE = 0.04  # off by more in both axes alike: another size
 _SAME_EXPOSURE = 0.005
+_SAME_BRIGHTNESS = 0.02
+_QUARTER_STOP = 2 ** (0.25 / 2.2)
 
 
 def review_photos(photos: Sequence[Photo]) -> tuple[Photo, ...]:
     """Add the problems that only the whole set shows, and refuse sets that cannot give a model.
 
-    Added problems: ``duplicate`` (fatal; the first copy stays), ``near-duplicate`` (warning), ``blurred`` relative to
-    the median of the set (fatal only when hopeless).
+    Added problems: ``duplicate`` (fatal; the first copy stays), ``near-duplicate`` (warning; not within an exposure
+    bracket), ``blurred`` relative to the median of the set (fatal only when hopeless). Samples of 16 bits get the range
+    that their camera uses.
 
     Returns:
         the same photographs in the same order.
@@ -43,6 +46,7 @@ def review_photos(photos: Sequence[Photo]) -> tuple[Photo, ...]:
             "no-photographs", "There are no photographs.", "Give JPEG, PNG, TIFF, WebP or HEIC files, or a video."
         )
     check_intrinsics_size(photos)
+    photos = _with_white_of_their_camera(photos)
     reviewed = _mark_blurred(_mark_near_duplicates(_mark_duplicates(photos)))
     _require_different(reviewed)
     _require_enough(reviewed)
@@ -71,6 +75,25 @@ def check_intrinsics_size(photos: Sequence[Photo]) -> None:
             )
 
 
+def _with_white_of_their_camera(photos: Sequence[Photo]) -> tuple[Photo, ...]:
+    """A dark photograph uses fewer bits than its camera has, and must not come out brighter than its neighbours."""
+    levels: dict[str, int] = {}
+    for photo in photos:
+        if photo.camera is not None and photo.white_level is not None:
+            levels[photo.camera.group] = max(photo.white_level, levels.get(photo.camera.group, 0))
+    return tuple(
+        photo
+        if photo.camera is None or photo.white_level is None
+        else _with_white(photo, photo.white_level, levels[photo.camera.group])
+        for photo in photos
+    )
+
+
+def _with_white(photo: Photo, own_level: int, level: int) -> Photo:
+    darker = own_level / level
+    return replace(photo, white_level=level, exposure=photo.exposure * darker, sharpness=photo.sharpness * darker**2)
+
+
 def _mark_duplicates(photos: Sequence[Photo]) -> tuple[Photo, ...]:
     first: dict[str, str] = {}
     marked = []
@@ -89,8 +112,9 @@ def _mark_near_duplicates(photos: Sequence[Photo]) -> tuple[Photo, ...]:
     twins: dict[str, str] = {}
     for index, photo in enumerate(usable):
         alike = np.flatnonzero((bits[:index] != bits[index]).sum(axis=1) <= NEAR_DUPLICATE_BITS)
-        if alike.size:
-            twins[photo.name] = usable[alike[0]].name
+        twin = next((i for i in alike if not differently_exposed(photo.exposure, usable[i].exposure)), None)
+        if twin is not None:
+            twins[photo.name] = usable[twin].name
     return tuple(
         replace(photo, problems=(*photo.problems, near_duplicate_problem(twins[photo.name])))
         if photo.name in twins
@@ -104,16 +128,36 @@ def _mark_blurred(photos: Sequence[Photo]) -> tuple[Photo, ...]:
     if len(usable) < MIN_PHOTOGRAPHS:
         return tuple(photos)
     median = statistics.median(usable)
+    exposure = statistics.median(photo.exposure for photo in photos if photo.usable)
     marked = []
     for photo in photos:
-        problem = blur_problem(photo.sharpness, median) if photo.usable else None
+        brightness = photo.exposure / exposure if exposure else 1.0
+        problem = blur_problem(photo.sharpness, median, brightness) if photo.usable else None
         marked.append(photo if problem is None else replace(photo, problems=(*photo.problems, problem)))
     return tuple(marked)
 
 
-def blur_problem(sharpness: float, median: float) -> PhotoProblem | None:
-    """What is wrong with a photograph of this sharpness in a set with this median; None when it is sharp enough."""
-    if sharpness >= _BLURRED * median:
+def differently_exposed(first: float, second: float) -> bool:
+    """Whether two photographs of one picture are of an exposure bracket: by a quarter of a stop and more.
+
+    Args:
+        first: mean luminance of one in [0, 1], gamma-coded.
+        second: of the other.
+    """
+    low, high = sorted((first, second))
+    brighter = max(high / max(low, 1e-6), (1 - low) / max(1 - high, 1e-6))
+    return high - low > _SAME_BRIGHTNESS and brighter > _QUARTER_STOP
+
+
+def blur_problem(sharpness: float, median: float, brightness: float) -> PhotoProblem | None:
+    """What is wrong with a photograph of this sharpness in a set with this median; None when it is sharp enough.
+
+    Args:
+        sharpness: of the photograph.
+        median: of the set.
+        brightness: exposure over the median of the set; what is darker has less contrast, and is not blurred for that.
+    """
+    if sharpness >= _BLURRED * median * min(1.0, brightness) ** 2:
         return None
     message = (
         f"Blurred: {sharpness / median:.0%} of the usual sharpness of this set. "

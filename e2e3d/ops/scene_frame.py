@@ -10,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.photo import Photo
-from e2e3d.data.scene import Georeference, Scene
+from e2e3d.data.scene import FrameRemark, Scene, SceneImage
 from e2e3d.errors import InputError
-from e2e3d.ops.georeferencing import Similarity, georeference, local_from_gps, rms_distance
-from e2e3d.ops.upright import upright_similarity
+from e2e3d.ops.earth_candidates import LocatedCameras
+from e2e3d.ops.earth_fit import EarthFit, fit_to_earth
+from e2e3d.ops.georeferencing import Similarity, local_from_gps, rms_distance
+from e2e3d.ops.upright import UpEstimate, estimate_up
+
+_STEEP = 0.9
 
 
 @dataclass(frozen=True)
@@ -54,24 +58,70 @@ def place_scene(scene: Scene, photos: Sequence[Photo], scale: float | None, dist
     Raises:
         InputError: ``unknown-photograph`` when `distance` names one that is not in the model.
     """
-    located = [(i, gps) for i, image in enumerate(scene.images) if (gps := photos[image.photo_index].gps) is not None]
-    indices = [i for i, _ in located]
-    on_earth = georeference(camera_centres(scene)[indices], [gps for _, gps in located])
-    frame = "arbitrary"
-    reference: Georeference | None = None
-    if on_earth is not None:
-        scene, reference, frame = transform_scene(scene, on_earth[0]), on_earth[1], "georeferenced"
-    elif (upright := upright_similarity(scene)) is not None:
-        scene, frame = transform_scene(scene, upright), "upright"
+    poses, attitudes = zip(
+        *((image.cam_from_world, _photo(image, photos).attitude) for image in scene.images), strict=True
+    )
+    up = estimate_up(poses, attitudes, scene.points_world)
+    located = [i for i, image in enumerate(scene.images) if _photo(image, photos).gps is not None]
+    placed = _placed_on_earth(scene, photos, located, up) if located else EarthFit(None, None, ())
+    frame, remarks = "arbitrary", placed.remarks
+    if placed.similarity is not None:
+        frame = "metric" if placed.georeference is None else "georeferenced"
+        scene = transform_scene(scene, placed.similarity)
+        if placed.georeference is None:
+            scene = transform_scene(scene, Similarity(1.0, np.eye(3), -np.median(scene.points_world, axis=0)))
+    elif up.direction is not None:
+        scene, frame = transform_scene(scene, upright_similarity(scene, up.direction)), "upright"
+    elif not any(remark.code == "up-unknown" for remark in remarks):
+        remarks = (*remarks, FrameRemark("up-unknown", f"Which way is up cannot be told. {up.reason}".strip()))
+    reference = placed.georeference
     factor = scale if distance is None else _factor(scene, distance)
     if factor is not None:
         scene = transform_scene(scene, Similarity(factor, np.eye(3), np.zeros(3)))
         if reference is None:
             frame = "metric"
         else:
-            positions = local_from_gps([gps for _, gps in located], reference.origin)
-            reference = replace(reference, rms_error_m=rms_distance(camera_centres(scene)[indices], positions))
-    return replace(scene, frame=frame, georeference=reference)
+            positions = local_from_gps(
+                [gps for i in located if (gps := photos[scene.images[i].photo_index].gps)], reference.origin
+            )
+            reference = replace(reference, rms_error_m=rms_distance(camera_centres(scene)[located], positions))
+    return replace(scene, frame=frame, georeference=reference, remarks=remarks)
+
+
+def _photo(image: SceneImage, photos: Sequence[Photo]) -> Photo:
+    return photos[image.photo_index]
+
+
+def _placed_on_earth(scene: Scene, photos: Sequence[Photo], located: Sequence[int], up: UpEstimate) -> EarthFit:
+    images = [scene.images[i] for i in located]
+    positions = [gps for image in images if (gps := _photo(image, photos).gps) is not None]
+    cameras = LocatedCameras(
+        camera_centres(scene)[list(located)],
+        np.array([image.cam_from_world[:, :3] for image in images]),
+        positions,
+        [_photo(image, photos).attitude for image in images],
+        _view_distance(scene),
+    )
+    return fit_to_earth(cameras, [image.name for image in images], up)
+
+
+def _view_distance(scene: Scene) -> float:
+    """Median depth of what the photographs see, in model units."""
+    if len(scene.observation_point) == 0:
+        return 0.0
+    points = scene.points_world[scene.observation_point]
+    towards = np.array([image.cam_from_world[2] for image in scene.images])[scene.observation_image]
+    return float(np.median((points * towards[:, :3]).sum(axis=1) + towards[:, 3]))
+
+
+def upright_similarity(scene: Scene, up: NDArray[np.float64]) -> Similarity:
+    """Turn `up` to z and the first photograph's view (its top, when it looks down) to +y, the points' middle to 0."""
+    first = scene.images[0].cam_from_world
+    towards = first[2, :3] if abs(first[2, :3] @ up) < _STEEP else -first[1, :3]
+    forward = towards - (towards @ up) * up
+    forward = forward / np.linalg.norm(forward)
+    rotation = np.stack([np.cross(forward, up), forward, up])
+    return Similarity(1.0, rotation, -np.median(scene.points_world @ rotation.T, axis=0))
 
 
 def _factor(scene: Scene, distance: KnownDistance) -> float:

@@ -55,14 +55,15 @@ def build_database(
         The database, and the ids of the cameras whose intrinsics the user gave.
     """
     database = pycolmap.Database.open(":memory:")
-    camera_ids: dict[str, int] = {}
+    ids = camera_ids(photos)
+    written: set[int] = set()
     fixed: set[int] = set()
     for photo in photos:
         assert photo.camera is not None
-        if photo.camera.group in camera_ids:
+        camera_id = ids[photo.camera.group]
+        if camera_id in written:
             continue
-        camera_id = len(camera_ids) + 1
-        camera_ids[photo.camera.group] = camera_id
+        written.add(camera_id)
         camera = colmap_camera(photo.camera, photo.width_px, photo.height_px, camera_id)
         database.write_camera(camera, use_camera_id=True)
         rig = pycolmap.Rig(rig_id=camera_id)
@@ -72,10 +73,19 @@ def build_database(
             fixed.add(camera_id)
     for index, (photo, keypoints) in enumerate(zip(photos, keypoints_px, strict=True)):
         assert photo.camera is not None
-        _write_image(database, photo, index + 1, camera_ids[photo.camera.group], keypoints)
+        _write_image(database, photo, index + 1, ids[photo.camera.group], keypoints)
     for block in blocks:
         _write_matches(database, block)
     return database, frozenset(fixed)
+
+
+def camera_ids(photos: Sequence[Photo]) -> dict[str, int]:
+    """The id of the camera of each group, from 1, in the order of the photographs; each must have a camera guess."""
+    ids: dict[str, int] = {}
+    for photo in photos:
+        assert photo.camera is not None
+        ids.setdefault(photo.camera.group, len(ids) + 1)
+    return ids
 
 
 def _write_image(
@@ -124,7 +134,7 @@ def reconstruct(
         return []
     best: list[pycolmap.Reconstruction] = []
     for gain, attempt in _ATTEMPTS[settings.mapper]:
-        components = _run_mapper(database, fixed_cameras, settings, attempt)
+        components = run_mapper(database, fixed_cameras, settings, attempt)
         if _largest(components) > gain * _largest(best):
             best = components
         if _largest(best) >= _ENOUGH * reachable:
@@ -150,9 +160,13 @@ def _largest(components: list[pycolmap.Reconstruction]) -> int:
     return components[0].num_reg_images() if components else 0
 
 
-def _run_mapper(
+def run_mapper(
     database: pycolmap.Database, fixed_cameras: frozenset[int], settings: SfmSettings, attempt: str
 ) -> list[pycolmap.Reconstruction]:
+    """One run of COLMAP's mapper, largest model first; `attempt` is a name in the list of attempts.
+
+    Models with lenses that cannot exist are dropped.
+    """
     pycolmap.set_random_seed(SEED)
     manager = pycolmap.ReconstructionManager()
     if attempt == "global":

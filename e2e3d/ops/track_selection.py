@@ -12,10 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from e2e3d.data.features import MatchBlock
+from e2e3d.ops.keypoint_groups import connected_keypoints
 
 TRACKS_A_PHOTO = 1000
 _GRID = 8  # cells along either side of a photograph
@@ -55,10 +54,7 @@ def _track_of_keypoints(starts: NDArray[np.int64], blocks: Iterable[MatchBlock])
     for block in blocks:
         offsets = np.repeat(starts[block.pairs], np.diff(block.offsets), axis=0)
         edges.append(block.matches.astype(np.int64) + offsets)
-    first, second = np.concatenate(edges).T
-    graph = coo_array((np.ones(len(first), np.bool_), (first, second)), shape=(starts[-1], starts[-1]))
-    _, track = connected_components(graph, directed=False)
-    return np.asarray(track, np.int32)
+    return connected_keypoints(np.concatenate(edges), int(starts[-1]))
 
 
 def _lengths(track: NDArray[np.int32], starts: NDArray[np.int64]) -> NDArray[np.int64]:

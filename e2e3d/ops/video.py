@@ -23,6 +23,9 @@ MIN_MOTION = 0.03
 """Share of the longest side below which a displacement is shake; a video that never exceeds it shows one picture."""
 
 _SAMPLES_PER_S = 12.0
+_FEW_SAMPLES = 24
+_MANY_SAMPLES = 240
+_LONGEST_PAUSE_S = 10.0
 _MIN_TRACKED = 12
 _LOST_MOTION = 0.1
 _WINDOW = 0.35
@@ -48,9 +51,22 @@ class FrameTrack:
 def track_video(path: Path, name: str) -> FrameTrack:
     """Look at a dozen frames a second: how far the picture has moved, and how sharp it is.
 
+    Seconds are those of the frames' own times, which need not be even. Where they give hardly a frame, the video is
+    short or its times are wrong (of a high-speed camera, or in units of the container), and frames are counted.
+
     Raises:
         InputError: ``video-unreadable`` when it does not open or has no frame.
     """
+    track, frames = _track(_frames(path, name, _Every(1 / _SAMPLES_PER_S)), name)
+    if len(track.index) >= _FEW_SAMPLES or frames == len(track.index):
+        return track
+    stride = -(-frames // _MANY_SAMPLES)
+    return _track(_frames(path, name, lambda number, _: number % stride == 0), name)[0]
+
+
+def _track(frames: Iterator[tuple[int, float, NDArray[np.uint8] | None]], name: str) -> tuple[FrameTrack, int]:
+    """What the frames show, and how many the video has; frames without pixels are only counted."""
+    count = 0
     index: list[int] = []
     times: list[float] = []
     position: list[float] = []
@@ -58,7 +74,10 @@ def track_video(path: Path, name: str) -> FrameTrack:
     base = 0.0
     reference: NDArray[np.uint8] | None = None
     corners: NDArray[np.float32] | None = None
-    for number, time_s, frame in _sampled_frames(path, name):
+    for number, time_s, frame in frames:
+        count = number + 1
+        if frame is None:
+            continue
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
         measured = _reduced(grey, SHARPNESS_SIZE_PX)
         small = _reduced(grey, MOTION_SIZE_PX)
@@ -72,7 +91,7 @@ def track_video(path: Path, name: str) -> FrameTrack:
             corners = cv2.goodFeaturesToTrack(small, 200, 0.01, 7)
     if not index:
         raise InputError("video-unreadable", f"{name} has no frame that can be decoded.", _HINT)
-    return FrameTrack(np.array(index), np.array(times), np.array(position), np.array(sharpness))
+    return FrameTrack(np.array(index), np.array(times), np.array(position), np.array(sharpness)), count
 
 
 def choose_frames(track: FrameTrack, spacing: float, min_frames: int, max_frames: int) -> NDArray[np.int64]:
@@ -108,7 +127,9 @@ def encode_frames(path: Path, name: str, numbers: NDArray[np.int64], jpeg_qualit
     """
     wanted = set(numbers.tolist())
     files = []
-    for _, _, frame in _frames(path, name, wanted.__contains__, int(numbers[-1])):
+    for _, _, frame in _frames(path, name, lambda number, _: number in wanted, int(numbers[-1])):
+        if frame is None:
+            continue
         options = [
             cv2.IMWRITE_JPEG_QUALITY,
             jpeg_quality,
@@ -121,25 +142,33 @@ def encode_frames(path: Path, name: str, numbers: NDArray[np.int64], jpeg_qualit
     return files
 
 
-def _sampled_frames(path: Path, name: str) -> Iterator[tuple[int, float, NDArray[np.uint8]]]:
-    fps = _frame_rate(path, name)
-    every = max(1, round(fps / _SAMPLES_PER_S))
-    return _frames(path, name, lambda number: number % every == 0)
+class _Every:
+    """Chooses the first frame of each interval of time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._next_s = 0.0
+
+    def __call__(self, number: int, time_s: float) -> bool:
+        if time_s < self._next_s - 1e-3:  # containers round to milliseconds
+            return False
+        self._next_s = max(self._next_s, time_s - self._seconds) + self._seconds
+        return True
 
 
 def _frames(
-    path: Path, name: str, keep: Callable[[int], bool], last: int | None = None
-) -> Iterator[tuple[int, float, NDArray[np.uint8]]]:
-    """Number, time in seconds and upright BGR pixels of the frames to keep, up to the frame `last`."""
-    fps = _frame_rate(path, name)
+    path: Path, name: str, keep: Callable[[int, float], bool], last: int | None = None
+) -> Iterator[tuple[int, float, NDArray[np.uint8] | None]]:
+    """Number, time in seconds and upright BGR pixels of the frames up to `last`; no pixels of those not to keep."""
     capture = _open(path, name)
     try:
-        number = 0
+        number, time_s, frame_s = 0, 0.0, _frame_duration(capture)
         while (last is None or number <= last) and capture.grab():
-            if keep(number):
-                decoded, frame = capture.retrieve()
-                if decoded:
-                    yield number, number / fps, frame
+            stated_s = float(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
+            if number:  # some containers state no times, or wrong ones
+                time_s = stated_s if time_s < stated_s < time_s + _LONGEST_PAUSE_S else time_s + frame_s
+            decoded, frame = capture.retrieve() if keep(number, time_s) else (False, None)
+            yield number, time_s, frame if decoded else None
             number += 1
     finally:
         capture.release()
@@ -154,11 +183,9 @@ def _open(path: Path, name: str) -> Any:
     return capture
 
 
-def _frame_rate(path: Path, name: str) -> float:
-    capture = _open(path, name)
+def _frame_duration(capture: Any) -> float:
     fps = float(capture.get(cv2.CAP_PROP_FPS))
-    capture.release()
-    return fps if 1.0 <= fps <= 1000.0 else 30.0  # files that state none say 0, or the time base
+    return 1 / fps if 1.0 <= fps <= 1000.0 else 1 / 30  # files that state none say 0, or the time base
 
 
 def _displacement(reference: NDArray[np.uint8], corners: NDArray[np.float32] | None, grey: NDArray[np.uint8]) -> float:

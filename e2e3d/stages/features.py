@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.data.agreement import StillRegions
 from e2e3d.data.features import Features
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
 from e2e3d.ops import sift
-from e2e3d.ops.photo import decode_mask, decode_photo
+from e2e3d.ops.photo import DecodedPhoto, decode_mask, decode_photo
 from e2e3d.stages.base import Resources, RunContext, Stage
 
 
@@ -57,19 +59,27 @@ class FeaturesConfig:
 
 @dataclass(frozen=True)
 class FeaturesInputs:
-    """One photograph, its mask image if it has one, and its size after EXIF orientation."""
+    """One photograph, its mask image if it has one, its size after EXIF orientation, and its ``white_level``.
+
+    Attributes:
+        still: what stands still in the set and is to be left out; None = nothing.
+        index: of the photograph, into the masks of `still`.
+    """
 
     photo: Ref[bytes]
     mask: Ref[bytes] | None
     width_px: int
     height_px: int
+    white_level: int | None = None
+    still: Ref[StillRegions] | None = None
+    index: int = 0
 
 
 def run(inputs: FeaturesInputs, config: FeaturesConfig, context: RunContext) -> Features:
     """Find features; positions are in pixels of the full photograph, and nothing outside the mask stays."""
-    decoded = decode_photo(inputs.photo.load(), config.max_size_px)
+    decoded = decode_photo(inputs.photo.load(), config.max_size_px, inputs.white_level)
     height, width = decoded.image.shape[:2]
-    mask = _mask(inputs.mask, decoded.alpha_mask, width, height)
+    mask = _moving(usable_pixels(inputs.mask, decoded), inputs, width, height)
     settings = sift.SiftSettings(
         config.max_features,
         config.peak_threshold,
@@ -82,13 +92,24 @@ def run(inputs: FeaturesInputs, config: FeaturesConfig, context: RunContext) -> 
     return sift.rescale_keypoints(found, inputs.width_px / width, inputs.height_px / height)
 
 
-def _mask(
-    mask: Ref[bytes] | None, alpha_mask: NDArray[np.bool_] | None, width: int, height: int
-) -> NDArray[np.bool_] | None:
+def usable_pixels(mask: Ref[bytes] | None, decoded: DecodedPhoto) -> NDArray[np.bool_] | None:
+    """What the mask image and the alpha channel leave of a decoded photograph: bool [H, W], None = all of it."""
     if mask is None:
-        return alpha_mask
+        return decoded.alpha_mask
+    height, width = decoded.image.shape[:2]
     drawn = decode_mask(mask.load(), width, height)
-    return drawn if alpha_mask is None else drawn & alpha_mask
+    return drawn if decoded.alpha_mask is None else drawn & decoded.alpha_mask
+
+
+def _moving(
+    mask: NDArray[np.bool_] | None, inputs: FeaturesInputs, width: int, height: int
+) -> NDArray[np.bool_] | None:
+    """The mask without what stands still."""
+    if inputs.still is None:
+        return mask
+    still = inputs.still.load().masks[inputs.index]
+    moving = cv2.resize((~still).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    return moving if mask is None else mask & moving
 
 
 STAGE = Stage(

@@ -48,10 +48,10 @@ class FramesConfig:
 
 @dataclass(frozen=True)
 class FramesInputs:
-    """A video: its file name, after which the frames are named, and its bytes."""
+    """A video: its file name, after which the frames are named, and a view of its bytes, which may not fit memory."""
 
     name: str
-    video: Ref[bytes]
+    video: Ref[memoryview]
 
 
 def run(inputs: FramesInputs, config: FramesConfig, context: RunContext) -> VideoFrames:
@@ -84,7 +84,7 @@ def run(inputs: FramesInputs, config: FramesConfig, context: RunContext) -> Vide
 
 STAGE = Stage(
     name="frames",
-    version=1,
+    version=2,
     config=FramesConfig,
     output=VideoFrames,
     run=run,

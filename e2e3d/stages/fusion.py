@@ -14,12 +14,11 @@ from e2e3d.errors import SettingsError
 from e2e3d.ops.fusion import (
     MAX_NEIGHBOURS,
     FusionRules,
-    FusionView,
     concatenate_clouds,
     fuse_view,
     merge_clouds,
-    prepare_view,
 )
+from e2e3d.ops.fusion_view import FusionView, prepare_view
 from e2e3d.ops.threads import import_ahead
 from e2e3d.stages.base import Resources, RunContext, Stage
 
@@ -163,7 +162,7 @@ def run_merge(inputs: MergeInputs, config: MergeConfig, context: RunContext) -> 
 
 STAGE = Stage(
     name="fusion",
-    version=5,
+    version=8,
     config=FusionConfig,
     output=PointCloud,
     run=run,

@@ -93,7 +93,9 @@ def _ingest(file: IngestFile, intrinsics: Intrinsics | None, config: IngestConfi
         sharpness=measures.sharpness,
         exposure=measures.exposure,
         thumbprint=measures.thumbprint,
+        white_level=decoded.white_level,
         problems=problems + exposure_problems(measures),
+        attitude=tags.attitude,
     )
 
 
@@ -138,7 +140,7 @@ def _size_problems(
 
 STAGE = Stage(
     name="ingest",
-    version=1,
+    version=2,
     config=IngestConfig,
     output=PhotoBlock,
     run=run,

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
+from e2e3d.data.agreement import PhotoAgreement, StillParts, StillRegions
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.photo import Photo
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping, Scene
 from e2e3d.errors import SettingsError
-from e2e3d.ops import left_out, sfm
+from e2e3d.ops import left_out, photo_agreement, sfm
 from e2e3d.ops.calibration import polish
 from e2e3d.ops.colmap_log import silence_colmap
 from e2e3d.ops.colmap_model import reconstruction_to_scene
+from e2e3d.ops.lens_notes import lens_notes
+from e2e3d.ops.lenses import map_photographs
 from e2e3d.ops.match_graph import MatchGraph, match_graph, pair_motions
 from e2e3d.ops.scene_frame import KnownDistance, place_scene
+from e2e3d.ops.still_matches import MovingBlocks, describe_still, find_still
 from e2e3d.ops.track_selection import choose_tracks, on_chosen_tracks
 from e2e3d.stages.base import Resources, RunContext, Stage
 
@@ -57,6 +61,7 @@ class MappingInputs:
         blocks: all verified matches.
         scale: model units are multiplied by it, and are metres afterwards; None = unknown.
         known_distance: metres between two photographs' viewpoints; it gives the scale instead.
+        still: where the photographs stand still, which features and matches were kept out of.
     """
 
     photos: tuple[Photo, ...]
@@ -64,36 +69,49 @@ class MappingInputs:
     blocks: tuple[Ref[MatchBlock], ...]
     scale: float | None = None
     known_distance: KnownDistance | None = None
+    still: Ref[StillRegions] | None = None
 
 
 def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Mapping:
     """Find the largest connected model: the cameras from chosen tracks, then the points from all of them.
 
     Raises:
-        ReconstructionError: ``no-features``, ``no-overlap``, ``identical-photographs``, ``pure-rotation`` or
-            ``too-little-overlap``.
+        ReconstructionError: ``no-features``, ``no-overlap``, ``identical-photographs``, ``stands-still``,
+            ``pure-rotation`` or ``too-little-overlap``.
         InputError: ``unknown-photograph`` or ``bad-distance`` for an impossible known distance.
     """
     silence_colmap()
     features = [_positions_and_colors(ref) for ref in inputs.features]
     keypoints = [positions for positions, _ in features]
     settings = sfm.SfmSettings(config.mapper, config.min_matches)
-    graph = match_graph(ref.load() for ref in inputs.blocks)
-    chosen = choose_tracks(keypoints, (ref.load() for ref in inputs.blocks))
-    fewer = (on_chosen_tracks(ref.load(), chosen) for ref in inputs.blocks)
-    database, fixed = sfm.build_database(inputs.photos, keypoints, fewer)
-    components = sfm.reconstruct(database, fixed, settings, graph.reachable(2 * config.min_matches))
+    sizes_px = [(photo.width_px, photo.height_px) for photo in inputs.photos]
+    still = find_still(keypoints, sizes_px, (ref.load() for ref in inputs.blocks))
+    blocks = MovingBlocks(inputs.blocks, still, config.min_matches)
+    regions = None if inputs.still is None else inputs.still.load()
+    parts = describe_still(keypoints, still, (ref.load() for ref in inputs.blocks), regions)
+    graph = match_graph(blocks)
+    chosen = choose_tracks(keypoints, blocks)
+
+    def fewer() -> Iterator[MatchBlock]:
+        return (on_chosen_tracks(block, chosen) for block in blocks)
+
+    mapped = map_photographs(inputs.photos, keypoints, fewer, settings, graph.reachable(2 * config.min_matches))
+    components = mapped.components
     counts = [len(positions) for positions in keypoints]
     if not components:
-        blocks = (ref.load() for ref in inputs.blocks)
-        raise left_out.explain_failure(counts, pair_motions(blocks, keypoints, _calibrations(inputs.photos)))
+        motions = pair_motions(blocks, keypoints, _calibrations(inputs.photos))
+        raise left_out.explain_failure(counts, motions, parts)
     if sfm.median_triangulation_angle_deg(components[0]) < sfm.MIN_MEDIAN_ANGLE_DEG:
-        raise left_out.pure_rotation_error()
-    database, fixed = sfm.build_database(inputs.photos, keypoints, (ref.load() for ref in inputs.blocks))
-    model = polish(components[0], database, fixed, config.max_error_px)
+        raise left_out.stands_still_error() if left_out.mostly_still(parts) else left_out.pure_rotation_error()
+    database, _ = sfm.build_database(mapped.photos, keypoints, blocks)
+    model = polish(components[0], database, mapped.fixed_cameras, config.max_error_px)
+    agreement = photo_agreement.judge_photos(model, inputs.photos, keypoints, blocks)
+    if photo_agreement.take_out_contradicting(model, agreement):
+        model = polish(model, database, mapped.fixed_cameras, config.max_error_px)
     sfm.paint_points(model, [colors for _, colors in features])
     scene = place_scene(reconstruction_to_scene(model), inputs.photos, inputs.scale, inputs.known_distance)
-    return _mapping(inputs.photos, counts, graph, scene, components)
+    result = _mapping(inputs.photos, counts, graph, scene, components, agreement, parts)
+    return replace(result, lens_notes=lens_notes(scene, inputs.photos, mapped.told, mapped.focal_held))
 
 
 def _positions_and_colors(ref: Ref[Features]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
@@ -117,21 +135,25 @@ def _mapping(
     graph: MatchGraph,
     scene: Scene,
     components: Sequence[pycolmap.Reconstruction],
+    agreement: tuple[PhotoAgreement, ...],
+    still: StillParts | None,
 ) -> Mapping:
     registered = frozenset(image.photo_index for image in scene.images)
+    contradicting = [photo for photo in agreement if photo.contradicts and photo.photo_index not in registered]
     elsewhere: dict[int, int] = {}
-    others = [c for c in components[1:] if not registered.issuperset(i - 1 for i in c.reg_image_ids())]
+    known = registered.union(photo.photo_index for photo in contradicting)
+    others = [c for c in components[1:] if not known.issuperset(i - 1 for i in c.reg_image_ids())]
     for component in others:
         for image_id in component.reg_image_ids():
             elsewhere.setdefault(image_id - 1, component.num_reg_images())
-    reasons = left_out.explain_left_out(photos, feature_counts, graph, registered, elsewhere)
+    reasons = left_out.explain_left_out(photos, feature_counts, graph, registered, elsewhere, contradicting, still)
     sizes = (len(scene.images), *(component.num_reg_images() for component in others))
-    return Mapping(scene, reasons, sizes)
+    return Mapping(scene, reasons, sizes, agreement=agreement, still=still)
 
 
 STAGE = Stage(
     name="mapping",
-    version=7,
+    version=8,
     config=MappingConfig,
     output=Mapping,
     run=run,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from e2e3d.data.photo import CameraGuess
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
 from e2e3d.ops.descriptor_matching import DescriptorSet, mutual_matches
+from e2e3d.ops.match_blocks import join_matches
+from e2e3d.ops.still_matches import Matches, verify_moving
 from e2e3d.ops.two_view import VerifiedPair, colmap_camera, verify_pair
 from e2e3d.stages.base import Resources, RunContext, Stage
 
@@ -66,12 +69,14 @@ def run(inputs: MatchingInputs, config: MatchingConfig, context: RunContext) -> 
     photos = {photo.index: photo for photo in inputs.photos}
     features = {photo.index: photo.features.load() for photo in inputs.photos}
     descriptors = {index: DescriptorSet(value.descriptors, context.device) for index, value in features.items()}
-    candidates, verified = [], []
+    candidates, verified, still = [], [], []
     for first, second in inputs.pairs:
         matches = mutual_matches(descriptors[first], descriptors[second], config.max_ratio, config.max_distance_rad)
         candidates.append(len(matches))
-        verified.append(_verify(photos[first], photos[second], features[first], features[second], matches, config))
-    return _block(inputs.pairs, candidates, verified)
+        pair, against = _verify(photos[first], photos[second], features[first], features[second], matches, config)
+        verified.append(pair)
+        still.append(against)
+    return gather_block(inputs.pairs, candidates, verified, still)
 
 
 def _verify(
@@ -79,35 +84,47 @@ def _verify(
     second: MatchingPhoto,
     features1: Features,
     features2: Features,
-    matches: np.ndarray[tuple[int, ...], np.dtype[np.uint32]],
+    matches: Matches,
     config: MatchingConfig,
-) -> VerifiedPair:
-    return verify_pair(
-        features1.keypoints_px[:, :2],
-        features2.keypoints_px[:, :2],
-        matches,
-        colmap_camera(first.camera, first.width_px, first.height_px),
-        colmap_camera(second.camera, second.width_px, second.height_px),
-        config.max_error_px,
-        config.min_inliers,
-    )
+) -> tuple[VerifiedPair, Matches]:
+    """The verified pair, and its contradicting still matches: none where the photographs differ in size."""
+    points1_px, points2_px = features1.keypoints_px[:, :2], features2.keypoints_px[:, :2]
+    camera1 = colmap_camera(first.camera, first.width_px, first.height_px)
+    camera2 = colmap_camera(second.camera, second.width_px, second.height_px)
+
+    def verify(some: Matches) -> VerifiedPair:
+        return verify_pair(points1_px, points2_px, some, camera1, camera2, config.max_error_px, config.min_inliers)
+
+    if (first.width_px, first.height_px) != (second.width_px, second.height_px):
+        return verify(matches), matches[:0]
+    longer_side_px = max(first.width_px, first.height_px)
+    return verify_moving(points1_px, points2_px, matches, longer_side_px, config.max_error_px, verify)
 
 
-def _block(pairs: tuple[tuple[int, int], ...], candidates: list[int], verified: list[VerifiedPair]) -> MatchBlock:
-    counts = [len(pair.matches) for pair in verified]
+def gather_block(
+    pairs: Sequence[tuple[int, int]],
+    candidates: Sequence[int],
+    verified: Sequence[VerifiedPair],
+    still: Sequence[Matches],
+) -> MatchBlock:
+    """The outcomes of all pairs of a block as one record; `candidates` counts the matches before verification."""
+    offsets, matches = join_matches([pair.matches for pair in verified])
+    still_offsets, still_matches = join_matches(still)
     return MatchBlock(
         pairs=np.array(pairs, np.int32).reshape(-1, 2),
-        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        matches=np.concatenate([pair.matches for pair in verified] or [np.zeros((0, 2), np.uint32)]),
+        offsets=offsets,
+        matches=matches,
         candidates=np.array(candidates, np.int32),
         configurations=np.array([pair.configuration for pair in verified], np.int32),
         matrices=np.array([pair.matrices for pair in verified], np.float64).reshape(-1, 3, 3, 3),
+        still_offsets=still_offsets,
+        still=still_matches,
     )
 
 
 STAGE = Stage(
     name="matching",
-    version=1,
+    version=2,
     config=MatchingConfig,
     output=MatchBlock,
     run=run,

@@ -69,7 +69,7 @@ def run(inputs: MeshInputs, config: MeshConfig, context: RunContext) -> Mesh:
 
 STAGE = Stage(
     name="mesh",
-    version=12,
+    version=15,
     config=MeshConfig,
     output=Mesh,
     run=run,

@@ -46,12 +46,14 @@ class TextureInputs:
     Attributes:
         photos: the bytes of the photograph files in the order of ``scene.images``.
         masks: the bytes of their masks in the same order, None where there is none.
+        white_levels: of those of 16 bits in the same order; empty = as each photograph shows itself.
     """
 
     mesh: Ref[Mesh]
     mapping: Ref[Mapping]
     photos: tuple[Ref[bytes], ...]
     masks: tuple[Ref[bytes] | None, ...]
+    white_levels: tuple[int | None, ...] = ()
 
 
 def run(inputs: TextureInputs, config: TextureConfig, context: RunContext) -> TexturedMesh:
@@ -64,7 +66,8 @@ def run(inputs: TextureInputs, config: TextureConfig, context: RunContext) -> Te
     cameras = np.array([camera_vector(scene.camera_of(image), image.cam_from_world) for image in scene.images])
 
     def load_photo(index: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
-        photo = decode_photo(inputs.photos[index].load(), max_size_px=None)
+        white_level = inputs.white_levels[index] if inputs.white_levels else None
+        photo = decode_photo(inputs.photos[index].load(), white_level=white_level)
         mask = photo.alpha_mask
         ref = inputs.masks[index]
         if ref is not None:

@@ -38,12 +38,13 @@ class UndistortConfig:
 
 @dataclass(frozen=True)
 class UndistortInputs:
-    """The scene, which of its images, that photograph's bytes, and its mask's bytes if it has one."""
+    """The scene, which of its images, that photograph's bytes, its mask's if it has one, and its ``white_level``."""
 
     mapping: Ref[Mapping]
     image_index: int
     photo: Ref[bytes]
     mask: Ref[bytes] | None = None
+    white_level: int | None = None
 
 
 def run(inputs: UndistortInputs, config: UndistortConfig, context: RunContext) -> View:
@@ -51,7 +52,7 @@ def run(inputs: UndistortInputs, config: UndistortConfig, context: RunContext) -
     scene = inputs.mapping.load().scene
     image = scene.images[inputs.image_index]
     camera = scene.camera_of(image)
-    decoded = decode_photo(inputs.photo.load())
+    decoded = decode_photo(inputs.photo.load(), white_level=inputs.white_level)
     mask = decoded.alpha_mask
     if inputs.mask is not None:
         height, width = decoded.image.shape[:2]

@@ -17,6 +17,8 @@ from e2e3d.errors import MachineError
 TEMPORARY = ".tmp"
 """How the names of half-written files begin."""
 
+_BLOCK_BYTES = 1 << 20
+
 
 @dataclass(frozen=True)
 class S3Options:
@@ -45,7 +47,7 @@ class Objects(Protocol):
         """The bytes of an object. Raises FileNotFoundError."""
         ...
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes | memoryview) -> None:
         """Write an object so that it appears whole or not at all."""
         ...
 
@@ -77,7 +79,7 @@ class LocalObjects:
                 return b""
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes | memoryview) -> None:
         """See :class:`Objects`."""
         path = self._path(name)
         temporary = path.parent / f"{TEMPORARY}.{socket.gethostname()}.{os.getpid()}.{os.urandom(4).hex()}"
@@ -139,11 +141,16 @@ class RemoteObjects:
         with reachable(self.url):
             return bytes(self._files.cat_file(self._path(name)))
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes | memoryview) -> None:
         """See :class:`Objects`."""
         with reachable(self.url):
             try:
-                self._files.pipe_file(self._path(name), data)
+                if isinstance(data, memoryview):  # may not fit in memory
+                    with self._files.open(self._path(name), "wb") as file:
+                        for start in range(0, len(data), _BLOCK_BYTES):
+                            file.write(bytes(data[start : start + _BLOCK_BYTES]))
+                else:
+                    self._files.pipe_file(self._path(name), data)
             except FileNotFoundError as error:
                 raise MachineError(
                     "store-missing",

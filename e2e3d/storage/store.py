@@ -33,7 +33,7 @@ class ArtifactStore:
         """Whether reads are memory maps of local files."""
         return self._objects.cheap_reads
 
-    def put_blob(self, data: bytes) -> str:
+    def put_blob(self, data: bytes | memoryview) -> str:
         """Keep raw bytes once; returns their SHA-256 in hexadecimal, which is their name in ``blob/<sha256>``.
 
         Raises:
@@ -51,8 +51,16 @@ class ArtifactStore:
         Raises:
             MachineError: if they are missing or damaged.
         """
+        return bytes(self.view_blob(sha256))
+
+    def view_blob(self, sha256: str) -> memoryview:
+        """Raw bytes as :meth:`get_blob` returns them, not read into memory where the store is local.
+
+        Raises:
+            MachineError: if they are missing or damaged.
+        """
         key = f"blob/{sha256}"
-        data = bytes(self._read(key))
+        data = memoryview(self._read(key))
         if hashlib.sha256(data).hexdigest() != sha256:
             raise self._damaged(key)
         return data
@@ -72,13 +80,15 @@ class ArtifactStore:
             self._objects.write(object_name(key), codec.encode(record, stats))
 
     def get(self, key: str, record_type: type[T]) -> T:
-        """Load a record, or the bytes of a blob; arrays are read-only, and map the file where it is local.
+        """Load a record, or the bytes of a blob, or a view of them; arrays are read-only, and map a local file.
 
         Raises:
             MachineError: ``artifact-missing`` or ``artifact-damaged``.
         """
         if record_type is bytes:
             return self.get_blob(key.removeprefix("blob/"))  # type: ignore[return-value]
+        if record_type is memoryview:
+            return self.view_blob(key.removeprefix("blob/"))  # type: ignore[return-value]
         data = self._read(key)
         try:
             return codec.decode(data, record_type)

@@ -8,13 +8,12 @@ from typing import Any, Protocol
 import ray
 from ray import exceptions
 
+from e2e3d.jobs.devices import lanes
 from e2e3d.stages.base import Resources, RunContext
 from e2e3d.tasks.session import Cluster
 from e2e3d.tasks.worker import GpuWorker, gpu_memory, run_unit
 
 _QUEUE_FACTOR = 2
-_MOST_LANES = 4
-_LANE_BYTES = 3_000_000_000
 
 
 class Placement(Protocol):
@@ -66,15 +65,6 @@ class CpuPlacement(Placement):
         for report in reports:
             ray.cancel(report, force=True)
         _await_end(reports, timeout_s)
-
-
-def lanes(cpus_a_gpu: int, memory_bytes: int) -> int:
-    """How many units share a card, so that it does not wait while the CPU prepares a view and takes its result.
-
-    Between the kernels of a view lies CPU work of about the same length; a process on the card takes
-    `_LANE_BYTES` of its memory, its context included.
-    """
-    return max(1, min(_MOST_LANES, cpus_a_gpu, memory_bytes // _LANE_BYTES))
 
 
 class GpuPlacement(Placement):

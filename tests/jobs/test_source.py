@@ -23,7 +23,7 @@ class MemoryExecutor:
 
     def put_blob(self, data):
         key = hashlib.sha256(data).hexdigest()
-        self.blobs[key] = data
+        self.blobs[key] = bytes(data)
         return Ref.blob(key)
 
     def map(self, stage, inputs, config, label=None):

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from e2e3d.errors import InputError
-from e2e3d.jobs.source_files import list_folder, list_zip, natural_key, read_file
+from e2e3d.jobs.source_files import list_folder, list_zip, mapped, natural_key, read_file
 
 
 def make_zip(path, members, compression=zipfile.ZIP_STORED):
@@ -142,3 +142,45 @@ def test_names_that_are_not_utf_8_become_printable(tmp_path):
 
 def test_a_file_that_vanished(tmp_path):
     assert code_of(lambda: read_file(tmp_path / "gone.jpg")) == "source-unreadable"
+
+
+RESULT = ("manifest.json", "model.glb", "model.obj", "model_0.jpg", "report.html", "sparse/cameras.bin", "pages/a.jpg")
+
+
+@pytest.mark.parametrize("where", ["", "deep/er/"])
+def test_downloaded_results_are_no_photographs(tmp_path, where):
+    photos = [f"{where}a.jpg", f"{where}day2/model_0.jpg", f"{where}other/manifest.json", f"{where}other/b.jpg"]
+    every = [*photos, *(f"{where}result/{name}" for name in RESULT)]
+    for name in every:
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(b"1")
+    assert {entry.name for entry in list_folder(tmp_path / "set")} == set(photos)
+    archive = make_zip(tmp_path / "a.zip", [(name, b"1") for name in every])
+    assert {entry.name for entry in list_zip(archive)} == set(photos)
+
+
+@pytest.mark.parametrize("top", ["", "all/"])
+def test_results_written_among_the_photographs_leave_the_photographs(tmp_path, top):
+    archive = make_zip(tmp_path / "a.zip", [(f"{top}{name}", b"1") for name in (*RESULT, "a.jpg")])
+    found = [entry.name.removeprefix(top) for entry in list_zip(archive) if entry.name.endswith(".jpg")]
+    assert found == ["a.jpg", "pages/a.jpg"]
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_entries_are_mapped_and_not_read(tmp_path, compression):
+    data = os.urandom(3_000_000)
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a.mp4").write_bytes(data)
+    archive = make_zip(tmp_path / "a.zip", [("a.mp4", data), ("empty.mp4", b"")], compression)
+    for entry in (*list_folder(tmp_path / "set"), list_zip(archive)[0]):
+        with mapped(entry) as view:
+            assert bytes(view) == data
+    with mapped(list_zip(archive)[1]) as view:
+        assert len(view) == 0
+
+
+def test_a_damaged_member_is_mapped_as_nothing(tmp_path):
+    path = make_zip(tmp_path / "a.zip", [("1.mp4", b"12345")])
+    path.write_bytes(path.read_bytes().replace(b"12345", b"12349"))
+    with mapped(list_zip(path)[0]) as view:
+        assert len(view) == 0

@@ -117,3 +117,29 @@ def pose_errors(estimated: dict[int, np.ndarray], truth: np.ndarray) -> tuple[fl
     turns = [truth[i][:, :3] @ (estimated[i][:, :3] @ similarity.rotation.T).T for i in indices]
     angles = [np.degrees(np.arccos(np.clip((np.trace(t) - 1) / 2, -1, 1))) for t in turns]
     return float(distance), float(max(angles))
+
+
+def with_marks(
+    scene: SyntheticSet, count: int, visible: float = 0.8, noise_px: float = 0.3, seed: int = 5
+) -> SyntheticSet:
+    """The set with keypoints that stand still in the image, after the others; they belong to no point (-1)."""
+    random = np.random.default_rng(seed)
+    places = random.uniform([0, 0], [WIDTH, HEIGHT], (count, 2))
+    words = random.exponential(1.0, (count, 128))
+    words *= 512 / np.linalg.norm(words, axis=1, keepdims=True)
+    features, ids = [], []
+    for feature, of_photo in zip(scene.features, scene.point_ids, strict=True):
+        seen = np.flatnonzero(random.random(count) < visible)
+        positions = places[seen] + random.normal(0, noise_px, (len(seen), 2))
+        keypoints = np.column_stack([positions, np.full(len(seen), 2.0), np.zeros(len(seen))]).astype(np.float32)
+        descriptors = np.clip(words[seen] + random.normal(0, 2, (len(seen), 128)), 0, 255).round().astype(np.uint8)
+        grey = np.full((len(seen), 3), 128, np.uint8)
+        features.append(
+            Features(
+                np.concatenate([feature.keypoints_px, keypoints]),
+                np.concatenate([feature.descriptors, descriptors]),
+                np.concatenate([feature.colors, grey]),
+            )
+        )
+        ids.append(np.concatenate([of_photo, np.full(len(seen), -1)]))
+    return replace(scene, features=tuple(features), point_ids=tuple(ids))

@@ -9,7 +9,8 @@ import pytest
 
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.ops.depth_rims import nearest_around, refuted_rims, seen_past, suspect_rims
-from e2e3d.ops.fusion import FusionRules, fuse_view, prepare_view
+from e2e3d.ops.fusion import FusionRules, fuse_view
+from e2e3d.ops.fusion_view import prepare_view
 from tests.ops.exact_views import orbit, surface_distance
 
 SIZE, RADIUS, GROWN = 120, 30, 7

@@ -1,9 +1,13 @@
+import io
 import math
+import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
+from e2e3d.data.photo import CameraAttitude
 from e2e3d.ops.exif import PhotoTags, guess_camera, read_tags
 from e2e3d.ops.photo import open_photo
 from tests.pictures import MAKE, MODEL, encode, exif_of
@@ -115,3 +119,106 @@ def test_a_damaged_exif_block_costs_the_tags_only():
     start = data.index(b"Exif\x00\x00") + 6
     data[start : start + 40] = b"\xff" * 40
     assert read_tags(open_photo(bytes(data))) == PhotoTags()
+
+
+UNDEFINED = IFDRational(0, 0)
+
+
+def test_undefined_seconds_after_minutes_with_decimals():
+    """As a phone wrote it: 35 degrees 18.8115 minutes south."""
+    minutes = IFDRational(1881150, 100000), IFDRational(322083, 100000)
+    position = tags(gps=gps((35.0, minutes[0], UNDEFINED), "S", (149.0, minutes[1], UNDEFINED), "E", t6=UNDEFINED)).gps
+    assert position.latitude_deg == pytest.approx(-35.3135, abs=5e-5)
+    assert position.longitude_deg == pytest.approx(149.0537, abs=5e-5)
+    assert position.altitude_m is None
+
+
+def test_undefined_minutes_after_degrees_with_decimals():
+    position = tags(gps=gps((46.8425, UNDEFINED, UNDEFINED), "N", (91.9945, UNDEFINED, UNDEFINED), "W")).gps
+    assert (position.latitude_deg, position.longitude_deg) == pytest.approx((46.8425, -91.9945))
+
+
+@pytest.mark.parametrize(
+    "latitude",
+    [
+        (46.0, 50.0, UNDEFINED),  # somewhere within 1.8 km
+        (46.0, UNDEFINED, UNDEFINED),
+        (46.5, UNDEFINED, 30.0),
+        (UNDEFINED, 50.5, 30.0),
+        (UNDEFINED, UNDEFINED, UNDEFINED),
+    ],
+)
+def test_what_is_undefined_gives_no_position(latitude):
+    assert tags(gps=gps(latitude)).gps is None
+
+
+@pytest.mark.parametrize("tag", [0x920A, 0xA405, 0xA404, 0xA20E])
+def test_other_undefined_values_are_missing(tag):
+    found = tags(details={tag: UNDEFINED}, gps=gps())
+    assert (found.focal_mm, found.focal_35mm, found.sensor_width_mm) == (None, None, None)
+    assert found.gps is not None
+
+
+def with_xmp(packet: str, gps_tags=None) -> PhotoTags:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG", exif=exif_of(None, None, gps_tags), xmp=packet.encode())
+    return read_tags(open_photo(buffer.getvalue()))
+
+
+def test_missing_letters_are_doubted():
+    position = tags(gps={2: (46.0, 50.0, 33.0), 4: (91.0, 59.0, 40.0)}).gps
+    assert position.doubts == ("no-latitude-letter", "no-longitude-letter")
+    assert position.latitude_deg > 46
+    assert position.longitude_deg > 91
+    assert tags(gps=gps()).gps.doubts == ()
+
+
+def test_a_latitude_beyond_90_is_the_longitude():
+    position = tags(gps=gps((91.0, 59.0, 40.0), "N", (46.0, 50.0, 33.0), "W")).gps
+    assert position.doubts == ("swapped",)
+    assert position.latitude_deg == pytest.approx(46.8425)
+    assert position.longitude_deg == pytest.approx(-91.99444, abs=1e-5)
+    with_their_letters = tags(gps=gps((8.0, 30.0, 0.0), "E", (47.0, 0.0, 0.0), "N")).gps
+    assert (with_their_letters.latitude_deg, with_their_letters.longitude_deg) == (47.0, 8.5)
+
+
+def test_an_impossible_altitude_does_not_take_the_place():
+    position = tags(gps=gps(t5=b"\x00", t6=4294967295.0)).gps
+    assert position.altitude_m is None
+    assert position.doubts == ("impossible-altitude",)
+    assert position.latitude_deg == pytest.approx(46.84, abs=0.01)
+
+
+def test_attitude_accuracy_and_signs_from_xmp():
+    packet = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description drone-dji:GimbalPitchDegree="-89.90"
+        drone-dji:GimbalYawDegree="+45.30" drone-dji:GimbalRollDegree="+0.00" drone-dji:FlightYawDegree="+10.0"
+        drone-dji:RtkStdLon="0.012" drone-dji:RtkStdLat="0.015" drone-dji:RtkStdHgt="0.03"
+        drone-dji:GpsLatitude="+46.8425" drone-dji:GpsLongtitude="-91.9945"/></x:xmpmeta>"""
+    found = with_xmp(packet, {2: (46.0, 50.0, 33.0), 4: (91.0, 59.0, 40.2)})
+    assert found.attitude == CameraAttitude(45.3, -89.9, 0.0)
+    assert (found.gps.latitude_deg, found.gps.longitude_deg) == (46.8425, -91.9945)
+    assert (found.gps.horizontal_accuracy_m, found.gps.vertical_accuracy_m) == (0.015, 0.03)
+    assert found.gps.doubts == ()
+    elements = with_xmp(
+        "<Camera:GPSXYAccuracy>1.5</Camera:GPSXYAccuracy><a:FlightYawDegree>-7</a:FlightYawDegree>", gps()
+    )
+    assert elements.attitude == CameraAttitude(yaw_deg=-7.0)
+    assert elements.gps.horizontal_accuracy_m == 1.5
+    assert with_xmp("<x:xmpmeta", gps()).attitude is None
+
+
+def test_attitude_from_the_maker_note_of_an_older_drone():
+    entries = [(7, 46.0), (9, -89.9), (10, 45.0), (11, 0.5)]
+    note = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHIf", tag, 11, 1, value) for tag, value in entries)
+    found = tags({MAKE: "DJI\x00\x00"}, {0x927C: note})
+    assert (found.attitude.yaw_deg, found.attitude.roll_deg) == (45.0, 0.5)
+    assert found.attitude.pitch_deg == pytest.approx(-89.9, abs=1e-5)
+    assert tags({MAKE: "Other"}, {0x927C: note}).attitude is None
+    assert tags({MAKE: "DJI"}, {0x927C: note[:20]}).attitude is None
+
+
+def test_heading_and_accuracy_from_exif():
+    found = tags(gps=gps(t17=123.5, t31=4.0))
+    assert found.attitude == CameraAttitude(yaw_deg=123.5)
+    assert found.gps.horizontal_accuracy_m == 4.0
+    assert tags({0x0112: 6}, gps=gps(t17=123.5)).attitude is None

@@ -13,7 +13,8 @@ from scipy.spatial.transform import Rotation
 
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.errors import ReconstructionError
-from e2e3d.ops.fusion import FusionRules, empty_cloud, fuse_view, merge_clouds, prepare_view, relative_pose
+from e2e3d.ops.fusion import FusionRules, empty_cloud, fuse_view, merge_clouds, relative_pose
+from e2e3d.ops.fusion_view import prepare_view
 from tests.ops.exact_views import orbit, surface_distance
 
 

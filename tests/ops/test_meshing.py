@@ -11,7 +11,8 @@ from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.mesh import Mesh
 from e2e3d.errors import ReconstructionError
 from e2e3d.ops import poisson
-from e2e3d.ops.fusion import FusionRules, empty_cloud, fuse_view, merge_clouds, prepare_view
+from e2e3d.ops.fusion import FusionRules, empty_cloud, fuse_view, merge_clouds
+from e2e3d.ops.fusion_view import prepare_view
 from e2e3d.ops.mesh_topology import face_areas, face_components, face_edges
 from e2e3d.ops.mesh_trim import border_edges, near_components, seen_through, supported_faces
 from e2e3d.ops.meshing import MeshRules, _affordable, build_mesh, decimate

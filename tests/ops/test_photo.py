@@ -51,6 +51,32 @@ def test_16_bits_round_to_8(extension, channels):
         np.testing.assert_array_equal(decoded.alpha_mask, np.rint(bgr[..., 3] / 257) >= 128)
 
 
+@pytest.mark.parametrize("extension", [".png", ".tif"])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_samples_of_fewer_bits_fill_the_range(extension, bits, channels):
+    eight = np.random.default_rng(0).integers(0, 256, (7, 5, channels))
+    eight[0, 0] = 255
+    samples = np.rint(eight * ((1 << bits) - 1) / 255).astype(np.uint16)
+    decoded = decode_photo(deep(extension, samples))
+    assert decoded.white_level == (1 << bits) - 1
+    np.testing.assert_array_equal(decoded.image, np.repeat(eight, 3, axis=2) if channels == 1 else eight[..., ::-1])
+
+
+def test_a_dark_photograph_stays_dark_beside_others_of_its_camera():
+    samples = np.full((6, 9), 900, np.uint16)
+    assert decode_photo(deep(".tif", samples), white_level=4095).image.max() == round(900 / 4095 * 255)
+    assert decode_photo(deep(".tif", samples + 20000), white_level=4095).image.min() == 255
+
+
+def test_alpha_keeps_its_16_bits():
+    samples = np.full((6, 9, 4), 4095, np.uint16)
+    samples[:3, :, 3] = 65535
+    decoded = decode_photo(deep(".png", samples))
+    assert decoded.image.min() == 255
+    np.testing.assert_array_equal(decoded.alpha_mask, np.arange(6)[:, None].repeat(9, 1) < 3)
+
+
 @pytest.mark.parametrize("form", ["TIFF", "PNG"])
 @pytest.mark.parametrize("orientation", [3, 6, 7])
 def test_orientation_of_16_bits_is_applied_once(form, orientation):
@@ -240,3 +266,10 @@ def test_a_mask_drawn_on_the_stored_pixels_is_turned_with_its_photograph(orienta
     np.testing.assert_array_equal(decode_mask(turned, 6, 9), upright(used, orientation))
     drawn_upright = encode(used.T, "PNG")
     assert upright_mask(drawn_upright, photo) == drawn_upright
+
+
+def test_other_formats_are_told_by_their_content_and_run_no_program():
+    for form in ("BMP", "GIF", "PNG"):
+        assert open_photo(encode(textured(8, 8), form)).format == form
+    with pytest.raises(InputError, match="unknown format"):
+        open_photo(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")

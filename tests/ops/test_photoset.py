@@ -4,7 +4,7 @@ import pytest
 
 from e2e3d.data.photo import CameraGuess, Photo, PhotoProblem
 from e2e3d.errors import InputError
-from e2e3d.ops.photoset import review_photos
+from e2e3d.ops.photoset import differently_exposed, review_photos
 
 
 def photo(number: int, **changes) -> Photo:
@@ -116,3 +116,33 @@ def test_intrinsics_that_fit_only_some_photographs_are_refused():
 
 def test_large_sets_are_reviewed_quickly():
     assert len(review_photos([photo(number) for number in range(1, 2000)])) == 1999
+
+
+def test_photographs_of_a_camera_have_the_white_of_its_brightest():
+    other = CameraGuess("another", 3000.0, "exif")
+    deep = [photo(1, white_level=4095), photo(2, white_level=1023), photo(3, white_level=65535, camera=other), photo(4)]
+    reviewed = review_photos(deep)
+    assert [one.white_level for one in reviewed] == [4095, 4095, 65535, None]
+    assert reviewed[1].exposure == pytest.approx(0.5 * 1023 / 4095)
+    assert [one.exposure for one in reviewed[2:]] == [0.5, 0.5]
+
+
+def test_an_exposure_bracket_is_no_duplicate_and_its_dark_frame_not_blurred():
+    """Three stops of one view: the same picture in the hash, each frame brighter, the dark one of less contrast."""
+    views = [
+        photo(3 * view + frame, thumbprint=photo(view).thumbprint, exposure=exposure, sharpness=sharpness)
+        for view in range(1, 4)
+        for frame, (exposure, sharpness) in enumerate([(0.19, 14.0), (0.35, 48.0), (0.61, 130.0)])
+    ]
+    assert all(not one.problems for one in review_photos(views))
+    again = review_photos([*views, dataclasses.replace(views[1], name="again.jpg", sha256="1" * 64)])
+    assert codes(again)[-1] == [("near-duplicate", False)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "bracket"),
+    [(0.4, 0.4, False), (0.4, 0.405, False), (0.4, 0.448, True), (0.9, 0.93, True), (0.03, 0.04, False)],
+)
+def test_brackets_differ_by_a_third_of_a_stop_and_more(first, second, bracket):
+    assert differently_exposed(first, second) is bracket
+    assert differently_exposed(second, first) is bracket

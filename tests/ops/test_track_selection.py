@@ -15,6 +15,8 @@ def match_block(matches: dict[tuple[int, int], list[tuple[int, int]]]) -> MatchB
         candidates=np.array(counts, np.int32),
         configurations=np.full(len(counts), 2, np.int32),
         matrices=np.zeros((len(counts), 3, 3, 3)),
+        still_offsets=np.zeros(len(counts) + 1, np.int64),
+        still=np.zeros((0, 2), np.uint32),
     )
 
 

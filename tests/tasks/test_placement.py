@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e2e3d.jobs.devices import gpu_count
+from e2e3d.jobs.devices import gpu_count, lanes
 from e2e3d.storage.store import ArtifactStore
-from e2e3d.tasks.placement import lanes
 from tests.jobs.toy_stages import SCALE_ALL_CORES, ToyConfig, ToyInputs, computed
 
 GB = 1_000_000_000
 
 
 def test_as_many_units_share_a_card_as_its_memory_and_the_cores_allow() -> None:
-    assert lanes(16, 24 * GB) == 4
+    assert lanes(16, 80 * GB) == 8
+    assert lanes(4, 24 * GB) == 4
     assert lanes(16, 8 * GB) == 2
     assert lanes(3, 80 * GB) == 3
     assert lanes(1, 80 * GB) == 1

@@ -16,7 +16,13 @@ from e2e3d.errors import InputError
 from e2e3d.jobs.intake.names import is_mask
 from e2e3d.ops.photo import open_photo
 from e2e3d.ops.photo_quality import hash_distance
-from e2e3d.ops.photoset import MIN_PHOTOGRAPHS, NEAR_DUPLICATE_BITS, blur_problem, near_duplicate_problem
+from e2e3d.ops.photoset import (
+    MIN_PHOTOGRAPHS,
+    NEAR_DUPLICATE_BITS,
+    blur_problem,
+    differently_exposed,
+    near_duplicate_problem,
+)
 from e2e3d.stages.base import RunContext
 from e2e3d.stages.ingest import STAGE, IngestConfig, IngestFile, IngestInputs
 
@@ -67,34 +73,36 @@ def looks_like_photo(start: bytes) -> bool:
     return start.startswith(_STARTS) or start[4:8] == b"ftyp"
 
 
-def beside(facts: PhotoFacts, others: Sequence[tuple[str, str]]) -> PhotoFacts:
-    """`facts` with a finding ``near-duplicate`` when one of `others` (name, thumbprint) looks the same."""
-    if facts.thumbprint is None or facts.rejected:
+def beside(facts: PhotoFacts, others: Sequence[tuple[str, str, float]]) -> PhotoFacts:
+    """`facts` with a finding ``near-duplicate`` when one of `others` (name, thumbprint, exposure) looks the same."""
+    if facts.thumbprint is None or facts.exposure is None or facts.rejected:
         return facts
-    for name, thumbprint in others:
-        if hash_distance(facts.thumbprint, thumbprint) <= NEAR_DUPLICATE_BITS:
+    for name, thumbprint, exposure in others:
+        alike = hash_distance(facts.thumbprint, thumbprint) <= NEAR_DUPLICATE_BITS
+        if alike and not differently_exposed(facts.exposure, exposure):
             return replace(facts, findings=(*facts.findings, _finding(near_duplicate_problem(name))))
     return facts
 
 
-def judged(photos: Sequence[PhotoRecord], sharpness: Sequence[float]) -> tuple[PhotoRecord, ...]:
-    """Add what depends on the whole set as it is now: ``blurred``, measured against the `sharpness` of its photographs.
+def judged(photos: Sequence[PhotoRecord], usual: Sequence[tuple[float, float]]) -> tuple[PhotoRecord, ...]:
+    """Add what depends on the whole set as it is now: ``blurred``, against sharpness and exposure of its photographs.
 
     The engine judges in the same way, so a photograph it would leave out for blur has a fatal finding here.
     """
-    if len(sharpness) < MIN_PHOTOGRAPHS:
+    if len(usual) < MIN_PHOTOGRAPHS:
         return tuple(photos)
-    median = statistics.median(sharpness)
-    return tuple(_judged(photo, median) for photo in photos)
+    sharpness, exposure = (statistics.median(values) for values in zip(*usual, strict=True))
+    return tuple(_judged(photo, sharpness, exposure) for photo in photos)
 
 
-def _judged(photo: PhotoRecord, median: float) -> PhotoRecord:
-    if photo.state == "rejected" or photo.facts.sharpness is None:
+def _judged(photo: PhotoRecord, sharpness: float, exposure: float) -> PhotoRecord:
+    facts = photo.facts
+    if photo.state == "rejected" or facts.sharpness is None or facts.exposure is None:
         return photo
-    problem = blur_problem(photo.facts.sharpness, median)
+    problem = blur_problem(facts.sharpness, sharpness, facts.exposure / exposure if exposure else 1.0)
     if problem is None:
         return photo
-    facts = replace(photo.facts, findings=(*photo.facts.findings, _finding(problem)))
+    facts = replace(facts, findings=(*facts.findings, _finding(problem)))
     return replace(photo, facts=facts, state="warning")
 
 

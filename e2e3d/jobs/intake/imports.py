@@ -18,7 +18,7 @@ from e2e3d.jobs.intake.check import FORMATS, MAX_PHOTO_BYTES, looks_like_photo
 from e2e3d.jobs.intake.parts import arrived, opened, upload_folder
 from e2e3d.jobs.intake.take import Intake, Target, rejected
 from e2e3d.jobs.source import is_photo
-from e2e3d.jobs.source_files import SourceEntry, list_archive, natural_key
+from e2e3d.jobs.source_files import SourceEntry, in_order, list_archive
 from e2e3d.storage.database.repository import uploads
 from e2e3d.storage.files import open_files
 from e2e3d.storage.objects import S3Options
@@ -106,10 +106,10 @@ def _whole(intake: Intake, upload: UploadRecord) -> bytes:
 def _below_prefix(prefix: str, s3: S3Options) -> list[SourceEntry]:
     files = open_files(prefix, s3)
     found = {info.name: info.bytes for info in files.find()}
-    return [
-        SourceEntry(name, partial(lambda name: b"".join(files.read(name)), name), None, found[name])
-        for name in sorted(found, key=natural_key)
-    ]
+    return in_order(
+        SourceEntry(name, partial(lambda name: b"".join(files.read(name)), name), None, size)
+        for name, size in found.items()
+    )
 
 
 def _take(intake: Intake, target: Target, entry: SourceEntry, choosy: bool) -> Arrival:

@@ -17,6 +17,7 @@ from e2e3d.data.stats import StageStats
 from e2e3d.jobs.photo_states import PhotoState, photo_states
 from e2e3d.jobs.report.drawings import histogram, layout_drawings, match_graph
 from e2e3d.jobs.report.imagery import ViewPictures, file_thumbnail, side_pictures, view_pictures
+from e2e3d.jobs.report.still_pictures import still_pictures
 from e2e3d.jobs.report.verdict import describe
 from e2e3d.jobs.results import Results, RunFacts
 from e2e3d.ops.evaluation.weigh_signs import LIMITS
@@ -66,6 +67,7 @@ def render_report(results: Results, facts: RunFacts, textured: TexturedMesh, jud
         layouts=(("From above", above), ("From the side", side)),
         graph=_graph(results),
         errors=histogram(scene.errors_px),
+        still=still_pictures(results),
         cards=sorted(cards, key=lambda card: card.state.state == "registered"),
         stages=_stage_rows(facts.stats),
         settings=_setting_rows(facts.settings),

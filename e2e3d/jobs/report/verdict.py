@@ -10,6 +10,8 @@ import numpy as np
 from e2e3d.data.judgement import DOUBTFUL, Judgement
 from e2e3d.data.scene import Mapping
 from e2e3d.jobs.photo_states import PhotoState
+from e2e3d.jobs.summary import fit_words
+from e2e3d.ops.formats.cameras import georeference_document
 
 _SHARP_PX = 1.0
 _NEARLY_ALL = 0.9
@@ -64,12 +66,14 @@ def _details(mapping: Mapping, error: float, coverage: float) -> tuple[str, ...]
     precision = f"Half of the points lie within {error:.2f} pixels of where the photographs show them" + (
         ", which is sharp." if error <= _SHARP_PX else "."
     )
-    georeference = mapping.scene.georeference
-    gps = f" Cameras fit their GPS positions to {georeference.rms_error_m:.2f} m." if georeference else ""
+    georeference = georeference_document(mapping.scene.georeference)
+    gps = f" Cameras fit their GPS positions to {fit_words(georeference)}." if georeference else ""
     return (
         precision,
         f"The model explains {100 * coverage:.0f} % of what the photographs show, on average.",
         frames.get(mapping.scene.frame, frames["arbitrary"]) + gps,
+        *(f"{note.message} ({len(note.photographs)} photographs)" for note in mapping.lens_notes),
+        *(remark.message for remark in mapping.scene.remarks),
     )
 
 

@@ -66,6 +66,11 @@ def georeference_document(georeference: Georeference | None) -> dict[str, Any] |
         "epsg": georeference.epsg,
         "origin_projected_m": list(georeference.origin_projected_m),
         "rms_error_m": georeference.rms_error_m,
+        "horizontal_error_m": georeference.horizontal_error_m,
+        "vertical_error_m": georeference.vertical_error_m,
+        "scale_error": georeference.scale_error,
+        "level_source": georeference.level_source,
+        "heights_known": georeference.heights_known,
     }
 
 

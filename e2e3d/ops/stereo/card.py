@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import numba
+import numpy as np
 from numba import cuda
 
 from e2e3d.errors import MachineError
@@ -12,6 +13,9 @@ from e2e3d.errors import MachineError
 _SPARE_BYTES = 256 << 20
 _PATIENCE_S = 120.0
 _POLL_S = 0.05
+
+if not hasattr(np, "row_stack"):  # numba-cuda 0.30 asks for it when it compiles; NumPy 2.5 has it no more
+    setattr(np, "row_stack", np.vstack)  # noqa: B010 - the name is not one that type checkers know
 
 
 def require_cuda_libraries() -> None:

@@ -6,6 +6,7 @@ Written for any CUDA card; numba's simulator (NUMBA_ENABLE_CUDASIM=1) runs the s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numba
 import numpy as np
@@ -16,7 +17,7 @@ from e2e3d.ops.stereo.card import await_memory, require_cuda_libraries
 from e2e3d.ops.stereo.problem import MAX_SOURCES, WINDOW_FLOATS, Problem, Scratch, State, Sweep, new_state
 from e2e3d.ops.stereo.visit import start_pixel, visit_pixel
 
-_BLOCK = (16, 8)
+BLOCK = (16, 8)
 
 
 class CudaLauncher:
@@ -31,25 +32,39 @@ class CudaLauncher:
 
     def improve(self, problem: Problem, starts: NDArray[np.float32], views: int, sweeps: Sequence[Sweep]) -> State:
         """Choose among the planes to start from, [H, W, K, 3], then run the sweeps; returns the state, on the host."""
-        height, width = problem.grey.shape
         state = new_state(problem)
         await_memory(sum(array.nbytes for array in (*problem, *state, starts)))
-        device_problem = Problem(*(cuda.to_device(array) for array in problem))
-        on_device = [cuda.to_device(array) for array in state]
-        device_state = State(*on_device)
-        _start[_grid(width, height), _BLOCK](device_problem, device_state, cuda.to_device(starts), np.int32(views))
-        half = _grid((width + 1) // 2, height)
-        for sweep in sweeps:
-            _sweep[half, _BLOCK](device_problem, device_state, sweep)
-        return State(*(array.copy_to_host() for array in on_device))
+        device_problem = Problem(*map(to_device, problem))
+        device_state: Any = State(*map(to_device, state))
+        launch(device_problem, device_state, to_device(starts), views, sweeps)
+        return State(*(array.copy_to_host() for array in device_state))
+
+
+def to_device(array: Any) -> Any:
+    """A copy of a NumPy array on the device.
+
+    It is sent flat: where an axis of length one has a stride of zero, as ``array[:, :, None]`` has, numba-cuda goes
+    over all elements in Python (seconds for a view).
+    """
+    return cuda.to_device(array.ravel()).reshape(array.shape)
+
+
+def launch(problem: Problem, state: State, starts: Any, views: int, sweeps: Sequence[Sweep]) -> None:
+    """Queue the kernels of :meth:`CudaLauncher.improve`; all arrays lie on the device, and `state` is changed."""
+    height, width = problem.grey.shape
+    start_kernel[_grid(width, height), BLOCK](problem, state, starts, np.int32(views))
+    half = _grid((width + 1) // 2, height)
+    for sweep in sweeps:
+        sweep_kernel[half, BLOCK](problem, state, sweep)
 
 
 def _grid(width: int, height: int) -> tuple[int, int]:
-    return -(-width // _BLOCK[0]), -(-height // _BLOCK[1])
+    return -(-width // BLOCK[0]), -(-height // BLOCK[1])
 
 
-@cuda.jit
-def _start(problem: Problem, state: State, starts: NDArray[np.float32], views: int) -> None:
+@cuda.jit(cache=True)
+def start_kernel(problem: Problem, state: State, starts: NDArray[np.float32], views: int) -> None:
+    """Visit every pixel: choose among the planes to start from."""
     x, y = cuda.grid(2)
     patch = cuda.local.array(WINDOW_FLOATS, numba.float32)
     weights = cuda.local.array(MAX_SOURCES, numba.float32)
@@ -58,8 +73,9 @@ def _start(problem: Problem, state: State, starts: NDArray[np.float32], views: i
         start_pixel(problem, state, starts, Scratch(patch, weights, chosen, None), views, x, y)
 
 
-@cuda.jit
-def _sweep(problem: Problem, state: State, sweep: Sweep) -> None:
+@cuda.jit(cache=True)
+def sweep_kernel(problem: Problem, state: State, sweep: Sweep) -> None:
+    """Visit the pixels of one colour of the checkerboard."""
     column, y = cuda.grid(2)
     x = 2 * column + ((y + sweep.colour) & 1)
     patch = cuda.local.array(WINDOW_FLOATS, numba.float32)

@@ -156,13 +156,13 @@ def _prepare(services: Services, caller: Caller, image_set_id: str) -> None:
 def _answer(services: Services, caller: Caller, image_set_id: str, arrivals: list[records.Arrival]) -> Arrivals:
     with services.database.reading() as session:
         image_set = own_set(session, caller, image_set_id)
-        sharpness = photos.usual_sharpness(session, image_set_id)
-    items = [Arrival.of(_judged(arrival, sharpness)) for arrival in arrivals]
+        usual = photos.usual_sharpness(session, image_set_id)
+    items = [Arrival.of(_judged(arrival, usual)) for arrival in arrivals]
     return Arrivals(items=items, image_set=ImageSet.of(image_set))
 
 
-def _judged(arrival: records.Arrival, sharpness: tuple[float, ...]) -> records.Arrival:
+def _judged(arrival: records.Arrival, usual: tuple[tuple[float, float], ...]) -> records.Arrival:
     if arrival.photo is None or arrival.outcome != "added":
         return arrival
-    photo = judged([arrival.photo], sharpness)[0]
+    photo = judged([arrival.photo], usual)[0]
     return dataclasses.replace(arrival, photo=photo, findings=photo.facts.findings)

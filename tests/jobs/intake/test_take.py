@@ -84,6 +84,13 @@ def test_what_is_wrong_is_said_at_once(place: Place) -> None:
         assert image_sets.find(session, place.user_id, place.set_id).photo_count == 2
 
 
+def test_frames_of_an_exposure_bracket_are_no_duplicates(place: Place) -> None:
+    for stop, scale in enumerate((0.25, 0.5, 1.0)):
+        frame = (textured(360, 480, 3) / 255.0 * scale) ** (1 / 2.2) * 255
+        sent = place.send(f"{stop}.jpg", encode(frame.astype("uint8")))
+        assert (sent.outcome, codes(sent.findings)) == ("added", [])
+
+
 def test_blur_is_judged_by_the_set_as_it_is_now(place: Place) -> None:
     place.send("blurred.jpg", encode(cv2.GaussianBlur(noise(360, 480, 1), (0, 0), 6)))
     assert place.listed()["blurred.jpg"].state == "ok"

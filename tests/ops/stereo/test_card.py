@@ -48,6 +48,22 @@ else:
     raise SystemExit("a card that is too small was accepted")
 """
 
+UPLOAD = """
+import numpy as np
+from numba import cuda
+from e2e3d.ops.stereo.cuda import to_device
+strides, sent = [], cuda.to_device
+def recorded(array):
+    strides.extend(array.strides)
+    return sent(array)
+cuda.to_device = recorded
+planes = np.arange(60, dtype=np.float32).reshape(4, 5, 3)
+starts = np.ascontiguousarray(planes[:, :, None])
+assert 0 in starts.strides
+assert (to_device(starts).copy_to_host() == starts).all() and to_device(starts).shape == starts.shape
+assert 0 not in strides, strides
+"""
+
 COMPILE = """
 import types
 import numba
@@ -79,9 +95,9 @@ class HostArray(np.ndarray):
 cuda.to_device = lambda array, **_: array.view(HostArray)
 numba.extending.typeof_impl.register(HostArray)(lambda array, c: numba.typeof(np.asarray(array)))
 gpu.await_memory = lambda needed: None
-gpu._start, gpu._sweep = Recorder(gpu._start), Recorder(gpu._sweep)
+gpu.start_kernel, gpu.sweep_kernel = Recorder(gpu.start_kernel), Recorder(gpu.sweep_kernel)
 solve("cuda")
-assert sorted(compiled) == ["_start", "_sweep"], sorted(compiled)
+assert sorted(compiled) == ["start_kernel", "sweep_kernel"], sorted(compiled)
 for name, ptx in compiled.items():
     doubles = [f"{what}.f64" for what in ("add", "mul", "div.rn", "fma.rn", "sqrt.rn") if f"{what}.f64" in ptx]
     assert not doubles, (name, doubles)
@@ -133,6 +149,11 @@ def test_the_simulated_gpu_gives_the_same_consistent_depths(tmp_path: Path) -> N
 
 def test_a_unit_waits_for_room_on_the_card() -> None:
     done = run_python(MEMORY, NUMBA_ENABLE_CUDASIM="1")
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_no_axis_without_a_stride_is_sent_to_the_card() -> None:
+    done = run_python(UPLOAD, NUMBA_ENABLE_CUDASIM="1")
     assert done.returncode == 0, done.stderr[-2000:]
 
 

@@ -95,20 +95,21 @@ def find(session: Session, image_set_id: str, photo_id: str) -> PhotoRecord | No
     return None if row is None else _record(row)
 
 
-def usual_sharpness(session: Session, image_set_id: str) -> tuple[float, ...]:
-    """Sharpness of every usable photograph of a set, for its median."""
-    query = select(PhotoRow.sharpness).where(
+def usual_sharpness(session: Session, image_set_id: str) -> tuple[tuple[float, float], ...]:
+    """Sharpness and exposure of every usable photograph of a set, for their medians."""
+    query = select(PhotoRow.sharpness, PhotoRow.exposure).where(
         PhotoRow.image_set_id == image_set_id, PhotoRow.state != "rejected", PhotoRow.sharpness.is_not(None)
     )
-    return tuple(value for value in session.scalars(query) if value is not None)
+    return tuple((row.sharpness, row.exposure or 0.0) for row in session.execute(query))
 
 
-def thumbprints(session: Session, image_set_id: str) -> tuple[tuple[str, str], ...]:
-    """Name and thumbprint of every usable photograph of a set, as they came."""
-    query = select(PhotoRow.name, PhotoRow.thumbprint).where(
+def thumbprints(session: Session, image_set_id: str) -> tuple[tuple[str, str, float], ...]:
+    """Name, thumbprint and exposure of every usable photograph of a set, as they came."""
+    query = select(PhotoRow.name, PhotoRow.thumbprint, PhotoRow.exposure).where(
         PhotoRow.image_set_id == image_set_id, PhotoRow.state != "rejected", PhotoRow.thumbprint.is_not(None)
     )
-    return tuple((row.name, row.thumbprint) for row in session.execute(query.order_by(PhotoRow.position)))
+    rows = session.execute(query.order_by(PhotoRow.position))
+    return tuple((row.name, row.thumbprint, row.exposure or 0.0) for row in rows)
 
 
 def remove(

@@ -1,0 +1,70 @@
+"""What the calibrated cameras say about the photographs: several lenses behind one, and cropped pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from e2e3d.data.photo import Photo
+from e2e3d.data.scene import Camera, LensNote, Scene
+
+_LISTED = 6  # lenses
+_CROPPED = 0.05  # offset of the principal point over the longer side; lenses sit within 0.02 of the middle
+
+
+def lens_notes(scene: Scene, photos: Sequence[Photo], told: bool, focal_held: bool) -> tuple[LensNote, ...]:
+    """Notes on the cameras of `scene`.
+
+    Args:
+        scene: the calibrated cameras.
+        photos: with what was thought of their cameras.
+        told: whether the matches told other lenses than the files.
+        focal_held: whether a focal length was held at the known one.
+    """
+    if any(photo.camera is not None and photo.camera.intrinsics_px is not None for photo in photos):
+        return ()
+    lenses = _photographs_by_lens(scene)
+    notes = []
+    if told and len(lenses) > _LISTED:
+        message = "Nearly every photograph has a focal length of its own: they were zoomed, or cropped and resized."
+        notes.append(LensNote("lens", message, tuple(image.name for image in scene.images)))
+    elif told and len(lenses) > 1:
+        notes += [_lens_note(number, len(lenses), *lens) for number, lens in enumerate(lenses.items(), 1)]
+    if focal_held:
+        message = (
+            "The photographs do not determine the focal length, as when all look straight at flat ground. It was held "
+            "at what the files say. Photographs that look at the subject from the side would tell it."
+        )
+        notes.append(LensNote("focal-held", message, tuple(image.name for image in scene.images)))
+    cropped = tuple(image.name for image in scene.images if _offset(scene.camera_of(image)) > _CROPPED)
+    if cropped:
+        message = (
+            "The optical axis is far from the middle of the picture: it looks cropped. The place of the axis was "
+            "estimated; whole pictures, as they came out of the camera, give a better model."
+        )
+        notes.append(LensNote("cropped", message, cropped))
+    return tuple(notes)
+
+
+def _photographs_by_lens(scene: Scene) -> dict[float, tuple[str, ...]]:
+    """Names by focal length in pixels, which the photographs of a lens share exactly even where they are cropped."""
+    lenses: dict[float, tuple[str, ...]] = {}
+    for image in scene.images:
+        focal_px = scene.camera_of(image).params[0]
+        lenses[focal_px] = (*lenses.get(focal_px, ()), image.name)
+    return dict(sorted(lenses.items()))
+
+
+def _lens_note(number: int, count: int, focal_px: float, names: tuple[str, ...]) -> LensNote:
+    message = (
+        f"Lens {number} of {count}, focal length {focal_px:.0f} pixels: told apart by the matches, since photographs "
+        "were zoomed, resized or taken through different lenses."
+    )
+    return LensNote("lens", message, names)
+
+
+def _offset(camera: Camera) -> float:
+    """Distance of the principal point from the middle, over the longer side."""
+    first = 2 if camera.model in ("PINHOLE", "OPENCV") else 1
+    x, y = camera.params[first : first + 2]
+    return math.hypot(x - camera.width_px / 2, y - camera.height_px / 2) / max(camera.width_px, camera.height_px)

@@ -1,0 +1,41 @@
+"""Where the photographs of a set stand still in the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from e2e3d.data.agreement import StillRegions
+from e2e3d.data.features import Features, MatchBlock
+from e2e3d.data.ref import Ref
+from e2e3d.ops.still_regions import find_still_regions
+from e2e3d.stages.base import Resources, RunContext, Stage
+
+
+@dataclass(frozen=True)
+class StillRegionsConfig:
+    """Finding what stands still has no settings."""
+
+
+@dataclass(frozen=True)
+class StillRegionsInputs:
+    """All features and verified matches of the set; width and height of each usable photograph."""
+
+    features: tuple[Ref[Features], ...]
+    sizes_px: tuple[tuple[int, int], ...]
+    blocks: tuple[Ref[MatchBlock], ...]
+
+
+def run(inputs: StillRegionsInputs, config: StillRegionsConfig, context: RunContext) -> StillRegions:
+    """Find the regions from all matches; they are empty unless most pairs stand still while something else changes."""
+    keypoints = [ref.load().keypoints_px[:, :2].copy() for ref in inputs.features]
+    return find_still_regions(keypoints, inputs.sizes_px, inputs.blocks)
+
+
+STAGE = Stage(
+    name="still_regions",
+    version=1,
+    config=StillRegionsConfig,
+    output=StillRegions,
+    run=run,
+    resources=Resources(memory_bytes=500_000_000),
+)
