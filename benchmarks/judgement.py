@@ -24,18 +24,19 @@ from judgement_cases import FOCAL_PX, Case, Shot, cases, load_shots
 from PIL import Image
 
 from e2e3d.data.judgement import Signs
+from e2e3d.data.ref import Ref
 from e2e3d.errors import E2E3DError
-from e2e3d.jobs import pipeline
 from e2e3d.jobs.inprocess import InProcessExecutor
 from e2e3d.jobs.judgement import measure_signs
+from e2e3d.jobs.pipeline import reconstruct
 from e2e3d.jobs.references import read_cameras, stem
 from e2e3d.jobs.results import Results
 from e2e3d.jobs.run import configure
-from e2e3d.jobs.source import read_source
 from e2e3d.ops.evaluation.cameras import align_cameras, camera_error
 from e2e3d.ops.evaluation.rephotography import rephotograph, view_score
 from e2e3d.ops.evaluation.weigh_signs import weigh
 from e2e3d.ops.render import Renderer
+from e2e3d.stages.mapping import STAGE as MAPPING
 from e2e3d.storage.store import ArtifactStore
 
 SURVEYED = {
@@ -77,10 +78,12 @@ def run_case(case: Case, data: Path, out: Path) -> dict[str, Any]:
     shots = case.change(load_shots(data, case.base, case.step, case.count))
     folder = out / "photographs" / case.name.replace(" ", "_")
     _write(shots, folder)
-    executor = InProcessExecutor(ArtifactStore(str(out / "store")), device="cpu")
+    executor = DisturbingExecutor(ArtifactStore(str(out / "store")), case.disturb)
+    config = configure("preview", SETTINGS | case.settings)
+    masks = data / case.base / "masks" if case.masks else None
     began_s = time.process_time()
     try:
-        results = reconstruct(case, folder, data, out, executor)
+        results = reconstruct(folder, config, executor, _intrinsics(case, folder, out), masks)
     except E2E3DError as error:
         return {"name": case.name, "failed": error.code, "cpu_s": time.process_time() - began_s}
     run_s = time.process_time() - began_s
@@ -98,34 +101,18 @@ def run_case(case: Case, data: Path, out: Path) -> dict[str, Any]:
     }
 
 
-def reconstruct(case: Case, folder: Path, data: Path, out: Path, run: InProcessExecutor) -> Results:
-    """The pipeline, with the cameras damaged where the case says so."""
-    config = configure("preview", SETTINGS | case.settings)
-    matrix = _intrinsics(case, folder, out)
-    files = read_source(folder, run, data / case.base / "masks" if case.masks else None, config.frames)
-    photos = pipeline.check_photos(files, None if matrix is None else pipeline.read_intrinsics(matrix), config, run)
-    usable = [photo for photo in photos if photo.usable]
-    found, matches = pipeline.find_matches(usable, False, config, run)
-    mapped = pipeline.map_cameras(usable, None, None, None, config, run, found, matches)
-    if case.disturb != DisturbConfig():
-        (mapped,) = run.map(DISTURB, [mapped], case.disturb)
-    registered = [usable[image.photo_index] for image in mapped.load().scene.images]
-    views = pipeline.views_with_sources(pipeline.undistort_photos(registered, mapped, config, run))
-    depths, cloud = pipeline.measure_surface(views, config, run)
-    surface = pipeline.make_mesh(cloud, views, depths, config, run)
-    textured = pipeline.texture_mesh(surface, mapped, registered, config, run)
-    return Results(
-        photos=photos,
-        photo_files=(),
-        mapping=mapped.load(),
-        features=tuple(found),
-        matches=tuple(matches),
-        views=tuple(views),
-        depths=tuple(depths),
-        cloud=cloud,
-        mesh=surface,
-        textured=textured,
-    )
+class DisturbingExecutor(InProcessExecutor):
+    """Runs the pipeline as it is, and damages what mapping gives where that is asked for."""
+
+    def __init__(self, store: ArtifactStore, disturb: DisturbConfig) -> None:
+        super().__init__(store, device="cpu")
+        self._disturb = disturb
+
+    def map(self, stage: Any, inputs: Any, config: Any, label: str | None = None) -> list[Ref[Any]]:
+        found = super().map(stage, inputs, config, label)
+        if stage.name != MAPPING.name or self._disturb == DisturbConfig():
+            return found
+        return super().map(DISTURB, found, self._disturb)
 
 
 def truth_of(case: Case, shots: list[Shot], results: Results, data: Path, out: Path) -> dict[str, Any]:

@@ -81,6 +81,9 @@ def test_the_end_tells_where_the_results_are(sample_run: SampleRun) -> None:
     for name in ("model.glb", "dense.ply", "report.html"):
         assert str(sample_run.out / name) in sample_run.printed
     assert "time" in sample_run.printed.splitlines()[-1]
+    judgement = read_manifest(sample_run.out).judgement
+    assert judgement is not None
+    assert f"judgement    {judgement.verdict}" in sample_run.printed
 
 
 def test_every_file_opens_elsewhere(sample_run: SampleRun, manifest: Manifest) -> None:

@@ -13,7 +13,7 @@ from e2e3d.data.judgement import Judgement, Signs
 from e2e3d.data.mesh import TexturedMesh
 from e2e3d.data.photo import Photo
 from e2e3d.data.ref import Ref
-from e2e3d.data.scene import Scene
+from e2e3d.data.scene import Mapping, Scene
 from e2e3d.jobs.results import Results
 from e2e3d.ops.evaluation import camera_signs as cameras
 from e2e3d.ops.evaluation.cross_view import (
@@ -63,7 +63,7 @@ def measure_signs(results: Results, textured: TexturedMesh) -> Signs:
         agreeing_matches=_share([(pair.agreeing, pair.matches) for pair in pairs]),
         agreeing_held_back=_share([(p.held_back_agreeing, p.held_back) for p in pairs if p.mostly_agrees]),
         disagreeing_pairs=1 - float(np.mean([pair.mostly_agrees for pair in judged])) if judged else None,
-        disagreeing_photographs=tuple(scene.images[i].name for i in disagreeing_images(pairs, _JUDGED_MATCHES)),
+        disagreeing_photographs=_disagreeing(results.mapping, disagreeing_images(pairs, _JUDGED_MATCHES)),
         rephotography_ncc=surface.rephotography_ncc,
         cross_view_ncc=surface.cross_view_ncc,
         points_on_surface=surface.points_on_surface,
@@ -149,6 +149,13 @@ def _view_of(views: Sequence[Ref[View]], image_index: int) -> View | None:
         if view.image_index <= image_index:
             return view if view.image_index == image_index else None
     return None
+
+
+def _disagreeing(mapping: Mapping, images: Sequence[int]) -> tuple[str, ...]:
+    """Names of the images that disagree, by their matches here or by what mapping found and could not take out."""
+    found = {photo.name for photo in mapping.agreement if photo.contradicts}
+    found |= {mapping.scene.images[i].name for i in images}
+    return tuple(image.name for image in mapping.scene.images if image.name in found)
 
 
 def _focal_ratio(scene: Scene, photos: list[Photo]) -> float | None:
