@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.photo import GpsPosition
-from e2e3d.data.scene import FrameRemark, Georeference
+from e2e3d.data.scene import Georeference, Remark
 from e2e3d.ops import earth_words as words
 from e2e3d.ops.earth_candidates import Candidate, LocatedCameras, fit_readings, heading_share
 from e2e3d.ops.earth_refine import RefinedFit, refine
@@ -58,7 +58,7 @@ class EarthFit:
 
     similarity: Similarity | None
     georeference: Georeference | None
-    remarks: tuple[FrameRemark, ...]
+    remarks: tuple[Remark, ...]
     positions: FittedPositions | None = None
 
 
@@ -109,7 +109,7 @@ def _consistent(fitted: Sequence[Candidate], accuracy_m: float | None) -> list[C
     return [one for one in plausible if one.fit.typical_error_m <= limit_m]
 
 
-def _choose(consistent: Sequence[Candidate], cameras: LocatedCameras) -> tuple[Candidate | None, FrameRemark | None]:
+def _choose(consistent: Sequence[Candidate], cameras: LocatedCameras) -> tuple[Candidate | None, Remark | None]:
     """The one reading to use, None when several are left; and what to say of it."""
     positions = cameras.positions
     plain = plain_readings(positions)
@@ -149,7 +149,7 @@ def _describe(chosen: Candidate, refined: RefinedFit, up: UpEstimate) -> Georefe
     )
 
 
-def _why_nothing_fits(cameras: LocatedCameras, fitted: Sequence[Candidate], up: UpEstimate) -> FrameRemark:
+def _why_nothing_fits(cameras: LocatedCameras, fitted: Sequence[Candidate], up: UpEstimate) -> Remark:
     spread_m = _spread_m(local_from_gps(cameras.positions))
     if spread_m < _STILL_M:
         return words.still(spread_m)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.photo import Photo
-from e2e3d.data.scene import FrameRemark, Scene, SceneImage
+from e2e3d.data.scene import Remark, Scene, SceneImage
 from e2e3d.errors import InputError
 from e2e3d.ops.earth_candidates import LocatedCameras
 from e2e3d.ops.earth_fit import EarthFit, fit_to_earth
@@ -68,7 +68,7 @@ def place_scene(scene: Scene, photos: Sequence[Photo], scale: float | None, dist
     elif up.direction is not None:
         scene, frame = transform_scene(scene, upright_similarity(scene, up.direction)), "upright"
     elif not any(remark.code == "up-unknown" for remark in remarks):
-        remarks = (*remarks, FrameRemark("up-unknown", f"Which way is up cannot be told. {up.reason}".strip()))
+        remarks = (*remarks, Remark("up-unknown", f"Which way is up cannot be told. {up.reason}".strip()))
     reference = placed.georeference
     factor = scale if distance is None else _factor(scene, distance)
     if factor is not None:

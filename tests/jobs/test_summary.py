@@ -1,7 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from e2e3d.data.scene import FrameRemark
+from e2e3d.data.scene import Remark
 from e2e3d.jobs.export import export_results
 from e2e3d.jobs.manifest import read_manifest
 from e2e3d.jobs.summary import summary
@@ -20,13 +20,13 @@ def test_a_summary_says_what_came_out(tmp_path: Path) -> None:
 
 
 def test_why_gps_was_not_used_stands_in_info_manifest_and_report(tmp_path: Path) -> None:
-    remark = FrameRemark("gps-outlier", "The GPS position of IMG_0002.jpg is up to 9 km away.", ("IMG_0002.jpg",))
+    remark = Remark("gps-outlier", "The GPS position of IMG_0002.jpg is up to 9 km away.", ("IMG_0002.jpg",))
     results = sample_results()
     earth = replace(describe_origin((47.4, 8.5, 450.0), 3.0), horizontal_error_m=1.5, vertical_error_m=2.25)
     scene = replace(results.mapping.scene, remarks=(remark,), georeference=earth, frame="georeferenced")
     export_results(tmp_path, replace(results, mapping=replace(results.mapping, scene=scene)), facts())
     manifest = read_manifest(tmp_path)
-    assert manifest.frame_remarks == (remark,)
+    assert manifest.remarks == (remark,)
     assert manifest.georeference is not None
     assert manifest.georeference["horizontal_error_m"] == 1.5
     assert [photo.name for photo in manifest.photographs if remark.message in photo.remarks] == ["IMG_0002.jpg"]
