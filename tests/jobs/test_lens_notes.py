@@ -44,7 +44,7 @@ def test_photographs_manifest_report_and_info_say_which_lens_took_what(tmp_path:
     counts = Counts(5, 5, 0, 0.0, 0, 0, 0)
     manifest = Manifest("low", {}, {}, "", 1.0, counts, "upright", "arbitrary", None, (5,), (), states, (), notes)
     (tmp_path / MANIFEST_NAME).write_bytes(manifest.to_json())
-    assert read_manifest(tmp_path).lens_notes == notes
+    assert read_manifest(tmp_path).remarks == notes
     assert "focal length 300 pixels" in summary(manifest)
 
 
