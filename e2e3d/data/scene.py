@@ -141,3 +141,7 @@ class Mapping:
     def remarks(self) -> tuple[Remark, ...]:
         """What should be known of the frame and of the lenses."""
         return (*self.scene.remarks, *self.lens_notes)
+
+    def still_cells(self, image: SceneImage) -> NDArray[np.bool_] | None:
+        """Cells of a registered photograph that stand still, bool [rows, columns]; None where none were looked for."""
+        return self.still.masks[image.photo_index] if self.still and self.still.masks else None

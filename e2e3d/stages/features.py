@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from e2e3d.data.agreement import StillRegions
 from e2e3d.data.features import Features
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
 from e2e3d.ops import sift
-from e2e3d.ops.photo import DecodedPhoto, decode_mask, decode_photo
+from e2e3d.ops.photo import decode_photo
 from e2e3d.stages.base import Resources, RunContext, Stage
+from e2e3d.stages.masks import usable_pixels
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,8 @@ def run(inputs: FeaturesInputs, config: FeaturesConfig, context: RunContext) -> 
     """Find features; positions are in pixels of the full photograph, and nothing outside the mask stays."""
     decoded = decode_photo(inputs.photo.load(), config.max_size_px, inputs.white_level)
     height, width = decoded.image.shape[:2]
-    mask = _moving(usable_pixels(inputs.mask, decoded), inputs, width, height)
+    still = None if inputs.still is None else inputs.still.load().masks[inputs.index]
+    mask = usable_pixels(inputs.mask, decoded, still)
     settings = sift.SiftSettings(
         config.max_features,
         config.peak_threshold,
@@ -90,27 +88,6 @@ def run(inputs: FeaturesInputs, config: FeaturesConfig, context: RunContext) -> 
     )
     found = sift.find_features(decoded.image, mask, settings)
     return sift.rescale_keypoints(found, inputs.width_px / width, inputs.height_px / height)
-
-
-def usable_pixels(mask: Ref[bytes] | None, decoded: DecodedPhoto) -> NDArray[np.bool_] | None:
-    """What the mask image and the alpha channel leave of a decoded photograph: bool [H, W], None = all of it."""
-    if mask is None:
-        return decoded.alpha_mask
-    height, width = decoded.image.shape[:2]
-    drawn = decode_mask(mask.load(), width, height)
-    return drawn if decoded.alpha_mask is None else drawn & decoded.alpha_mask
-
-
-def _moving(
-    mask: NDArray[np.bool_] | None, inputs: FeaturesInputs, width: int, height: int
-) -> NDArray[np.bool_] | None:
-    """The mask without what stands still."""
-    if inputs.still is None:
-        return mask
-    still = inputs.still.load().masks[inputs.index]
-    small = (~still).astype(np.uint8)
-    moving: NDArray[np.bool_] = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    return moving if mask is None else mask & moving
 
 
 STAGE = Stage(

@@ -13,7 +13,7 @@ from e2e3d.ops import xfeat
 from e2e3d.ops.photo import decode_photo
 from e2e3d.ops.sift import sample_colors
 from e2e3d.stages.base import Resources, RunContext, Stage
-from e2e3d.stages.features import usable_pixels
+from e2e3d.stages.masks import usable_pixels
 
 
 @dataclass(frozen=True)

@@ -58,26 +58,23 @@ class TextureInputs:
 
 def run(inputs: TextureInputs, config: TextureConfig, context: RunContext) -> TexturedMesh:
     """Texture the mesh; photographs are loaded one at a time."""
-    from e2e3d.ops.photo import decode_mask, decode_photo
+    from e2e3d.ops.photo import decode_photo
     from e2e3d.ops.texturing.camera import camera_vector
     from e2e3d.ops.texturing.texture_mesh import texture_mesh
+    from e2e3d.stages.masks import usable_pixels
 
-    scene = inputs.mapping.load().scene
+    mapping = inputs.mapping.load()
+    scene = mapping.scene
     cameras = np.array([camera_vector(scene.camera_of(image), image.cam_from_world) for image in scene.images])
 
     def load_photo(index: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
         white_level = inputs.white_levels[index] if inputs.white_levels else None
         photo = decode_photo(inputs.photos[index].load(), white_level=white_level)
-        mask = photo.alpha_mask
-        ref = inputs.masks[index]
-        if ref is not None:
-            drawn = decode_mask(ref.load(), photo.image.shape[1], photo.image.shape[0])
-            mask = drawn if mask is None else mask & drawn
-        return photo.image, mask
+        return photo.image, usable_pixels(inputs.masks[index], photo, mapping.still_cells(scene.images[index]))
 
     return texture_mesh(
         inputs.mesh.load(), cameras, load_photo, config.atlas_size_px, config.max_pages, config.even_exposure
     )
 
 
-STAGE = Stage("texture", 4, TextureConfig, TexturedMesh, run, Resources(cpus=0))
+STAGE = Stage("texture", 5, TextureConfig, TexturedMesh, run, Resources(cpus=0))

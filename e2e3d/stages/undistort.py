@@ -11,10 +11,11 @@ from e2e3d.data.dense import View
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping, Scene
 from e2e3d.errors import SettingsError
-from e2e3d.ops.photo import decode_mask, decode_photo
+from e2e3d.ops.photo import decode_photo
 from e2e3d.ops.undistortion import PinholeSize, pinhole_for, undistort_image, undistort_points
 from e2e3d.ops.view_selection import depth_range, depths_in, select_sources
 from e2e3d.stages.base import Resources, RunContext, Stage
+from e2e3d.stages.masks import usable_pixels
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,12 @@ class UndistortInputs:
 
 def run(inputs: UndistortInputs, config: UndistortConfig, context: RunContext) -> View:
     """Undistort one photograph and choose its sources: none when it shares no sparse point with another."""
-    scene = inputs.mapping.load().scene
+    mapping = inputs.mapping.load()
+    scene = mapping.scene
     image = scene.images[inputs.image_index]
     camera = scene.camera_of(image)
     decoded = decode_photo(inputs.photo.load(), white_level=inputs.white_level)
-    mask = decoded.alpha_mask
-    if inputs.mask is not None:
-        height, width = decoded.image.shape[:2]
-        drawn = decode_mask(inputs.mask.load(), width, height)
-        mask = drawn if mask is None else mask & drawn
+    mask = usable_pixels(inputs.mask, decoded, mapping.still_cells(image))
     target = pinhole_for(camera, config.max_size_px)
     pixels, usable = undistort_image(decoded.image, mask, camera, target)
     sources, scores = select_sources(scene, inputs.image_index, config.max_sources)
@@ -91,7 +89,7 @@ def _sparse_points(
 
 STAGE = Stage(
     name="undistort",
-    version=2,
+    version=3,
     config=UndistortConfig,
     output=View,
     run=run,
