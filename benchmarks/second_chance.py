@@ -153,8 +153,7 @@ def _judge(found: Poses, reference: Poses) -> tuple[int, int, float, float]:
     everywhere = np.array([_centre(pose) for pose in reference.values()])
     extent = np.linalg.norm(everywhere - everywhere.mean(0), axis=1).max() * 2
     distances = np.linalg.norm(similarity.apply(np.array([_centre(found[n]) for n in names])) - true, axis=1) / extent
-    turns = [reference[n][:, :3] @ similarity.rotation @ found[n][:, :3].T for n in names]
-    angles = min((_angles(turns, quarter) for quarter in range(4)), key=np.median)
+    angles = min((_turning_errors(found, reference, names, quarter) for quarter in range(4)), key=np.median)
     right = (distances < _POSITION_SHARE) & (angles < _ROTATION_DEG)
     return len(found), int(right.sum()), float(distances.max()), float(angles.max())
 
@@ -163,11 +162,17 @@ def _centre(pose: np.ndarray) -> np.ndarray:
     return np.asarray(-np.linalg.solve(pose[:, :3], pose[:, 3]))
 
 
-def _angles(turns: Sequence[np.ndarray], quarter: int) -> np.ndarray:
-    """Degrees that rotations miss; references may be of pictures turned by quarters that EXIF undoes."""
+def _turning_errors(found: Poses, reference: Poses, names: Sequence[str], quarter: int) -> np.ndarray:
+    """Degrees that rotations miss after the best common one: centres on a short arc tell it badly.
+
+    References may be of pictures turned by quarters that EXIF undoes.
+    """
     c, s = np.cos(np.pi / 2 * quarter), np.sin(np.pi / 2 * quarter)
     undo = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
-    traces = np.array([np.trace(undo @ turn) for turn in turns])
+    turns = np.array([reference[name][:, :3].T @ undo @ found[name][:, :3] for name in names])
+    U, _, Vt = np.linalg.svd(turns.sum(0))
+    common = U @ np.diag([1, 1, np.linalg.det(U @ Vt)]) @ Vt
+    traces = np.einsum("nij,ij->n", turns, common)
     return np.degrees(np.arccos(np.clip((traces - 1) / 2, -1, 1)))
 
 

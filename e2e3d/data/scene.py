@@ -71,8 +71,8 @@ class Georeference:
 
 
 @dataclass(frozen=True)
-class FrameRemark:
-    """What should be known of the model's frame: a stable code, whole sentences, and the photographs it is about."""
+class Remark:
+    """What should be known of the cameras or their frame: a stable code, whole sentences, photographs it is about."""
 
     code: str
     message: str
@@ -103,7 +103,7 @@ class Scene:
     observation_px: NDArray[np.float32]
     frame: str = "arbitrary"
     georeference: Georeference | None = None
-    remarks: tuple[FrameRemark, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     def camera_of(self, image: SceneImage) -> Camera:
         """The camera that took `image`."""
@@ -120,15 +120,6 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class LensNote:
-    """Something the user should know of the cameras: a stable code, a sentence, and the photographs that it is of."""
-
-    code: str
-    message: str
-    photographs: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Mapping:
     """Result of the mapping stage.
 
@@ -142,6 +133,11 @@ class Mapping:
     scene: Scene
     left_out: tuple[LeftOut, ...]
     component_sizes: tuple[int, ...]
-    lens_notes: tuple[LensNote, ...] = ()
+    lens_notes: tuple[Remark, ...] = ()
     agreement: tuple[PhotoAgreement, ...] = ()
     still: StillParts | None = None
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What should be known of the frame and of the lenses."""
+        return (*self.scene.remarks, *self.lens_notes)

@@ -102,8 +102,7 @@ def _export(out: Path, results: Results, facts: RunFacts, depth: bool, side: Thr
         stages=(*facts.stats, stats),
         photographs=photo_states(results.photos, results.mapping),
         outputs=tuple(writer.files),
-        lens_notes=results.mapping.lens_notes,
-        frame_remarks=scene.remarks,
+        remarks=results.mapping.remarks,
         judgement=judgement,
     )
     write_bytes(out / MANIFEST_NAME, manifest.to_json())

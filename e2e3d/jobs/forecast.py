@@ -80,6 +80,7 @@ _RATES: Mapping[str, _Rate] = {
     "features": _Rate("feature_mp", 0.14),
     "pairs": _Rate("photos", 0.002),
     "matching": _Rate("pairs", 0.36),
+    "still_regions": _Rate("pairs", 0.002, 0.1, parallel=False),
     "mapping": _Rate("photos", 0.45, parallel=False),
     "undistort": _Rate("photo_mp", 0.05),
     "depth": _Rate("depth_mp", 5.5),

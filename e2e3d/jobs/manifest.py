@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e3d.data.judgement import Judgement, Reason, Signs
-from e2e3d.data.scene import FrameRemark, LensNote
+from e2e3d.data.scene import Remark
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import InputError
 from e2e3d.jobs.photo_states import PhotoState
@@ -62,10 +62,9 @@ class Manifest:
         unit: ``metre`` or ``arbitrary``.
         georeference: ``origin_wgs84`` (degrees, degrees, metres), ``epsg``, ``origin_projected_m``, ``rms_error_m`` and
             the other fields of :class:`~e2e3d.data.scene.Georeference`.
-        frame_remarks: what should be known of the frame, such as why GPS positions were not used, with the photographs.
+        remarks: what should be known of the frame and the cameras, such as why GPS positions were not used, lenses that
+            were told apart, cropped pictures, focal lengths that were held; with the photographs.
         component_sizes: photographs in each connected part that was found; the first one became the model.
-        lens_notes: lenses that were told apart, cropped pictures, focal lengths that were held (see
-            :class:`~e2e3d.data.scene.Mapping`).
         judgement: what the result is worth, and why; None in results of versions that did not judge.
     """
 
@@ -82,8 +81,7 @@ class Manifest:
     stages: tuple[StageStats, ...]
     photographs: tuple[PhotoState, ...]
     outputs: tuple[OutputFile, ...]
-    lens_notes: tuple[LensNote, ...] = ()
-    frame_remarks: tuple[FrameRemark, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     judgement: Judgement | None = None
     e2e3d: str = field(default_factory=lambda: metadata.version("e2e3d"))
     libraries: Mapping[str, str] = field(default_factory=lambda: library_versions())
@@ -138,13 +136,8 @@ def _from_document(document: dict[str, Any]) -> Manifest:
             "photographs": tuple(
                 PhotoState(**entry | {"remarks": tuple(entry["remarks"])}) for entry in document["photographs"]
             ),
-            "lens_notes": tuple(
-                LensNote(**entry | {"photographs": tuple(entry["photographs"])})
-                for entry in document.get("lens_notes", ())
-            ),
-            "frame_remarks": tuple(
-                FrameRemark(**entry | {"photographs": tuple(entry["photographs"])})
-                for entry in document.get("frame_remarks", ())
+            "remarks": tuple(
+                Remark(**entry | {"photographs": tuple(entry["photographs"])}) for entry in document.get("remarks", ())
             ),
             "outputs": tuple(OutputFile(**entry) for entry in document["outputs"]),
             "judgement": _judgement(document.get("judgement")),

@@ -53,9 +53,7 @@ def _mapping_remarks(usable: Sequence[str], mapping: Mapping) -> dict[str, tuple
             found.append(f"{100 * share:.0f} % of its matches stand still in the image and were left out.")
         if image.name in contradicting:
             found.append("It contradicts what the others show from about its place; the model may be wrong there.")
-        found += [
-            note.message for note in (*mapping.lens_notes, *mapping.scene.remarks) if image.name in note.photographs
-        ]
+        found += [remark.message for remark in mapping.remarks if image.name in remark.photographs]
         remarks[image.name] = tuple(found)
     return remarks
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -143,14 +144,13 @@ def find_matches(
         )
         for i, photo in enumerate(photos)
     ]
-    searched = Pass(features.STAGE, units, config.features)
+    again = "" if still is None else " 2"
+    searched = Pass(features.STAGE, units, config.features, f"features{again}")
     if pairs.needs_descriptors(len(photos), sequence, config.pairs):
         (found,) = run.map_passes([searched])
-        matched = _matching(
-            photos, found, choose_pairs(photos, sequence, describe_photos(found, run), config, run), config
-        )
-        return found, run.map_passes([matched])[0]
-    matched = _matching(photos, searched.results, choose_pairs(photos, sequence, (), config, run), config)
+        chosen = choose_pairs(photos, sequence, describe_photos(found, run), config, run)
+        return found, run.map_passes([_matching(photos, found, chosen, config, again)])[0]
+    matched = _matching(photos, searched.results, choose_pairs(photos, sequence, (), config, run), config, again)
     found, matches = run.map_passes([searched, matched])
     return found, matches
 
@@ -179,10 +179,15 @@ def choose_pairs(
 
 
 def _matching(
-    photos: Sequence[Photo], found: Sequence[Ref[Features]], chosen: NDArray[np.int32], config: PipelineConfig
+    photos: Sequence[Photo],
+    found: Sequence[Ref[Features]],
+    chosen: NDArray[np.int32],
+    config: PipelineConfig,
+    again: str,
 ) -> Pass[matching.MatchingInputs, matching.MatchingConfig, MatchBlock]:
     blocks = plan_match_blocks(chosen, len(photos))
-    return Pass(matching.STAGE, [_match_unit(block, photos, found) for block in blocks], config.matching)
+    units = [replace(_match_unit(block, photos, found), moving_only=bool(again)) for block in blocks]
+    return Pass(matching.STAGE, units, config.matching, f"matching{again}")
 
 
 def describe_photos(found: Sequence[Ref[Features]], run: Executor) -> list[Ref[GlobalDescriptor]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from e2e3d.data.judgement import Judgement
+from e2e3d.data.scene import Remark
 from e2e3d.jobs.manifest import Manifest
 
 _MAIN_FILES = {
@@ -30,6 +31,12 @@ def fit_words(georeference: Mapping[str, Any]) -> str:
     return f"{horizontal:.2f} m horizontally, {vertical:.2f} m in height"
 
 
+def in_words(remark: Remark) -> str:
+    """The sentences of a remark, and how many photographs it is about."""
+    count = len(remark.photographs)
+    return remark.message + (f" ({count} photograph{'s' if count > 1 else ''})" if count else "")
+
+
 def summary(manifest: Manifest) -> str:
     """A few lines of text for a terminal."""
     counts = manifest.counts
@@ -48,8 +55,7 @@ def summary(manifest: Manifest) -> str:
             f"  on Earth     {latitude:.6f}, {longitude:.6f}, {height:.1f} m; EPSG:{manifest.georeference['epsg']}, "
             f"fits GPS to {fit_words(manifest.georeference)}"
         )
-    lines += [f"  cameras      {note.message} ({len(note.photographs)} photographs)" for note in manifest.lens_notes]
-    lines += [f"  remark       {remark.message}" for remark in manifest.frame_remarks]
+    lines += [f"  remark       {in_words(remark)}" for remark in manifest.remarks]
     cpu_s = sum(stage.cpu_s for stage in manifest.stages)
     peak = max((stage.peak_memory_bytes for stage in manifest.stages), default=0)
     lines.append(f"  cost         {manifest.elapsed_s:.0f} s, {cpu_s:.0f} CPU s, at most {peak / 1e9:.1f} GB a process")

@@ -94,7 +94,7 @@ def memory_bytes(value: object) -> int:
     """About how much memory a value's arrays and bytes take."""
     if isinstance(value, np.ndarray):
         return value.nbytes
-    if isinstance(value, bytes):
+    if isinstance(value, bytes | memoryview):
         return len(value)
     if isinstance(value, tuple):
         return sum(memory_bytes(item) for item in value)

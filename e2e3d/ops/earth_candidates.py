@@ -172,20 +172,17 @@ def _score(
     )
 
 
-def heading_error_deg(candidate: Candidate, cameras: LocatedCameras) -> float | None:
-    """Median difference between stated and fitted headings; None when fewer than three are stated."""
-    differences = []
+def heading_share(candidate: Candidate, cameras: LocatedCameras) -> float | None:
+    """Share of the stated headings that the fit agrees with; None when fewer than three are stated.
+
+    Not all can be right: pictures that were turned upside down after the flight keep their heading.
+    """
+    agreeing = []
     for rotation, attitude in zip(cameras.rotations, cameras.attitudes, strict=True):
         if attitude is None or attitude.yaw_deg is None:
             continue
         towards = rotation[2] if abs(rotation[2] @ candidate.up) < _STEEP else -rotation[1]
         east_north = candidate.fit.factor * complex(*(candidate.basis @ towards)[:2])
         heading = np.degrees(np.arctan2(east_north.real, east_north.imag))
-        differences.append(abs((heading - attitude.yaw_deg + 180) % 360 - 180))
-    return float(np.median(differences)) if len(differences) >= _MIN_HEADINGS else None
-
-
-def agrees_with_headings(candidate: Candidate, cameras: LocatedCameras) -> bool:
-    """Whether no stated headings contradict the candidate."""
-    error_deg = heading_error_deg(candidate, cameras)
-    return error_deg is None or error_deg <= _HEADING_DEG
+        agreeing.append(abs((heading - attitude.yaw_deg + 180) % 360 - 180) <= _HEADING_DEG)
+    return float(np.mean(agreeing)) if len(agreeing) >= _MIN_HEADINGS else None

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.photo import GpsPosition
-from e2e3d.data.scene import FrameRemark, Georeference
+from e2e3d.data.scene import Georeference, Remark
 from e2e3d.ops import earth_words as words
-from e2e3d.ops.earth_candidates import Candidate, LocatedCameras, agrees_with_headings, fit_readings
+from e2e3d.ops.earth_candidates import Candidate, LocatedCameras, fit_readings, heading_share
 from e2e3d.ops.earth_refine import RefinedFit, refine
 from e2e3d.ops.georeferencing import Similarity, describe_origin, local_from_gps, spread_of
 from e2e3d.ops.gps_readings import in_a_state, plain_readings, with_letters_of_most
@@ -24,9 +24,24 @@ from e2e3d.ops.upright import UpEstimate
 
 _AS_GOOD = 2.0  # readings whose typical error is up to so many times the least are as good
 _LEAST_ERROR_M = 0.05
+_HEADINGS_AGREE = 0.8
 _SCANNED_UP_DEG = 5.0
 _MIN_POSITIONS, _STILL_M = 3, 1.0
 _POOR_HEIGHTS_M, _POOR_HEIGHTS = 5.0, 2.0  # heights are unknown beyond that, in metres and over the places' error
+
+
+@dataclass(frozen=True)
+class FittedPositions:
+    """Positions as they were read.
+
+    Attributes:
+        local_m: float64 [N, 3], east, north and up from the georeference's origin.
+        places_agree: bool [N]; `heights_agree` bool [N].
+    """
+
+    local_m: NDArray[np.float64]
+    places_agree: NDArray[np.bool_]
+    heights_agree: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -38,11 +53,13 @@ class EarthFit:
             positions give nothing.
         georeference: None when the place is not certain.
         remarks: what was found wrong with the positions, and how accurate they are.
+        positions: what was made of them; None without `georeference`.
     """
 
     similarity: Similarity | None
     georeference: Georeference | None
-    remarks: tuple[FrameRemark, ...]
+    remarks: tuple[Remark, ...]
+    positions: FittedPositions | None = None
 
 
 def fit_to_earth(cameras: LocatedCameras, names: Sequence[str], up: UpEstimate) -> EarthFit:
@@ -61,15 +78,15 @@ def fit_to_earth(cameras: LocatedCameras, names: Sequence[str], up: UpEstimate) 
     consistent = _consistent(fitted, _stated_accuracy_m(cameras.positions))
     if not consistent:
         return EarthFit(None, None, (*remarks, _why_nothing_fits(cameras, fitted, up)))
-    consistent = [one for one in consistent if agrees_with_headings(one, cameras)] or consistent
-    chosen, remark = _choose(consistent, cameras.positions)
+    chosen, remark = _choose(consistent, cameras)
     refined = refine(cameras.centres, chosen or consistent[0], _accuracy_deg(up))
     if chosen is None:
         return EarthFit(refined.similarity, None, (*remarks, *([remark] if remark else [])))
     remarks += () if remark is None else (remark,)
     reference = _describe(chosen, refined, up)
     remarks += words.disagreements(names, cameras.centres, chosen, refined)
-    return EarthFit(refined.similarity, reference, (*remarks, *words.accuracy(reference, refined)))
+    positions = FittedPositions(chosen.local_m, refined.places_agree, refined.heights_agree)
+    return EarthFit(refined.similarity, reference, (*remarks, *words.accuracy(reference, refined)), positions)
 
 
 def _accuracy_deg(up: UpEstimate) -> float | None:
@@ -92,19 +109,23 @@ def _consistent(fitted: Sequence[Candidate], accuracy_m: float | None) -> list[C
     return [one for one in plausible if one.fit.typical_error_m <= limit_m]
 
 
-def _choose(
-    consistent: Sequence[Candidate], positions: Sequence[GpsPosition]
-) -> tuple[Candidate | None, FrameRemark | None]:
+def _choose(consistent: Sequence[Candidate], cameras: LocatedCameras) -> tuple[Candidate | None, Remark | None]:
     """The one reading to use, None when several are left; and what to say of it."""
+    positions = cameras.positions
     plain = plain_readings(positions)
     certain = len(plain) == 1
     stated = [one for one in consistent if one.reading in plain]
     if certain and stated:
-        return stated[0], None
+        share = heading_share(stated[0], cameras)
+        return stated[0], words.headings_differ() if share is not None and share <= 1 - _HEADINGS_AGREE else None
     left = stated or list(consistent)
     if len(left) > 1:
-        left = [one for one in left if in_a_state(one.positions[0])] or left
-    if len(left) == 1:
+        left = [one for one in left if in_a_state(*one.origin[:2])] or left
+    shares = [heading_share(one, cameras) for one in left]
+    agreeing = [one for one, share in zip(left, shares, strict=True) if share is not None and share >= _HEADINGS_AGREE]
+    left = agreeing or left
+    contradicted = len(left) == 1 and not agreeing and shares[0] is not None and shares[0] <= 1 - _HEADINGS_AGREE
+    if len(left) == 1 and not contradicted:
         return left[0], words.reading_used(positions, left[0], stated_fits=bool(stated))
     return None, words.reading_open(positions, left, stated_fits=bool(stated))
 
@@ -128,7 +149,7 @@ def _describe(chosen: Candidate, refined: RefinedFit, up: UpEstimate) -> Georefe
     )
 
 
-def _why_nothing_fits(cameras: LocatedCameras, fitted: Sequence[Candidate], up: UpEstimate) -> FrameRemark:
+def _why_nothing_fits(cameras: LocatedCameras, fitted: Sequence[Candidate], up: UpEstimate) -> Remark:
     spread_m = _spread_m(local_from_gps(cameras.positions))
     if spread_m < _STILL_M:
         return words.still(spread_m)

@@ -184,6 +184,8 @@ def _adjust(
         slopes = turn[:2, :2] @ slopes
         similarity = Similarity(level.scale, turn @ rotation, np.array([fit.shift.real, fit.shift.imag, 0.0]))
         places = fit.inliers
+    if not (stated & places).any():
+        return None
     rise = target[:, 2] - similarity.apply(centres)[:, 2]
     middle = float(np.median(rise[stated & places]))
     noise_m = 1.4826 * float(np.median(np.abs(rise[stated] - middle)))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.photo import GpsPosition
-from e2e3d.data.scene import FrameRemark, Georeference
+from e2e3d.data.scene import Georeference, Remark
 from e2e3d.ops.earth_candidates import Candidate
 from e2e3d.ops.earth_refine import RefinedFit
 from e2e3d.ops.level_fit import PlanarFit
@@ -19,43 +19,43 @@ _WILD_M, _WILD_RATIO = 5.0, 3.0  # less than that is not worth a word: in metres
 _NOTABLE_SCALE_ERROR = 0.01
 
 
-def too_few(count: int) -> FrameRemark:
+def too_few(count: int) -> Remark:
     """Fewer than three positions."""
     have = "Only one photograph" if count == 1 else f"Only {count} photographs"
     verb = "states" if count == 1 else "state"
     message = f"{have} of the model {verb} a GPS position; three are needed to place it on the Earth."
-    return FrameRemark("gps-too-few", message)
+    return Remark("gps-too-few", message)
 
 
-def impossible_heights(names: Sequence[str], positions: Sequence[GpsPosition]) -> tuple[FrameRemark, ...]:
+def impossible_heights(names: Sequence[str], positions: Sequence[GpsPosition]) -> tuple[Remark, ...]:
     """Photographs whose height cannot be."""
     wrong = [name for name, p in zip(names, positions, strict=True) if "impossible-altitude" in p.doubts]
     if not wrong:
         return ()
     message = f"The height stated by {listed(wrong)} is impossible; it was not used."
-    return (FrameRemark("gps-impossible-height", message, tuple(wrong)),)
+    return (Remark("gps-impossible-height", message, tuple(wrong)),)
 
 
-def still(spread_m: float) -> FrameRemark:
+def still(spread_m: float) -> Remark:
     """Positions that do not move."""
     message = f"The GPS positions are all the same to within {spread_m:.1f} m, and were not used."
-    return FrameRemark("gps-still", message)
+    return Remark("gps-still", message)
 
 
-def up_unknown(up: UpEstimate) -> FrameRemark:
+def up_unknown(up: UpEstimate) -> Remark:
     """Neither views nor positions tell up."""
     message = f"Which way is up cannot be told, so the GPS positions were not used. {up.reason}".strip()
-    return FrameRemark("up-unknown", message)
+    return Remark("up-unknown", message)
 
 
-def no_fit(spread_m: float, fit: PlanarFit) -> FrameRemark:
+def no_fit(spread_m: float, fit: PlanarFit) -> Remark:
     """Positions that fit in no reading."""
     agreeing, count = int(fit.inliers.sum()), len(fit.inliers)
     message = (
         f"The GPS positions were not used: they do not fit the cameras. They spread over {spread_m:.1f} m; at best "
         f"{agreeing} of {count} agree, to within {np.sqrt(2) * fit.noise_m:.1f} m."
     )
-    return FrameRemark("gps-no-fit", message)
+    return Remark("gps-no-fit", message)
 
 
 def _cause(positions: Sequence[GpsPosition]) -> str:
@@ -72,17 +72,17 @@ def _cause(positions: Sequence[GpsPosition]) -> str:
     return "The GPS positions as they are written are a mirror image of the cameras' layout"
 
 
-def reading_used(positions: Sequence[GpsPosition], chosen: Candidate, stated_fits: bool) -> FrameRemark:
+def reading_used(positions: Sequence[GpsPosition], chosen: Candidate, stated_fits: bool) -> Remark:
     """One reading was found to be right."""
     fits = "" if stated_fits else "; as written they would turn the model over"
     message = (
         f"{_cause(positions)}{fits}. Read as {chosen.reading.words(chosen.positions)} they fit the cameras, and "
         "nothing else can be meant: that was used. Put the photographs' GPS tags right."
     )
-    return FrameRemark("gps-reading-mended", message)
+    return Remark("gps-reading-mended", message)
 
 
-def reading_open(positions: Sequence[GpsPosition], left: Sequence[Candidate], stated_fits: bool) -> FrameRemark:
+def reading_open(positions: Sequence[GpsPosition], left: Sequence[Candidate], stated_fits: bool) -> Remark:
     """Several readings are left."""
     choices = " or ".join(f"({one.reading.words(one.positions)})" for one in left)
     fits = "" if stated_fits else "; as written they would turn the model over"
@@ -90,12 +90,21 @@ def reading_open(positions: Sequence[GpsPosition], left: Sequence[Candidate], st
         f"{_cause(positions)}{fits}. They may be meant as {choices}: which cannot be told, so the model is not "
         "placed on the Earth; scale and level were taken from them. Put the photographs' GPS tags right."
     )
-    return FrameRemark("gps-reading-unclear", message)
+    return Remark("gps-reading-unclear", message)
+
+
+def headings_differ() -> Remark:
+    """The stated positions fit, but most stated headings do not."""
+    message = (
+        "The headings that the cameras state contradict the GPS positions: check the positions' letters N, S, E and "
+        "W (a wrong one cannot be seen on a line of cameras), and whether the pictures were turned after the flight."
+    )
+    return Remark("gps-headings-differ", message)
 
 
 def disagreements(
     names: Sequence[str], centres: NDArray[np.float64], chosen: Candidate, refined: RefinedFit
-) -> tuple[FrameRemark, ...]:
+) -> tuple[Remark, ...]:
     """Photographs whose place or height is far from where the others put it."""
     errors = refined.similarity.apply(centres) - chosen.local_m
     remarks = []
@@ -108,7 +117,7 @@ def disagreements(
             f"The GPS position of {listed(wrong)} is up to {farthest} from where the other photographs put it; "
             "it was not used."
         )
-        remarks.append(FrameRemark("gps-outlier", message, wrong))
+        remarks.append(Remark("gps-outlier", message, wrong))
     stated = [position.altitude_m is not None for position in chosen.positions]
     least_m = max(_WILD_M, _WILD_RATIO * (refined.vertical_error_m or 0.0))
     off = [i for i in range(len(names)) if stated[i] and refined.heights_used and abs(errors[i, 2]) > least_m]
@@ -120,16 +129,16 @@ def disagreements(
             f"The GPS height of {listed(wrong)} is up to {farthest} from where the other photographs put it; "
             "it was not used."
         )
-        remarks.append(FrameRemark("gps-height-outlier", message, wrong))
+        remarks.append(Remark("gps-height-outlier", message, wrong))
     return tuple(remarks)
 
 
-def accuracy(reference: Georeference, refined: RefinedFit) -> tuple[FrameRemark, ...]:
+def accuracy(reference: Georeference, refined: RefinedFit) -> tuple[Remark, ...]:
     """Heights that were not used, and a scale that is not certain."""
     remarks = []
     if reference.vertical_error_m is None:
         message = "The photographs state no heights: the model's heights count from the middle of the cameras."
-        remarks.append(FrameRemark("gps-no-heights", message))
+        remarks.append(Remark("gps-no-heights", message))
     elif not reference.heights_known:
         why = (
             "scatter or drift far more than the places do"
@@ -140,13 +149,13 @@ def accuracy(reference: Georeference, refined: RefinedFit) -> tuple[FrameRemark,
             f"The GPS heights {why}. Level is taken from the views, and the model's height is unknown to about "
             f"{reference.vertical_error_m:.0f} m."
         )
-        remarks.append(FrameRemark("gps-heights-unusable", message))
+        remarks.append(Remark("gps-heights-unusable", message))
     if reference.scale_error is not None and reference.scale_error > _NOTABLE_SCALE_ERROR:
         message = (
             f"The GPS positions scatter by {reference.horizontal_error_m:.1f} m: scale is known to about "
             f"{100 * reference.scale_error:.0f} %, heading to about {np.degrees(reference.scale_error):.0f} degrees."
         )
-        remarks.append(FrameRemark("gps-coarse", message))
+        remarks.append(Remark("gps-coarse", message))
     return tuple(remarks)
 
 

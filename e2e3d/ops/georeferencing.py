@@ -123,7 +123,10 @@ def spans_a_plane(points: NDArray[np.float64], noise: float = 0.0) -> bool:
 def georeference(
     centres_model: NDArray[np.float64], positions: Sequence[GpsPosition]
 ) -> tuple[Similarity, Georeference] | None:
-    """Similarity from the model to local metres (east, north, up), and where that frame is.
+    """Similarity from the model to local metres (east, north, up), and where that frame is, by the centres alone.
+
+    Centres that lie nearly in a plane fit their mirror image as well: :func:`e2e3d.ops.earth_fit.fit_to_earth` asks the
+    views, too, and comes here only when they say nothing.
 
     Args:
         centres_model: float64 [N, 3], camera centres in the model.

@@ -89,9 +89,9 @@ def with_letters_of_most(positions: Sequence[GpsPosition]) -> list[GpsPosition]:
     return list(positions)
 
 
-def in_a_state(position: GpsPosition) -> bool:
+def in_a_state(latitude_deg: float, longitude_deg: float) -> bool:
     """Whether some state's reference system is valid at the position (land, islands, shores)."""
-    return _in_a_state(round(position.latitude_deg, 2), round(position.longitude_deg, 2))
+    return _in_a_state(round(latitude_deg, 2), round(longitude_deg, 2))
 
 
 @cache

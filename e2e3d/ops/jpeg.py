@@ -61,7 +61,7 @@ def decode_jpeg(data: bytes, size: tuple[int, int], factor: int = 1, colours: st
         warning = _WARNING.search(str(error))
         if warning is None:
             raise
-        if data.find(_END, scans) < 0:
+        if picture.find(_END, scans) == len(picture) - len(_END):  # but the one that was added
             raise DamagedError("it is truncated") from error
         if not _is_padding(str(error), picture, scans):
             raise DamagedError(f"it is damaged inside: {warning[1] or warning[2]}") from error
@@ -93,17 +93,17 @@ def _without_descriptions(data: bytes) -> tuple[bytes, int]:
 
 
 def _is_padding(message: str, picture: bytes, scans: int) -> bool:
-    """Whether all that libjpeg warns of is what an encoder wrote after the last pixel: a byte or two, or zeros.
+    """Whether all that libjpeg warns of is what an encoder wrote after the last pixel: a byte or two, or one repeated.
 
-    Zeros that begin before the last pixel were read as pixels: a hole at the end of the picture.
+    Where that one begins before the last pixel it was read as pixels: a hole at the end of the picture.
     """
     found = _LEFT_OVER.search(message)
     if found is None:
         return False
     count = int(found[1])
     body = picture[scans : picture.find(_END, scans)]
-    zeros = len(body) - len(body.rstrip(b"\0"))
-    return count <= _PADDING_BYTES or count <= zeros <= count + _PREFETCHED_BYTES
+    repeated = len(body) - len(body.rstrip(body[-1:]))
+    return count <= _PADDING_BYTES or count <= repeated <= count + _PREFETCHED_BYTES
 
 
 def _has_hole(picture: bytes, scans: int, pixels: NDArray[np.uint8], factor: int) -> bool:

@@ -149,15 +149,15 @@ def explain_failure(
             "No two photographs show the same thing from similar directions.",
             "Take many photographs of one subject, each overlapping the one before by two thirds.",
         )
-    still = sum(motion == "still" for motion in motions)
+    unmoved = sum(motion == "still" for motion in motions)
     turned = sum(motion == "rotation" for motion in motions)
-    if still > len(motions) / 2:
+    if unmoved > len(motions) / 2:
         return ReconstructionError(
             "identical-photographs",
             "The photographs are the same picture over and over.",
             "Move the camera between photographs: a few steps sideways around the subject.",
         )
-    if still + turned > len(motions) / 2:
+    if unmoved + turned > len(motions) / 2:
         return pure_rotation_error()
     return ReconstructionError(
         "too-little-overlap",

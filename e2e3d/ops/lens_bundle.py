@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_array
+from threadpoolctl import threadpool_limits
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
@@ -82,6 +83,11 @@ def adjust(bundle: LensBundle, tolerance: float = _CONVERGED) -> Adjusted:
         tolerance: relative fall of the cost in one step that ends the search.
     """
     assert len(bundle.poses) <= MAX_IMAGES
+    with threadpool_limits(1, "blas"):  # the order of its sums depends on how many there are
+        return _adjusted(bundle, tolerance)
+
+
+def _adjusted(bundle: LensBundle, tolerance: float) -> Adjusted:
     damping = 1e-4
     cost, residuals = _total_cost(bundle)
     system = _normal_equations(bundle, residuals)
@@ -108,14 +114,14 @@ def residuals_px(bundle: LensBundle) -> _Floats:
     focal, centre, k = _intrinsics(bundle)
     r2 = (plane**2).sum(axis=1)
     factor = focal * (1 + k[:, 0] * r2 + k[:, 1] * r2**2)
-    residuals = plane * factor[:, None] + centre - bundle.observation_px
+    residuals: _Floats = plane * factor[:, None] + centre - bundle.observation_px
     residuals[camera[:, 2] <= 0] = 1e4
     return residuals
 
 
 def observation_cost(residuals: _Floats) -> float:
     """Half the sum of soft L1 losses, as ceres counts it."""
-    return float((np.sqrt(1 + (residuals**2).sum(axis=1)) - 1).sum())
+    return float(np.sum(np.sqrt(1 + (residuals**2).sum(axis=1)) - 1))
 
 
 def _rays(bundle: LensBundle) -> tuple[_Floats, _Floats, _Floats]:
@@ -177,8 +183,8 @@ def _normal_equations(bundle: LensBundle, residuals: _Floats) -> _System:
     weighted = J_camera * weight[:, None, None]
     blocks = np.einsum("oia,oib->oab", weighted, J_camera)
     flat = (columns[:, :, None] * size + columns[:, None, :]).ravel()
-    U = np.bincount(flat, blocks.ravel(), size * size).reshape(size, size)
-    g = np.bincount(columns.ravel(), np.einsum("oia,oi->oa", weighted, residuals).ravel(), size)
+    U = _sums(flat, blocks.ravel(), size * size).reshape(size, size)
+    g = _sums(columns.ravel(), np.einsum("oia,oi->oa", weighted, residuals).ravel(), size)
     deviations, prior = _priors(bundle)
     start = 6 * len(bundle.poses)
     U[np.arange(start, size), np.arange(start, size)] += prior
@@ -189,9 +195,13 @@ def _normal_equations(bundle: LensBundle, residuals: _Floats) -> _System:
     return _System(U, g, V, g_points, columns, np.einsum("oia,oib->oab", weighted, J_point), point)
 
 
+def _sums(index: _Ints, values: _Floats, count: int) -> _Floats:
+    return np.asarray(np.bincount(index, values, count), np.float64)
+
+
 def _summed(index: _Ints, values: _Floats, count: int) -> _Floats:
     flat = values.reshape(len(values), -1)
-    sums = np.stack([np.bincount(index, column, count) for column in flat.T], axis=1)
+    sums = np.stack([_sums(index, column, count) for column in flat.T], axis=1)
     return sums.reshape(count, *values.shape[1:])
 
 
@@ -239,9 +249,10 @@ def _columns(bundle: LensBundle) -> _Ints:
 
 def _reduced(system: _System, damping: float) -> tuple[_Floats, _Floats, _Floats]:
     """The cameras' equations with the points eliminated; and the inverse of each point's damped block."""
-    V = system.V + damping * system.V * np.eye(3) + 1e-12 * np.eye(3)
-    inverse = np.linalg.inv(V)
-    root = np.linalg.cholesky(inverse)
+    trace = np.trace(system.V, axis1=1, axis2=2)[:, None, None]
+    V = system.V + damping * system.V * np.eye(3) + (1e-10 * trace + 1e-12) * np.eye(3)
+    root = np.linalg.inv(np.linalg.cholesky(V)).swapaxes(1, 2)
+    inverse = np.asarray(root @ root.swapaxes(1, 2), np.float64)
     size = len(system.g)
     rows = np.repeat(system.W_rows[:, :, None], 3, axis=2).ravel()
     columns = np.repeat(3 * system.point[:, None, None] + np.arange(3), _COLUMNS, axis=1).ravel()

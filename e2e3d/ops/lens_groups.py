@@ -27,8 +27,9 @@ _AS_GOOD = 0.08
 _COARSE = 1e-2
 _MAX_LENSES, _MAX_CROPPED_LENSES = 6, 3  # cropped and resized at will, every photograph has its own focal length
 _OBSERVATIONS_AN_IMAGE = 300
-_FOCAL_SIGMAS = {"exif": 0.2, "guess": 0.5}  # relative
+_FOCAL_SIGMAS, _GUESSED_FOCAL_SIGMA = {"exif": 0.2}, 0.5  # relative
 _UNDETERMINED = 0.25  # of these, what the observations leave of it
+_FAR = 0.25  # of these, from what EXIF says
 _CENTRE_SIGMA = 0.25  # of the longer side
 _DISTORTION_SIGMAS = (0.2, 0.1)
 
@@ -96,7 +97,9 @@ def undetermined_cameras(scene: Scene, photos: Sequence[Photo]) -> frozenset[int
         return frozenset()
     given = _numbers([image.camera_id for image in scene.images])
     bundle = bundle_of(sampled(scene), photos, Sharing.of_lenses(given))
-    far = np.abs(np.log(bundle.focals_px / bundle.known_focals_px)) > bundle.focal_sigmas
+    known = bundle.focal_sigmas < _GUESSED_FOCAL_SIGMA
+    tolerance = np.where(known, _FAR, 1.0) * bundle.focal_sigmas
+    far = np.abs(np.log(bundle.focals_px / bundle.known_focals_px)) > tolerance
     if not far.any():
         return frozenset()
     loose = adjust(bundle, _COARSE).focal_sigmas > _UNDETERMINED * bundle.focal_sigmas
@@ -187,7 +190,9 @@ def bundle_of(scene: Scene, photos: Sequence[Photo], sharing: Sharing, start: Le
         values = np.column_stack([start.focals_px, start.centres_px, start.distortions])
     guesses = [photos[image.photo_index].camera for image in scene.images]
     known = np.array([guess.focal_px for guess in guesses if guess is not None])
-    sigmas = np.array([_FOCAL_SIGMAS[guess.focal_source] for guess in guesses if guess is not None])
+    sigmas = np.array(
+        [_FOCAL_SIGMAS.get(guess.focal_source, _GUESSED_FOCAL_SIGMA) for guess in guesses if guess is not None]
+    )
     return LensBundle(
         poses=np.array([image.cam_from_world for image in scene.images]),
         points_world=scene.points_world,

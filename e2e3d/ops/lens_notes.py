@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 
 from e2e3d.data.photo import Photo
-from e2e3d.data.scene import Camera, LensNote, Scene
+from e2e3d.data.scene import Camera, Remark, Scene
 
 _LISTED = 6  # lenses
 _CROPPED = 0.05  # offset of the principal point over the longer side; lenses sit within 0.02 of the middle
 
 
-def lens_notes(scene: Scene, photos: Sequence[Photo], told: bool, focal_held: bool) -> tuple[LensNote, ...]:
+def lens_notes(scene: Scene, photos: Sequence[Photo], told: bool, focal_held: bool) -> tuple[Remark, ...]:
     """Notes on the cameras of `scene`.
 
     Args:
@@ -27,7 +27,7 @@ def lens_notes(scene: Scene, photos: Sequence[Photo], told: bool, focal_held: bo
     notes = []
     if told and len(lenses) > _LISTED:
         message = "Nearly every photograph has a focal length of its own: they were zoomed, or cropped and resized."
-        notes.append(LensNote("lens", message, tuple(image.name for image in scene.images)))
+        notes.append(Remark("lens", message, tuple(image.name for image in scene.images)))
     elif told and len(lenses) > 1:
         notes += [_lens_note(number, len(lenses), *lens) for number, lens in enumerate(lenses.items(), 1)]
     if focal_held:
@@ -35,14 +35,14 @@ def lens_notes(scene: Scene, photos: Sequence[Photo], told: bool, focal_held: bo
             "The photographs do not determine the focal length, as when all look straight at flat ground. It was held "
             "at what the files say. Photographs that look at the subject from the side would tell it."
         )
-        notes.append(LensNote("focal-held", message, tuple(image.name for image in scene.images)))
+        notes.append(Remark("focal-held", message, tuple(image.name for image in scene.images)))
     cropped = tuple(image.name for image in scene.images if _offset(scene.camera_of(image)) > _CROPPED)
     if cropped:
         message = (
             "The optical axis is far from the middle of the picture: it looks cropped. The place of the axis was "
             "estimated; whole pictures, as they came out of the camera, give a better model."
         )
-        notes.append(LensNote("cropped", message, cropped))
+        notes.append(Remark("cropped", message, cropped))
     return tuple(notes)
 
 
@@ -55,12 +55,12 @@ def _photographs_by_lens(scene: Scene) -> dict[float, tuple[str, ...]]:
     return dict(sorted(lenses.items()))
 
 
-def _lens_note(number: int, count: int, focal_px: float, names: tuple[str, ...]) -> LensNote:
+def _lens_note(number: int, count: int, focal_px: float, names: tuple[str, ...]) -> Remark:
     message = (
         f"Lens {number} of {count}, focal length {focal_px:.0f} pixels: told apart by the matches, since photographs "
         "were zoomed, resized or taken through different lenses."
     )
-    return LensNote("lens", message, names)
+    return Remark("lens", message, names)
 
 
 def _offset(camera: Camera) -> float:

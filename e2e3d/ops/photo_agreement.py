@@ -32,6 +32,7 @@ _HARDLY = 0.1  # of the expected points of a cell
 _MIN_CELLS, _MOST_MISSING = 6, 0.35
 _MIN_AGAINST, _FEW_FIT = 30, 0.7
 _MOST_CONTRADICTING = 1 / 3
+_TYPICAL_FIT, _MIN_MATCHES = 0.85, 15  # of a photograph that supports the model
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,15 @@ def judge_photos(
     return tuple(found)
 
 
+def refuted(agreement: Sequence[PhotoAgreement]) -> bool:
+    """Whether the photographs refute the whole model: a third of them or more have too few matches that fit it."""
+    agreeing = [
+        not photo.contradicts and photo.matches >= _MIN_MATCHES and photo.agreeing_share >= _TYPICAL_FIT
+        for photo in agreement
+    ]
+    return sum(agreeing) <= (1 - _MOST_CONTRADICTING) * len(agreeing)
+
+
 def take_out_contradicting(model: pycolmap.Reconstruction, agreement: Sequence[PhotoAgreement]) -> bool:
     """Take the photographs that contradict the model out of it, and say whether there were any.
 
@@ -165,7 +175,7 @@ def _fits(
     distance_px = np.linalg.norm(pixels - keypoints_px[second][matches[:, 1], :2], axis=1)
     fits = (distance_px < _FIT_SHARE * view.size_px.max()).astype(np.float64)
     fits[point < 0] = np.nan
-    return fits
+    return np.asarray(fits, np.float64)
 
 
 def expected_points(model: ModelViews, index: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -215,4 +225,4 @@ def _own_depth(view: _View, own_points: NDArray[np.float64], pixels: NDArray[np.
 def cell_of(pixels: NDArray[np.float64], size_px: NDArray[np.float64]) -> NDArray[np.int64]:
     """The number of the cell of a grid over the photograph that each pixel lies in."""
     column, row = np.clip(np.nan_to_num(pixels) / size_px * _CELLS, 0, _CELLS - 1).astype(np.int64).T
-    return row * _CELLS + column
+    return np.asarray(row * _CELLS + column, np.int64)

@@ -61,14 +61,14 @@ def _check_tiff(data: bytes, header: TiffImagePlugin.TiffImageFile) -> None:
 
 
 def _strips(data: bytes, tags: Any) -> Iterator[bytes]:
-    """The strips or tiles as they lie in the file; an empty one where it lies outside."""
+    """The strips or tiles as they lie in the file; short where it ends before them, empty where they lie outside."""
     tiled = TiffImagePlugin.TILEOFFSETS in tags
     offsets = tags.get(TiffImagePlugin.TILEOFFSETS if tiled else TiffImagePlugin.STRIPOFFSETS, ())
     counts = tags.get(TiffImagePlugin.TILEBYTECOUNTS if tiled else TiffImagePlugin.STRIPBYTECOUNTS, ())
     if len(offsets) != len(counts):
         return
     for offset, count in zip(offsets, counts, strict=True):
-        yield data[offset : offset + count] if offset + count <= len(data) else b""
+        yield data[offset : offset + count]
 
 
 def _check_deflated(strip: bytes, most_bytes: int) -> None:

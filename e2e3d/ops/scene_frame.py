@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.photo import Photo
-from e2e3d.data.scene import FrameRemark, Scene, SceneImage
+from e2e3d.data.scene import Remark, Scene, SceneImage
 from e2e3d.errors import InputError
 from e2e3d.ops.earth_candidates import LocatedCameras
 from e2e3d.ops.earth_fit import EarthFit, fit_to_earth
@@ -58,12 +58,7 @@ def place_scene(scene: Scene, photos: Sequence[Photo], scale: float | None, dist
     Raises:
         InputError: ``unknown-photograph`` when `distance` names one that is not in the model.
     """
-    poses, attitudes = zip(
-        *((image.cam_from_world, _photo(image, photos).attitude) for image in scene.images), strict=True
-    )
-    up = estimate_up(poses, attitudes, scene.points_world)
-    located = [i for i, image in enumerate(scene.images) if _photo(image, photos).gps is not None]
-    placed = _placed_on_earth(scene, photos, located, up) if located else EarthFit(None, None, ())
+    placed, located, up = fit_scene_to_earth(scene, photos)
     frame, remarks = "arbitrary", placed.remarks
     if placed.similarity is not None:
         frame = "metric" if placed.georeference is None else "georeferenced"
@@ -73,7 +68,7 @@ def place_scene(scene: Scene, photos: Sequence[Photo], scale: float | None, dist
     elif up.direction is not None:
         scene, frame = transform_scene(scene, upright_similarity(scene, up.direction)), "upright"
     elif not any(remark.code == "up-unknown" for remark in remarks):
-        remarks = (*remarks, FrameRemark("up-unknown", f"Which way is up cannot be told. {up.reason}".strip()))
+        remarks = (*remarks, Remark("up-unknown", f"Which way is up cannot be told. {up.reason}".strip()))
     reference = placed.georeference
     factor = scale if distance is None else _factor(scene, distance)
     if factor is not None:
@@ -92,17 +87,23 @@ def _photo(image: SceneImage, photos: Sequence[Photo]) -> Photo:
     return photos[image.photo_index]
 
 
-def _placed_on_earth(scene: Scene, photos: Sequence[Photo], located: Sequence[int], up: UpEstimate) -> EarthFit:
-    images = [scene.images[i] for i in located]
-    positions = [gps for image in images if (gps := _photo(image, photos).gps) is not None]
+def fit_scene_to_earth(scene: Scene, photos: Sequence[Photo]) -> tuple[EarthFit, list[int], UpEstimate]:
+    """What GPS positions give, the images that state one (in the order of the fit), and what the views say of up."""
+    poses, attitudes = zip(
+        *((image.cam_from_world, _photo(image, photos).attitude) for image in scene.images), strict=True
+    )
+    up = estimate_up(poses, attitudes, scene.points_world)
+    located = [i for i, image in enumerate(scene.images) if _photo(image, photos).gps is not None]
+    if not located:
+        return EarthFit(None, None, ()), located, up
     cameras = LocatedCameras(
-        camera_centres(scene)[list(located)],
-        np.array([image.cam_from_world[:, :3] for image in images]),
-        positions,
-        [_photo(image, photos).attitude for image in images],
+        camera_centres(scene)[located],
+        np.array([poses[i][:, :3] for i in located]),
+        [gps for i in located if (gps := _photo(scene.images[i], photos).gps) is not None],
+        [attitudes[i] for i in located],
         _view_distance(scene),
     )
-    return fit_to_earth(cameras, [image.name for image in images], up)
+    return fit_to_earth(cameras, [scene.images[i].name for i in located], up), located, up
 
 
 def _view_distance(scene: Scene) -> float:

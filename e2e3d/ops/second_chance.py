@@ -11,7 +11,7 @@ from e2e3d.data.features import MatchBlock
 from e2e3d.ops.match_blocks import matches_of, select_pairs
 
 Pairs = NDArray[np.int32]
-_CONFIRMING_MATCHES = 15
+_CONFIRMING_MATCHES = 8  # a wrong match leads to the same keypoint by chance once in a thousand times
 _PARTNERS = 5  # that are matched among each other, of those that a photograph matched with
 
 

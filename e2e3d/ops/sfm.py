@@ -130,7 +130,7 @@ def reconstruct(
         settings: of the mappers.
         reachable: how many photographs the matches connect.
     """
-    if _only_turned(database):
+    if only_turned(database):
         return []
     best: list[pycolmap.Reconstruction] = []
     for gain, attempt in _ATTEMPTS[settings.mapper]:
@@ -190,7 +190,7 @@ def _ask_less(options: pycolmap.IncrementalPipelineOptions, min_inliers: int) ->
     options.mapper.init_min_num_inliers = min(options.mapper.init_min_num_inliers, 4 * min_inliers)
 
 
-def _only_turned(database: pycolmap.Database) -> bool:
+def only_turned(database: pycolmap.Database) -> bool:
     """Whether (nearly) all pairs are homographies, and those of a camera that turns in one place."""
     pair_ids, geometries = database.read_two_view_geometries()
     pairs = [

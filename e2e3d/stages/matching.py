@@ -13,7 +13,7 @@ from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
 from e2e3d.ops.descriptor_matching import DescriptorSet, mutual_matches
 from e2e3d.ops.match_blocks import join_matches
-from e2e3d.ops.still_matches import Matches, verify_moving
+from e2e3d.ops.still_matches import Matches, stands_still, verify_moving
 from e2e3d.ops.two_view import VerifiedPair, colmap_camera, verify_pair
 from e2e3d.stages.base import Resources, RunContext, Stage
 
@@ -58,10 +58,15 @@ class MatchingPhoto:
 
 @dataclass(frozen=True)
 class MatchingInputs:
-    """A block of pairs (indices of usable photographs, first < second) and every photograph it touches, once."""
+    """A block of pairs (indices of usable photographs, first < second) and every photograph it touches, once.
+
+    Attributes:
+        moving_only: whether matches that stand still are known to be of a fixed background, and to be left out.
+    """
 
     pairs: tuple[tuple[int, int], ...]
     photos: tuple[MatchingPhoto, ...]
+    moving_only: bool = False
 
 
 def run(inputs: MatchingInputs, config: MatchingConfig, context: RunContext) -> MatchBlock:
@@ -72,11 +77,23 @@ def run(inputs: MatchingInputs, config: MatchingConfig, context: RunContext) -> 
     candidates, verified, still = [], [], []
     for first, second in inputs.pairs:
         matches = mutual_matches(descriptors[first], descriptors[second], config.max_ratio, config.max_distance_rad)
+        if inputs.moving_only:
+            matches = _moving(photos[first], photos[second], features[first], features[second], matches)
         candidates.append(len(matches))
         pair, against = _verify(photos[first], photos[second], features[first], features[second], matches, config)
         verified.append(pair)
         still.append(against)
     return gather_block(inputs.pairs, candidates, verified, still)
+
+
+def _moving(
+    first: MatchingPhoto, second: MatchingPhoto, features1: Features, features2: Features, matches: Matches
+) -> Matches:
+    """The matches without those that stand still: all of them where the photographs differ in size."""
+    if (first.width_px, first.height_px) != (second.width_px, second.height_px):
+        return matches
+    x1, x2 = features1.keypoints_px[matches[:, 0], :2], features2.keypoints_px[matches[:, 1], :2]
+    return matches[~stands_still(x1, x2, max(first.width_px, first.height_px))]
 
 
 def _verify(

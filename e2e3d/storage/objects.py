@@ -7,6 +7,7 @@ import errno
 import mmap
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,10 @@ class Objects(Protocol):
         """The bytes of an object. Raises FileNotFoundError."""
         ...
 
+    def view(self, name: str) -> memoryview:
+        """The bytes of an object, not held in memory. Raises FileNotFoundError."""
+        ...
+
     def write(self, name: str, data: bytes | memoryview) -> None:
         """Write an object so that it appears whole or not at all."""
         ...
@@ -78,6 +83,10 @@ class LocalObjects:
             if os.fstat(file.fileno()).st_size == 0:
                 return b""
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+    def view(self, name: str) -> memoryview:
+        """See :class:`Objects`."""
+        return memoryview(self.read(name))
 
     def write(self, name: str, data: bytes | memoryview) -> None:
         """See :class:`Objects`."""
@@ -140,6 +149,15 @@ class RemoteObjects:
         """See :class:`Objects`."""
         with reachable(self.url):
             return bytes(self._files.cat_file(self._path(name)))
+
+    def view(self, name: str) -> memoryview:
+        """See :class:`Objects`; a copy in the temporary folder that goes with the view."""
+        with reachable(self.url), tempfile.NamedTemporaryFile(prefix="e2e3d-object-") as copy:
+            self._files.get_file(self._path(name), copy.name)
+            with Path(copy.name).open("rb") as file:  # some file systems replace the file
+                if os.fstat(file.fileno()).st_size == 0:
+                    return memoryview(b"")
+                return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
     def write(self, name: str, data: bytes | memoryview) -> None:
         """See :class:`Objects`."""

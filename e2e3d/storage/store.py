@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from e2e3d.data.stats import UnitStats
@@ -51,16 +52,19 @@ class ArtifactStore:
         Raises:
             MachineError: if they are missing or damaged.
         """
-        return bytes(self.view_blob(sha256))
+        return bytes(self._whole(sha256, self._objects.read))
 
     def view_blob(self, sha256: str) -> memoryview:
-        """Raw bytes as :meth:`get_blob` returns them, not read into memory where the store is local.
+        """Raw bytes as :meth:`get_blob` returns them, not held in memory.
 
         Raises:
             MachineError: if they are missing or damaged.
         """
+        return memoryview(self._whole(sha256, self._objects.view))
+
+    def _whole(self, sha256: str, read: Callable[[str], bytes | memoryview]) -> bytes | memoryview:
         key = f"blob/{sha256}"
-        data = memoryview(self._read(key))
+        data = self._read(key, read)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise self._damaged(key)
         return data
@@ -89,7 +93,7 @@ class ArtifactStore:
             return self.get_blob(key.removeprefix("blob/"))  # type: ignore[return-value]
         if record_type is memoryview:
             return self.view_blob(key.removeprefix("blob/"))  # type: ignore[return-value]
-        data = self._read(key)
+        data = self._read(key, self._objects.read)
         try:
             return codec.decode(data, record_type)
         except codec.DamagedError as error:
@@ -106,9 +110,9 @@ class ArtifactStore:
         """Remove temporary files of writers that died; returns how many."""
         return self._objects.sweep()
 
-    def _read(self, key: str) -> bytes | memoryview:
+    def _read(self, key: str, read: Callable[[str], bytes | memoryview]) -> bytes | memoryview:
         try:
-            return self._objects.read(object_name(key))
+            return read(object_name(key))
         except FileNotFoundError as error:
             raise MachineError(
                 "artifact-missing",

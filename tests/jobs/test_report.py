@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from e2e3d.data.agreement import PhotoAgreement, StillParts
 from e2e3d.data.judgement import Judgement, Reason
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import LeftOut
@@ -15,6 +16,7 @@ from e2e3d.jobs.photo_states import photo_states
 from e2e3d.jobs.report import render_report
 from e2e3d.jobs.report.drawings import histogram, match_graph
 from e2e3d.jobs.report.imagery import depth_colors
+from e2e3d.jobs.report.still_pictures import still_mask
 from e2e3d.jobs.report.verdict import describe
 from e2e3d.jobs.results import Results
 from tests.synthetic import facts, sample_results
@@ -126,6 +128,35 @@ def test_coverage_is_the_share_of_pixels_that_see_the_model(html: str, results: 
     shares = [float(np.mean(ref.load().depth > 0)) for ref in results.depths]
     shown = [int(found) / 100 for found in re.findall(r"(\d+) % explained", html)]
     assert np.abs(np.array(shown) - shares).max() < 0.02
+
+
+def test_what_stands_still_is_painted_and_said(results: Results) -> None:
+    cell = np.zeros((3, 4), np.bool_)
+    cell[0, 0] = True
+    still = StillParts(
+        np.array([1], np.int32),
+        np.array([[240.0, 180]], np.float32),
+        np.array([0.4, 0.1, 0, 0, 0, 0], np.float32),
+        (cell,) * 6,
+    )
+    mask = still_mask(still, 1, (320, 240), (120, 160))
+    assert mask[:40, :40].all()
+    assert mask[90, 120]
+    assert not mask[60:80, 40:100].any()
+    mapping = replace(results.mapping, still=still)
+    html = render_report(replace(results, mapping=mapping), facts(), results.textured.load(), GOOD_MODEL)
+    assert "What stands still in the photographs" in html
+    assert html.count('alt="What stands still in') == 2
+    remarks = [state.remarks for state in photo_states(results.photos, mapping)]
+    assert remarks[0] == ("40 % of its matches stand still in the image and were left out.",)
+    assert remarks[2] == ()
+
+
+def test_photographs_that_contradict_and_stay_are_said_to(results: Results) -> None:
+    against = PhotoAgreement(2, "IMG_0002.jpg", 90, 0.5, 40, 0.1, contradicts=True)
+    states = photo_states(results.photos, replace(results.mapping, agreement=(against,)))
+    assert [state.name for state in states if state.remarks] == ["IMG_0002.jpg"]
+    assert "contradicts what the others show" in states[2].remarks[0]
 
 
 def test_a_scene_without_matches_or_errors_is_drawn(results: Results) -> None:

@@ -87,6 +87,13 @@ def arcade() -> OpenScene:
 SCENES = {"temple": temple, "chair": chair, "branches": branches, "arcade": arcade}
 
 
+def caster_of(vertices_world: NDArray[np.float32], faces: NDArray[np.int32]) -> Any:
+    """What casts rays at a surface."""
+    caster = o3d.t.geometry.RaycastingScene()
+    caster.add_triangles(o3d.core.Tensor(vertices_world), o3d.core.Tensor(faces.astype(np.uint32)))
+    return caster
+
+
 def arc_poses(count: int, offset: float = 0.5, height: float = 0.0) -> list[NDArray[np.float64]]:
     """cam_from_world of cameras along an arc before the thing, at two heights in turn."""
     poses = []
@@ -118,8 +125,13 @@ def photograph(
 
 def exact_depth(scene: OpenScene, pose: NDArray[np.float64], size_px: int) -> NDArray[np.float32]:
     """float32 [S, S], 0 = nothing."""
+    return depth_of(scene.caster, pose, size_px)
+
+
+def depth_of(caster: Any, pose: NDArray[np.float64], size_px: int) -> NDArray[np.float32]:
+    """Depth float32 [S, S] of the surface that `caster` casts rays at, 0 = nothing."""
     rays = pinhole_rays(camera(size_px), pose, size_px, size_px, (0.5, 0.5))
-    hit = scene.caster.cast_rays(o3d.core.Tensor(rays))["t_hit"].numpy()
+    hit = caster.cast_rays(o3d.core.Tensor(rays))["t_hit"].numpy()
     return np.asarray(np.where(np.isfinite(hit), hit, 0), np.float32)
 
 
@@ -183,10 +195,7 @@ def covered_background(
 
     Empty are those at least `margin_px` from the thing, in the box around it.
     """
-    caster = o3d.t.geometry.RaycastingScene()
-    caster.add_triangles(o3d.core.Tensor(vertices_world), o3d.core.Tensor(faces.astype(np.uint32)))
-    rays = pinhole_rays(camera(size_px), pose, size_px, size_px, (0.5, 0.5))
-    hit = np.isfinite(caster.cast_rays(o3d.core.Tensor(rays))["t_hit"].numpy())
+    hit = depth_of(caster_of(vertices_world, faces), pose, size_px) > 0
     thing = exact_depth(scene, pose, size_px) > 0
     empty = cv2.dilate(thing.astype(np.uint8), np.ones((2 * margin_px + 1,) * 2, np.uint8)) == 0
     rows, columns = np.nonzero(thing)

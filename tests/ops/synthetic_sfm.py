@@ -89,7 +89,7 @@ def project(points: np.ndarray, pose: np.ndarray, radial: float = 0.0) -> tuple[
     return positions, inside
 
 
-def match_all(scene: SyntheticSet, pairs: list[tuple[int, int]] | None = None) -> MatchBlock:
+def match_all(scene: SyntheticSet, pairs: list[tuple[int, int]] | None = None, moving_only: bool = False) -> MatchBlock:
     count = len(scene.photos)
     if pairs is None:
         pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
@@ -100,7 +100,7 @@ def match_all(scene: SyntheticSet, pairs: list[tuple[int, int]] | None = None) -
         for i in used
         if (p := scene.photos[i]).camera is not None
     )
-    inputs = matching.MatchingInputs(tuple(pairs), photos)
+    inputs = matching.MatchingInputs(tuple(pairs), photos, moving_only)
     return matching.run(inputs, matching.MatchingConfig(), RunContext())
 
 

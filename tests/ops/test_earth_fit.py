@@ -229,3 +229,43 @@ def test_stated_accuracies_let_a_small_path_count() -> None:
     scene = stated.placed(1)
     assert scene.frame == "georeferenced"
     assert scale_ratio(scene, stated) == pytest.approx(1, abs=0.1)
+
+
+def test_letters_that_some_photographs_lack_are_those_of_the_others() -> None:
+    truth = flown(2).with_positions(lambda i, gps: without_letters(i, gps) if i % 3 == 0 else gps)
+    scene = truth.placed(2)
+    assert scene.frame == "georeferenced"
+    assert scene.remarks == ()
+    assert near(scene, DULUTH)
+
+
+def test_headings_that_contradict_the_only_place_on_land_leave_it_open() -> None:
+    turned = flown(3, attitudes=True).with_positions(without_letters)
+    photos = tuple(
+        replace(photo, attitude=replace(photo.attitude, yaw_deg=photo.attitude.yaw_deg + 180))
+        for photo in turned.photos
+    )
+    scene = replace(turned, photos=photos).placed(3)
+    assert scene.frame == "metric"
+    assert codes(scene) == {"gps-reading-unclear"}
+    stated = flown(3, attitudes=True)
+    photos = tuple(
+        replace(photo, attitude=turned_photo.attitude)
+        for photo, turned_photo in zip(stated.photos, photos, strict=True)
+    )
+    believed = replace(stated, photos=photos).placed(3)
+    assert near(believed, DULUTH)  # letters that stand and fit are believed, with a word
+    assert codes(believed) == {"gps-headings-differ"}
+
+
+@pytest.mark.parametrize("wild", [(0, 5, 11), (6, 7, 8, 9, 10)])
+def test_several_wild_fixes_cost_nothing(wild: tuple[int, ...]) -> None:
+    random = np.random.default_rng(1)
+    truth = crabbed(4).with_positions(
+        lambda i, gps: replace(gps, latitude_deg=gps.latitude_deg + random.normal(0, 0.02)) if i in wild else gps
+    )
+    scene = truth.placed(4)
+    assert scene.frame == "georeferenced"
+    assert {name for remark in scene.remarks for name in remark.photographs} == {f"{i:03d}.jpg" for i in wild}
+    assert tilt_deg(scene, truth) < 0.6
+    assert scale_ratio(scene, truth) == pytest.approx(1, abs=0.02)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from e2e3d.ops.jpeg import DamagedError, decode_jpeg
 from e2e3d.ops.photo import decode_photo
 from tests.pictures import encode, exif_of, noise, textured
 
-SIZE = (900, 600)
+SIZE = (600, 400)
 ENCODINGS = {
     "baseline": {},
     "progressive": {"progressive": True},
@@ -44,7 +45,7 @@ def scans_of(data: bytes) -> int:
 
 def damaged(data: bytes, other: bytes, kind: str, rng: np.random.Generator) -> bytes:
     start, end = scans_of(data), len(data) - 2
-    length = int(rng.integers(2048, min(32768, (end - start) // 2)))
+    length = int(rng.integers(2048, min(32768, (end - start) // 3)))
     at = int(rng.integers(start, end - length))
     if kind == "flipped bits":
         flipped = bytearray(data)
@@ -103,6 +104,7 @@ HONEST = {
     "a gain map": mpf,
     "no end": lambda data: data[:-2],
     "zeros before the end": lambda data: data[:-2] + bytes(3000) + data[-2:],
+    "spaces before the end": lambda data: data[:-2] + b" " * 300 + data[-2:],
     "few zeros before the end": lambda data: data[:-2] + bytes(12) + data[-2:],
     "a webcam's odd byte": lambda data: data[:-2] + b"\x5a" + data[-2:],
     "fill bytes before the end": lambda data: data[:-2] + b"\xff" * 40 + data[-2:],
@@ -130,7 +132,7 @@ def test_a_thumbnail_in_exif_and_all_kinds_of_encoding_are_whole(options):
 def test_large_flat_backgrounds_are_no_holes(options):
     """Their code may be thousands of zeros."""
     pixels = np.zeros((3000, 4000, 3), np.uint8)
-    pixels[1200:1800, 1700:2300] = PICTURE[:600, :600]
+    pixels[1200:1600, 1700:2300] = PICTURE
     assert decode_photo(encode(pixels, **options), 500).image.shape == (375, 500, 3)
 
 
@@ -154,4 +156,18 @@ def test_cmyk_is_checked_too():
     expected = np.asarray(Image.open(stream).convert("RGB"))
     np.testing.assert_array_equal(decode_photo(data).image, expected)
     with pytest.raises(InputError, match="damaged inside"):
-        decode_photo(data[:60_000] + bytes(8000) + data[68_000:])
+        decode_photo(data[:40_000] + bytes(8000) + data[48_000:])
+
+
+def test_threads_hear_only_of_their_own_pictures():
+    hole = BASELINE[:30_000] + bytes(4000) + BASELINE[34_000:]
+
+    def is_damaged(number: int) -> bool:
+        try:
+            decode_jpeg(hole if number % 2 else BASELINE, SIZE, 2)
+        except DamagedError:
+            return True
+        return False
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(is_damaged, range(64))) == [bool(number % 2) for number in range(64)]

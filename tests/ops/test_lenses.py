@@ -59,6 +59,7 @@ def arc() -> SyntheticSet:
     return make_set(arc_poses(9), 500, known_intrinsics=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zooms", [[1.0, 1.5, 1.0] * 3, [1.0, 1.3, 1.7] * 3])
 def test_zooms_are_told_apart(arc: SyntheticSet, zooms: list[float]) -> None:
     result = mapped(with_cameras(arc, zooms))
@@ -79,6 +80,7 @@ def test_one_lens_stays_one(arc: SyntheticSet) -> None:
     assert result.lens_notes == ()
 
 
+@pytest.mark.slow
 def test_wrong_focal_lengths_of_some_files_do_not_part_a_lens(arc: SyntheticSet) -> None:
     scene = with_cameras(arc, [1.0] * 9, focal_px=1000.0, focal_source="exif")
     wrong = CameraGuess("wrong", 2000.0, "exif")
@@ -91,6 +93,7 @@ def test_wrong_focal_lengths_of_some_files_do_not_part_a_lens(arc: SyntheticSet)
     assert distance < 0.02
 
 
+@pytest.mark.slow
 def test_cropped_photographs_keep_a_principal_point_of_their_own(arc: SyntheticSet) -> None:
     random = np.random.default_rng(3)
     crops = []
@@ -112,6 +115,7 @@ def test_cropped_photographs_keep_a_principal_point_of_their_own(arc: SyntheticS
     assert len(note.photographs) >= 5
 
 
+@pytest.mark.slow
 def test_photographs_cropped_alike_keep_one_camera(arc: SyntheticSet) -> None:
     result = mapped(with_cameras(arc, [1.0] * 9, [(250, 50, 1150, 850)] * 9))
     (camera,) = result.scene.cameras

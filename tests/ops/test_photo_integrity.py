@@ -1,5 +1,6 @@
 """Damage inside of TIFF, PNG, WebP and HEIC files."""
 
+import functools
 import io
 import struct
 import tracemalloc
@@ -18,10 +19,13 @@ from tests.pictures import encode, noise, textured
 PICTURE = np.clip(textured(300, 450).astype(int) + noise(300, 450, 1) // 16, 0, 255).astype(np.uint8)
 
 
-def heic(tile_size: int = 0, pixels: np.ndarray = PICTURE) -> bytes:
+@functools.cache
+def heic(tile_size: int = 0, mirrored: bool = False) -> bytes:
     pillow_heif = pytest.importorskip("pillow_heif")
     stream = io.BytesIO()
-    pillow_heif.from_pillow(Image.fromarray(pixels)).save(stream, quality=85, tile_size=tile_size)
+    pillow_heif.from_pillow(Image.fromarray(PICTURE[:, ::-1] if mirrored else PICTURE)).save(
+        stream, quality=85, tile_size=tile_size
+    )
     return stream.getvalue()
 
 
@@ -62,20 +66,21 @@ def test_random_bytes_are_found(form):
 
 @pytest.mark.parametrize("tile_size", [0, 256])
 def test_the_tail_of_another_heic_is_found(tile_size):
-    data, other = heic(tile_size), heic(tile_size, PICTURE[:, ::-1])
+    data, other = heic(tile_size), heic(tile_size, mirrored=True)
     for share in (0.3, 0.5, 0.7):
         at = int(share * len(data))
         with pytest.raises(InputError):
             decode_photo(data[:at] + other[at - 77 :])
 
 
-def test_strips_that_lie_outside_of_the_file_are_missing():
+@pytest.mark.parametrize("beyond", [-100, 0, 1000])
+def test_strips_that_lie_outside_of_the_file_are_missing(beyond):
     data = encode(PICTURE, "TIFF")
     tags = struct.unpack("<H", data[(start := struct.unpack("<I", data[4:8])[0]) : start + 2])[0]
     entries = {struct.unpack("<H", data[at : at + 2])[0]: at for at in range(start + 2, start + 2 + 12 * tags, 12)}
     moved = bytearray(data)
-    moved[entries[273] + 4 : entries[273] + 12] = struct.pack("<II", 1, len(data) - 100)
-    with pytest.raises(InputError, match="missing"):
+    moved[entries[273] + 4 : entries[273] + 12] = struct.pack("<II", 1, len(data) + beyond)
+    with pytest.raises(InputError, match="truncated" if beyond < 0 else "missing"):
         decode_photo(bytes(moved))
 
 
@@ -89,11 +94,14 @@ def test_a_wrong_checksum_of_a_png_is_found():
 
 
 def test_large_flat_pictures_are_no_holes():
+    pillow_heif = pytest.importorskip("pillow_heif")
     pixels = np.zeros((1500, 2000, 3), np.uint8)
     pixels[600:700, 850:1000] = PICTURE[:100, :150]
     for form, options in (("WEBP", {"quality": 80, "method": 0}), ("PNG", {}), ("TIFF", {"compression": "tiff_lzw"})):
         assert decode_photo(encode(pixels, form, **options), 400).image.shape == (300, 400, 3)
-    assert decode_photo(heic(0, pixels[300:900, 700:1500]), 400).image.shape == (300, 400, 3)
+    stream = io.BytesIO()
+    pillow_heif.from_pillow(Image.fromarray(pixels[300:900, 700:1500])).save(stream)
+    assert decode_photo(stream.getvalue(), 400).image.shape == (300, 400, 3)
 
 
 def test_a_deflated_strip_that_ends_early_is_found():
@@ -129,8 +137,6 @@ def test_a_deflated_bomb_is_unpacked_in_blocks():
 def test_a_sequence_of_boxes_that_is_not_understood_is_left_to_the_decoder():
     data = heic()
     changed = data.replace(b"pitm", b"pitx")
-    with pytest.raises(InputError):
-        decode_photo(changed)
     assert list(coded_images(changed)) == []
     assert len(list(coded_images(data))) == 1
     assert len(list(coded_images(heic(256)))) == 4

@@ -62,7 +62,7 @@ def test_pairs_count_that_a_third_photograph_confirms() -> None:
     points = np.arange(40)
     true = np.stack([points, points], axis=1)
     wrong = np.stack([points, (points + 7) % 40], axis=1)  # another side that looks alike
-    few = true[:14]
+    few = true[:7]
     block = matched_block({(0, 1): true, (0, 2): true, (0, 3): wrong, (1, 2): true, (1, 3): true, (2, 4): true})
     kept = confirmed(block)
     assert kept.pairs.tolist() == [[0, 1], [0, 2], [1, 2]]

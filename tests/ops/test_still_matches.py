@@ -84,6 +84,15 @@ def test_a_far_background_stays_where_the_camera_only_moves_sideways() -> None:
     assert not any(of_photo.any() for of_photo in still_in(scene, match_all(scene)))
 
 
+def test_matching_leaves_out_all_that_stands_still_where_it_is_known_to_be_background() -> None:
+    scene = with_marks(make_set(arc_poses(3), 60), 300)
+    block = match_all(scene, moving_only=True)
+    assert (np.diff(block.offsets) >= 15).all()
+    for p, (first, _) in enumerate(block.pairs.tolist()):
+        marks = scene.point_ids[first][block.matches[block.offsets[p] : block.offsets[p + 1], 0]] < 0
+        assert marks.sum() <= 1  # by the noise of its place
+
+
 def test_epipolar_distance_is_that_of_the_shifted_point() -> None:
     """Sideways motion: epipolar lines are rows, and d off in one picture is a Sampson distance of d / sqrt(2)."""
     F = np.linalg.inv(K).T @ np.array([[0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]]) @ np.linalg.inv(K)

@@ -34,6 +34,20 @@ def test_positions_are_exact_in_the_full_photograph(max_size_px: int) -> None:
     assert found.descriptors.shape == (len(found.keypoints_px), 128)
 
 
+def test_a_photograph_of_12_bits_has_the_features_of_8() -> None:
+    """Also a dark one, whose samples alone would be taken for 10 bits."""
+    image, _ = blobs(1000, 800)
+    for scale, level in ((4095 / 255, None), (4095 / 255, 4095), (1020 / 255, 4095)):
+        deep = np.rint(image * scale).astype(np.uint16)
+        eight = np.rint(deep * (255 / 4095)).astype(np.uint8)
+        inputs = (
+            features.FeaturesInputs(png(deep), None, 1000, 800, level),
+            features.FeaturesInputs(png(eight), None, 1000, 800),
+        )
+        found, expected = (features.run(each, features.FeaturesConfig(), RunContext()) for each in inputs)
+        np.testing.assert_array_equal(found.keypoints_px, expected.keypoints_px)
+
+
 def test_nothing_outside_the_mask_stays() -> None:
     image, _ = blobs(1000, 800)
     mask = np.zeros((800, 1000), np.uint8)

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from e2e3d.data.agreement import StillRegions
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.photo import GpsPosition
 from e2e3d.data.ref import Ref
@@ -13,7 +14,16 @@ from e2e3d.ops.georeferencing import describe_origin
 from e2e3d.ops.scene_frame import KnownDistance, camera_centres
 from e2e3d.stages import mapping
 from e2e3d.stages.base import RunContext
-from tests.ops.synthetic_sfm import SyntheticSet, arc_poses, make_set, match_all, pose_errors, project, turning_poses
+from tests.ops.synthetic_sfm import (
+    SyntheticSet,
+    arc_poses,
+    make_set,
+    match_all,
+    pose_errors,
+    project,
+    turning_poses,
+    with_marks,
+)
 
 
 def map_set(scene: SyntheticSet, block: MatchBlock, threads: int = 1, mapper: str = "incremental", **extra) -> Mapping:
@@ -171,6 +181,30 @@ def test_identical_photographs_are_told() -> None:
     assert failure_code(make_set(np.repeat(arc_poses(1), 5, axis=0), noise_px=0.0)) == "identical-photographs"
 
 
+def test_marks_in_the_picture_do_no_harm(arc: SyntheticSet) -> None:
+    """Twice as many marks as there are points: without care the camera "never moved"."""
+    first = replace(arc, photos=arc.photos[:6], features=arc.features[:6], point_ids=arc.point_ids[:6])
+    scene = with_marks(first, 1000)
+    result = map_set(scene, match_all(scene))
+    distance, angle = pose_errors(poses_of(result), arc.poses)
+    assert result.component_sizes == (6,)
+    assert distance < 0.006
+    assert angle < 0.05
+    assert result.still is not None
+    assert result.still.shares.min() > 0.5
+
+
+def test_a_subject_without_features_before_a_fixed_background_is_told_as_such() -> None:
+    scene = make_set(arc_poses(1), 250, seed=1)
+    for seed in range(2, 5):
+        scene = merged(scene, make_set(arc_poses(1), 250, seed=seed))
+    regions = Ref.of(StillRegions(1.0, (np.ones((3, 4), np.bool_),) * 4))
+    with pytest.raises(ReconstructionError) as caught:
+        map_set(scene, match_all(scene), still=regions)
+    assert caught.value.code == "stands-still"
+    assert "masks" in caught.value.hint
+
+
 def test_no_overlap_is_told() -> None:
     scene = make_set(arc_poses(1), seed=1)
     for seed in range(2, 6):
@@ -218,3 +252,11 @@ def test_photographs_that_share_few_points_are_mapped_with_less_asked_for() -> N
     assert result.component_sizes == (8,)
     assert distance < 0.02
     assert angle < 0.2
+
+
+@pytest.mark.slow
+def test_a_lens_beyond_its_limits_is_refused_to_the_end() -> None:
+    scene = make_set(arc_poses(6), 400, known_intrinsics=False, radial=-1.4)
+    (camera,) = map_set(scene, match_all(scene)).scene.cameras
+    distortion = camera.params[4:] if camera.model == "OPENCV" else camera.params[3:]
+    assert np.abs(distortion).max() <= 1.0

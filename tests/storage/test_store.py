@@ -65,6 +65,16 @@ def test_blobs_return(store: ArtifactStore) -> None:
     assert store.put_blob(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
+def test_views_of_blobs_return(store: ArtifactStore) -> None:
+    data = os.urandom(3_000_000)
+    sha256 = store.put_blob(memoryview(data))
+    assert store.get(f"blob/{sha256}", bytes) == data
+    assert bytes(store.get(f"blob/{sha256}", memoryview)) == data
+    assert bytes(store.view_blob(store.put_blob(memoryview(b"")))) == b""
+    with pytest.raises(MachineError, match="has no"):
+        store.view_blob("0" * 64)
+
+
 def test_the_first_result_stays(store: ArtifactStore) -> None:
     name = key()
     store.put(name, sample(3), STATS)

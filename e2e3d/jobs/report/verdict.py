@@ -10,7 +10,7 @@ import numpy as np
 from e2e3d.data.judgement import DOUBTFUL, Judgement
 from e2e3d.data.scene import Mapping
 from e2e3d.jobs.photo_states import PhotoState
-from e2e3d.jobs.summary import fit_words
+from e2e3d.jobs.summary import fit_words, in_words
 from e2e3d.ops.formats.cameras import georeference_document
 
 _SHARP_PX = 1.0
@@ -72,8 +72,7 @@ def _details(mapping: Mapping, error: float, coverage: float) -> tuple[str, ...]
         precision,
         f"The model explains {100 * coverage:.0f} % of what the photographs show, on average.",
         frames.get(mapping.scene.frame, frames["arbitrary"]) + gps,
-        *(f"{note.message} ({len(note.photographs)} photographs)" for note in mapping.lens_notes),
-        *(remark.message for remark in mapping.scene.remarks),
+        *map(in_words, mapping.remarks),
     )
 
 
