@@ -1,6 +1,6 @@
 """A second chance for photographs that SIFT cannot join: learned matches with those that they probably overlap with.
 
-Nothing of it runs unless it is asked for, and then only for photographs that the first mapping left out (ADR NNNN).
+Nothing of it runs unless it is asked for, and then only for photographs that the first mapping left out (ADR 33).
 """
 
 from __future__ import annotations
