@@ -12,7 +12,7 @@ class Signs:
     """Independent measurements of a finished reconstruction; None = there was nothing to measure it by.
 
     Attributes:
-        photographs: usable ones; `registered` those in the model.
+        photographs: those that came in, without copies and thumbnails; `registered` those in the model.
         other_component: photographs in the largest part that does not connect to the model.
         weakest_link: points shared by the two photographs that hold the model together at its weakest place.
         points_a_photograph: sparse points seen by the photograph that sees fewest.

@@ -33,6 +33,7 @@ _VIEWS = 6
 _PAIRS = 400
 _AGREES = 0.003  # of the longer side
 _JUDGED_MATCHES = 30
+_NO_LOSS = frozenset({"duplicate", "too-small"})  # copies and thumbnails
 
 
 def judge_run(results: Results, textured: TexturedMesh) -> Judgement:
@@ -50,7 +51,7 @@ def measure_signs(results: Results, textured: TexturedMesh) -> Signs:
     counts = cameras.points_a_photograph(scene)
     used = [scene.camera_of(image) for image in scene.images]
     return Signs(
-        photographs=len(usable),
+        photographs=sum(_counts(photo) for photo in results.photos),
         registered=len(scene.images),
         other_component=max(results.mapping.component_sizes[1:], default=0),
         weakest_link=cameras.weakest_link(scene),
@@ -149,6 +150,11 @@ def _view_of(views: Sequence[Ref[View]], image_index: int) -> View | None:
         if view.image_index <= image_index:
             return view if view.image_index == image_index else None
     return None
+
+
+def _counts(photo: Photo) -> bool:
+    """Whether the model is poorer where it lacks a photograph."""
+    return not any(problem.fatal and problem.code in _NO_LOSS for problem in photo.problems)
 
 
 def _disagreeing(mapping: Mapping, images: Sequence[int]) -> tuple[str, ...]:

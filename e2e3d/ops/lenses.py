@@ -63,7 +63,7 @@ def map_photographs(
     database, fixed = sfm.build_database(photos, keypoints_px, blocks())
     components = sfm.reconstruct(database, fixed, settings, reachable)
     assumed = MappedCameras(photos, components, fixed)
-    if fixed or (not components and sfm.only_turned(database)):
+    if fixed or (not components and (not reachable or sfm.only_turned(database))):
         return assumed
     found = components[0].num_reg_images() if components else 0
     verdict = "split" if found < _SPLIT_ALONE * reachable else doubtful(reconstruction_to_scene(components[0]), photos)

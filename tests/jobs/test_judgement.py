@@ -37,7 +37,7 @@ def turned(results: Results, angle_deg: float) -> Results:
 
 def test_signs_of_an_exact_run(results: Results) -> None:
     signs = measure_signs(results, results.textured.load())
-    assert (signs.photographs, signs.registered, signs.other_component) == (6, 5, 2)
+    assert (signs.photographs, signs.registered, signs.other_component) == (7, 5, 2)
     assert signs.agreeing_matches == pytest.approx(1, abs=0.001)
     assert (signs.disagreeing_pairs, signs.disagreeing_photographs) == (0, ())
     assert signs.focal_ratio == pytest.approx(1)
