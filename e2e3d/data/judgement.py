@@ -20,16 +20,18 @@ class Signs:
         error_ratio: median reprojection error in pixels, of photographs shrunk to 1000 pixels where they are larger.
         focal_ratio: largest factor between a focal length and the one that EXIF states, at least 1.
         distortion: farthest move of a border pixel by a lens, as a share of half the diagonal.
-        principal_shift: distance of a principal point from the middle, as a share of the longer side.
+        principal_shift: distance of a principal point from the middle, as a share of the longer side, in photographs
+            that do not look cropped.
         agreeing_matches: share of the verified matches that agree with the final cameras.
-        agreeing_held_back: the same for matches that the adjustment did not use, of pairs that mostly agree.
+        agreeing_held_back: the same for matches that the adjustment did not use, of pairs that mostly agree; the upper
+            end of what their number allows.
         disagreeing_pairs: share of the matched pairs of which most matches disagree.
         disagreeing_photographs: photographs of which most matches disagree.
         rephotography_ncc: correlation of photographs with the textured model seen from their place, in [-1, 1].
         cross_view_ncc: correlation of photographs with what others show of the same surface, in [-1, 1].
         points_on_surface: share of the sparse points that lie on the mesh, seen from a photograph.
         gps_positions: photographs with a position.
-        gps_error_ratio: error of the fit to them as a share of the spread of the cameras.
+        gps_error_ratio: error of the fit to them as a share of the spread of the cameras, without heights of no use.
         view_elevation_deg: median angle of the viewing directions above the horizon, where the frame has an up.
     """
 

@@ -23,7 +23,13 @@ from e2e3d.ops.evaluation.cross_view import (
     rephotography,
     small_view,
 )
-from e2e3d.ops.evaluation.match_signs import PairAgreement, disagreeing_images, points_of_keypoints, sampson_px
+from e2e3d.ops.evaluation.match_signs import (
+    PairAgreement,
+    disagreeing_images,
+    likely_share,
+    points_of_keypoints,
+    sampson_px,
+)
 from e2e3d.ops.evaluation.weigh_signs import weigh
 from e2e3d.ops.georeferencing import spread_of
 from e2e3d.ops.render import Renderer
@@ -60,9 +66,9 @@ def measure_signs(results: Results, textured: TexturedMesh) -> Signs:
         error_ratio=cameras.error_ratio(scene),
         focal_ratio=_focal_ratio(scene, usable),
         distortion=max(cameras.lens_distortion(camera) for camera in set(used)),
-        principal_shift=max(cameras.principal_shift(camera) for camera in set(used)),
+        principal_shift=_principal_shift(results.mapping),
         agreeing_matches=_share([(pair.agreeing, pair.matches) for pair in pairs]),
-        agreeing_held_back=_share([(p.held_back_agreeing, p.held_back) for p in pairs if p.mostly_agrees]),
+        agreeing_held_back=_agreeing_held_back([pair for pair in pairs if pair.mostly_agrees]),
         disagreeing_pairs=1 - float(np.mean([pair.mostly_agrees for pair in judged])) if judged else None,
         disagreeing_photographs=_disagreeing(results.mapping, disagreeing_images(pairs, _JUDGED_MATCHES)),
         rephotography_ncc=surface.rephotography_ncc,
@@ -177,11 +183,29 @@ def _focal_ratio(scene: Scene, photos: list[Photo]) -> float | None:
     return max(ratios) if stated else None
 
 
+def _principal_shift(mapping: Mapping) -> float:
+    """Largest shift of a principal point, but for pictures that are known to be cropped: theirs is no surprise."""
+    scene = mapping.scene
+    cropped = {name for remark in mapping.remarks if remark.code == "cropped" for name in remark.photographs}
+    whole = {scene.camera_of(image) for image in scene.images if image.name not in cropped}
+    return max((cameras.principal_shift(camera) for camera in whole), default=0.0)
+
+
+def _agreeing_held_back(pairs: Sequence[PairAgreement]) -> float | None:
+    count = sum(pair.held_back for pair in pairs)
+    return likely_share(sum(pair.held_back_agreeing for pair in pairs), count) if count else None
+
+
 def _gps_error_ratio(scene: Scene) -> float | None:
-    """Error of the fit to GPS as a share of the spread of the cameras; None where the model is not on the Earth."""
-    if scene.georeference is None:
+    """Error of the fit to GPS as a share of the spread of the cameras; None where the model is not on the Earth.
+
+    Heights that were found to be useless, and are not used, do not count.
+    """
+    georeference = scene.georeference
+    if georeference is None:
         return None
-    return scene.georeference.rms_error_m / max(float(spread_of(camera_centres(scene))[0]), 1e-9)
+    error_m = georeference.rms_error_m if georeference.heights_known else georeference.horizontal_error_m
+    return (error_m or 0.0) / max(float(spread_of(camera_centres(scene))[0]), 1e-9)
 
 
 def _share(parts: list[tuple[int, int]]) -> float | None:

@@ -8,6 +8,7 @@ import pytest
 
 from e2e3d.data.judgement import Judgement, Signs
 from e2e3d.data.ref import Ref
+from e2e3d.data.scene import Georeference, Remark
 from e2e3d.jobs.export import export_results
 from e2e3d.jobs.judgement import judge_run, measure_signs
 from e2e3d.jobs.manifest import read_manifest
@@ -98,3 +99,32 @@ def test_the_judgement_stands_in_manifest_summary_and_report(results: Results, t
     for reason in judgement.reasons:
         assert reason.message in text
         assert reason.code in text
+
+
+def test_a_shifted_centre_is_no_surprise_in_a_cropped_picture(results: Results) -> None:
+    mapping = results.mapping
+    (camera,) = mapping.scene.cameras
+    first = 2 if camera.model in ("PINHOLE", "OPENCV") else 1
+    shifted = list(camera.params)
+    shifted[first] += 0.2 * max(camera.width_px, camera.height_px)
+    scene = replace(mapping.scene, cameras=(replace(camera, params=tuple(shifted)),))
+    names = tuple(image.name for image in scene.images)
+
+    def shift(notes: tuple[Remark, ...]) -> float | None:
+        broken = replace(results, mapping=replace(mapping, scene=scene, lens_notes=notes))
+        return measure_signs(broken, results.textured.load()).principal_shift
+
+    assert shift(()) == pytest.approx(0.2)
+    assert shift((Remark("cropped", "The picture looks cropped.", names),)) == 0
+
+
+def test_heights_of_no_use_do_not_count_against_the_fit(results: Results) -> None:
+    def error_ratio(known: bool) -> float | None:
+        georeference = Georeference(
+            (46.8, -92.0, 200.0), 32615, (0.0, 0.0, 200.0), 30.0, 1.0, 29.9, None, "views", known
+        )
+        scene = replace(results.mapping.scene, georeference=georeference)
+        found = replace(results, mapping=replace(results.mapping, scene=scene))
+        return measure_signs(found, results.textured.load()).gps_error_ratio
+
+    assert error_ratio(True) == pytest.approx(30 * (error_ratio(False) or 0))

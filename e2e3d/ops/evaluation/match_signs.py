@@ -6,6 +6,7 @@ epipolar geometry of the final cameras.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from e2e3d.data.scene import Camera
 from e2e3d.ops.evaluation.camera_signs import focal_length_px
 from e2e3d.ops.undistortion import normalised_from_image
+
+_Z = 1.64
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,17 @@ class PairAgreement:
     def mostly_agrees(self) -> bool:
         """Whether at least half of the matches agree; else the pair shows things that look alike, or all is wrong."""
         return 2 * self.agreeing >= self.matches
+
+
+def likely_share(agreeing: int, count: int) -> float:
+    """Upper end of Wilson's interval, of 1.64 standard deviations, for the share that `agreeing` of `count` is.
+
+    Few matches cannot prove much: nine of eleven are not held against a model.
+    """
+    share, z2 = agreeing / count, _Z * _Z
+    middle = share + z2 / (2 * count)
+    half = _Z * math.sqrt(share * (1 - share) / count + z2 / (4 * count * count))
+    return (middle + half) / (1 + z2 / count)
 
 
 def sampson_px(

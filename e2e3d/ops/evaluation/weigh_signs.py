@@ -52,7 +52,7 @@ LIMITS = (
         0.9,
         None,
         "matches-disagree",
-        "Only {:.0%} of the matches that the cameras were not adjusted to agree with them.",
+        "Of the matches that were held back from the adjustment, at most {:.0%} agree with the cameras.",
         _ONE_LENS,
     ),
     Limit(

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from e2e3d.data.scene import Camera
-from e2e3d.ops.evaluation.match_signs import PairAgreement, disagreeing_images, points_of_keypoints, sampson_px
+from e2e3d.ops.evaluation.match_signs import (
+    PairAgreement,
+    disagreeing_images,
+    likely_share,
+    points_of_keypoints,
+    sampson_px,
+)
 
 CAMERA = Camera(1, "SIMPLE_RADIAL", 800, 600, (500.0, 400.0, 300.0, -0.1))
 FIRST = np.eye(3, 4)
@@ -58,3 +64,10 @@ def test_an_image_whose_matches_disagree_is_told() -> None:
     pairs = [PairAgreement(0, 1, 100, 95, 0, 0), PairAgreement(0, 2, 40, 5, 0, 0), PairAgreement(1, 2, 40, 3, 0, 0)]
     assert disagreeing_images(pairs, 30) == [2]
     assert disagreeing_images(pairs, 100) == []
+
+
+def test_few_matches_cannot_prove_that_cameras_are_wrong() -> None:
+    assert likely_share(9, 11) > 0.9
+    assert likely_share(880, 1000) < 0.9
+    assert likely_share(930, 1000) == pytest.approx(0.942, abs=0.001)
+    assert likely_share(5, 5) == pytest.approx(1)
