@@ -73,16 +73,27 @@ def seen_past(
     cam_from_world: NDArray[np.float64],
 ) -> Mask:
     """Which points [N, 3] lie clearly in front of what a view sees there; `nearest` by :func:`nearest_around`."""
+    inside, row, column, z = pixels_of(points_world, nearest.shape, intrinsics_px, cam_from_world)
+    seen = nearest[row, column]
+    past = np.zeros(len(points_world), np.bool_)
+    past[inside] = (seen > 0) & (seen - z > _PAST * z / intrinsics_px[0])
+    return past
+
+
+def pixels_of(
+    points_world: NDArray[np.float64],
+    shape: tuple[int, ...],
+    intrinsics_px: NDArray[np.float64],
+    cam_from_world: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Which points [N, 3] fall into a view of `shape` (H, W): their indices, rows, columns and depths, each [K]."""
     points_cam = points_world @ cam_from_world[:, :3].T + cam_from_world[:, 3]
     z = points_cam[:, 2]
     fx, fy, cx, cy = intrinsics_px
     safe = np.where(z > 0, z, 1)
     x, y = np.floor(fx * points_cam[:, 0] / safe + cx), np.floor(fy * points_cam[:, 1] / safe + cy)
-    inside = np.flatnonzero((z > 0) & (x >= 0) & (x < nearest.shape[1]) & (y >= 0) & (y < nearest.shape[0]))
-    seen = nearest[y[inside].astype(np.int64), x[inside].astype(np.int64)]
-    past = np.zeros(len(points_world), np.bool_)
-    past[inside] = (seen > 0) & (seen - z[inside] > _PAST * z[inside] / fx)
-    return past
+    inside = np.flatnonzero((z > 0) & (x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0]))
+    return inside, y[inside].astype(np.int64), x[inside].astype(np.int64), z[inside]
 
 
 def _wide(empty: Mask) -> NDArray[np.uint8]:

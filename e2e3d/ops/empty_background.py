@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.depth_rims import pixels_of
+
 Mask = NDArray[np.bool_]
 
 # Levels of luma and of both chromas within 3 x 3 pixels; JPEG files keep half the pixels of chroma, which spreads.
@@ -84,14 +86,9 @@ def falls_in(
     cam_from_world: NDArray[np.float64],
 ) -> Mask:
     """Which points [N, 3] a view would see before its `background` [H, W]."""
-    points_cam = points_world @ cam_from_world[:, :3].T + cam_from_world[:, 3]
-    z = points_cam[:, 2]
-    fx, fy, cx, cy = intrinsics_px
-    safe = np.where(z > 0, z, 1)
-    x, y = np.floor(fx * points_cam[:, 0] / safe + cx), np.floor(fy * points_cam[:, 1] / safe + cy)
-    inside = np.flatnonzero((z > 0) & (x >= 0) & (x < background.shape[1]) & (y >= 0) & (y < background.shape[0]))
+    inside, row, column, _ = pixels_of(points_world, background.shape, intrinsics_px, cam_from_world)
     found = np.zeros(len(points_world), np.bool_)
-    found[inside] = background[y[inside].astype(np.int64), x[inside].astype(np.int64)]
+    found[inside] = background[row, column]
     return found
 
 
