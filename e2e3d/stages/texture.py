@@ -77,4 +77,4 @@ def run(inputs: TextureInputs, config: TextureConfig, context: RunContext) -> Te
     )
 
 
-STAGE = Stage("texture", 5, TextureConfig, TexturedMesh, run, Resources(cpus=0))
+STAGE = Stage("texture", 6, TextureConfig, TexturedMesh, run, Resources(cpus=0))

@@ -13,6 +13,8 @@ MAX_RASTER_PX = 4_000_000
 VISIBLE_SHARE = 0.97
 MIN_COSINE = 0.12
 OUTLINE_MARGIN_PX = 3
+TOLERANCE_PX = 2.0  # by which a face may lie behind one that it touches, as in wrinkles
+STRANGER = 0.25  # of it, behind one that it does not touch: another sheet, or the other side of a wall
 BEHIND_OUTLINE, BEFORE_OUTLINE = 0.1, 0.25
 GRADIENT_FLOOR = 4.0
 CLIPPED = 254
@@ -222,6 +224,20 @@ def _nearest_faces(first, end, depth, owner, corners, faces):  # type: ignore[no
                     owner[y, x] = f
 
 
+@numba.njit(cache=True)
+def _reached(z, f, faces, depth, owner, tolerance):  # type: ignore[no-untyped-def]
+    """Whether face f at depth z is the first surface at a pixel, or a wrinkle behind it, within the tolerance."""
+    if owner < 0 or owner == f or z <= depth + STRANGER * tolerance:
+        return True
+    if z > depth + tolerance:
+        return False
+    for i in range(3):
+        for j in range(3):
+            if faces[f, i] == faces[owner, j]:
+                return True
+    return False
+
+
 @over_rows
 def _rate_faces(  # type: ignore[no-untyped-def]
     first, end, faces, corners, cosine, depth, owner, nearest, farthest, image, gradient, usable, pixel_angle,
@@ -238,7 +254,7 @@ def _rate_faces(  # type: ignore[no-untyped-def]
             continue
         zm = (z0 + z1 + z2) / 3
         slope = max(z0, z1, z2) - min(z0, z1, z2)
-        tolerance = zm * pixel_angle * 2 + 2 * slope / max(1.0, max(right - left, high - low))
+        tolerance = TOLERANCE_PX * (zm * pixel_angle + slope / max(1.0, max(right - left, high - low)))
         total, seen, sharp, red, green, blue = 0, 0, 0.0, 0.0, 0.0, 0.0
         first_x, last_x = int(np.ceil(left - 0.5)), int(np.floor(right - 0.5))
         first_y, last_y = int(np.ceil(low - 0.5)), int(np.floor(high - 0.5))
@@ -251,12 +267,14 @@ def _rate_faces(  # type: ignore[no-untyped-def]
                     continue
                 total += 1
                 z = 1 / (i0 + b1 * (i1 - i0) + b2 * (i2 - i0))
-                if usable[y, x] and (owner[y, x] == f or z <= depth[y, x] + tolerance):
+                if usable[y, x] and _reached(z, f, faces, depth[y, x], owner[y, x], tolerance):
                     seen += 1
                     sharp += gradient[y, x]
                     red, green, blue = red + image[y, x, 0], green + image[y, x, 1], blue + image[y, x, 2]
+        # A face smaller than a pixel is compared with what lies at the pixel's centre, on the same slope.
+        off_centre = tolerance + zm * pixel_angle * np.sqrt(1 - cosine[f] ** 2) / cosine[f] / STRANGER
         xc, yc = int((x0 + x1 + x2) / 3), int((y0 + y1 + y2) / 3)
-        if total == 0 and usable[yc, xc] and zm <= depth[yc, xc] + tolerance:
+        if total == 0 and usable[yc, xc] and _reached(zm, f, faces, depth[yc, xc], owner[yc, xc], off_centre):
             total, seen, sharp = 1, 1, gradient[yc, xc]
             red, green, blue = float(image[yc, xc, 0]), float(image[yc, xc, 1]), float(image[yc, xc, 2])
         if seen == 0 or seen < VISIBLE_SHARE * total:
