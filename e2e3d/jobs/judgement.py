@@ -172,10 +172,16 @@ def _focal_ratio(scene: Scene, photos: list[Photo]) -> float | None:
 
 
 def _gps_error_ratio(scene: Scene) -> float | None:
-    """Error of the fit to GPS as a share of the spread of the cameras; None where the model is not on the Earth."""
-    if scene.georeference is None:
+    """Error of the fit to GPS as a share of the spread of the cameras; None where the model is not on the Earth.
+
+    Heights that were not believed, which is said, have no part in it: the model does not stand on them.
+    """
+    reference = scene.georeference
+    if reference is None:
         return None
-    return scene.georeference.rms_error_m / max(float(spread_of(camera_centres(scene))[0]), 1e-9)
+    horizontal_m = reference.horizontal_error_m
+    error_m = reference.rms_error_m if reference.heights_known or horizontal_m is None else horizontal_m
+    return error_m / max(float(spread_of(camera_centres(scene))[0]), 1e-9)
 
 
 def _share(parts: list[tuple[int, int]]) -> float | None:

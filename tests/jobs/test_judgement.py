@@ -8,12 +8,15 @@ import pytest
 
 from e2e3d.data.judgement import Judgement, Signs
 from e2e3d.data.ref import Ref
+from e2e3d.data.scene import Georeference
 from e2e3d.jobs.export import export_results
 from e2e3d.jobs.judgement import judge_run, measure_signs
 from e2e3d.jobs.manifest import read_manifest
 from e2e3d.jobs.results import Results
 from e2e3d.jobs.summary import summary
 from e2e3d.ops.evaluation.weigh_signs import weigh
+from e2e3d.ops.georeferencing import spread_of
+from e2e3d.ops.scene_frame import camera_centres
 from tests.synthetic import facts, sample_results
 
 
@@ -66,6 +69,15 @@ def test_the_photographs_that_disagree_are_named(results: Results) -> None:
     (reason,) = [reason for reason in judgement.reasons if reason.code == "photographs-contradict"]
     assert "IMG_0002.jpg" in reason.message
     assert "IMG_0000.jpg" not in reason.message
+
+
+@pytest.mark.parametrize(("heights_known", "ratio"), [(True, 33.0), (False, 0.1)])
+def test_heights_that_were_not_believed_do_not_count(results: Results, heights_known: bool, ratio: float) -> None:
+    scene = results.mapping.scene
+    reference = Georeference((0, 0, 0), 32631, (0, 0, 0), 33.0, 0.1, 33.0, heights_known=heights_known)
+    placed = replace(results, mapping=replace(results.mapping, scene=replace(scene, georeference=reference)))
+    spread = spread_of(camera_centres(scene))[0]
+    assert measure_signs(placed, results.textured.load()).gps_error_ratio == pytest.approx(ratio / spread)
 
 
 @pytest.mark.parametrize(
