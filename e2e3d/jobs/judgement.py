@@ -199,13 +199,14 @@ def _agreeing_held_back(pairs: Sequence[PairAgreement]) -> float | None:
 def _gps_error_ratio(scene: Scene) -> float | None:
     """Error of the fit to GPS as a share of the spread of the cameras; None where the model is not on the Earth.
 
-    Heights that were found to be useless, and are not used, do not count.
+    Heights that were not believed, which is said, have no part in it: the model does not stand on them.
     """
-    georeference = scene.georeference
-    if georeference is None:
+    reference = scene.georeference
+    if reference is None:
         return None
-    error_m = georeference.rms_error_m if georeference.heights_known else georeference.horizontal_error_m
-    return (error_m or 0.0) / max(float(spread_of(camera_centres(scene))[0]), 1e-9)
+    horizontal_m = reference.horizontal_error_m
+    error_m = reference.rms_error_m if reference.heights_known or horizontal_m is None else horizontal_m
+    return error_m / max(float(spread_of(camera_centres(scene))[0]), 1e-9)
 
 
 def _share(parts: list[tuple[int, int]]) -> float | None:

@@ -16,8 +16,8 @@ import pycolmap
 
 MIN_GAIN = 0.005
 _MAX_PRINCIPAL_SHIFT = 0.1
-_MAX_CROPPED_SHIFT = 0.35  # where it lowers the cost by as much as only a cropped picture makes possible
-_CROPPED_GAIN = 0.25
+_MAX_CROPPED_SHIFT = 0.75  # a quarter of a picture; where it lowers the cost as only a cropped picture makes possible
+_CROPPED_GAIN = 0.1  # whole pictures gain less by a centre that far away
 _MAX_TANGENTIAL = 0.01  # more is a shifted principal point
 _MAX_FOCAL_CHANGE = 0.15
 _MAX_ASPECT = 0.02  # pixels are square to a tenth of that
@@ -78,7 +78,18 @@ def refine_calibration(
 def plausible_lenses(reconstruction: pycolmap.Reconstruction) -> bool:
     """Whether every camera that took a registered photograph could exist; a few weak pairs can bend it beyond that."""
     used = {reconstruction.image(image_id).camera_id for image_id in reconstruction.reg_image_ids()}
-    return not any(reconstruction.camera(camera_id).has_bogus_params(*_LENS_LIMITS) for camera_id in used)
+    return all(_could_exist(reconstruction.camera(camera_id)) for camera_id in used)
+
+
+def _could_exist(camera: pycolmap.Camera) -> bool:
+    """COLMAP's own check, but that the principal point of a cropped picture may lie outside of it."""
+    least, most, most_extra = _LENS_LIMITS
+    longer = max(camera.width, camera.height)
+    focals = camera.params[camera.focal_length_idxs()] / longer
+    extra = np.abs(camera.params[camera.extra_params_idxs()])
+    shift = np.hypot(camera.principal_point_x - camera.width / 2, camera.principal_point_y - camera.height / 2)
+    inside = bool((focals >= least).all() and (focals <= most).all() and (extra <= most_extra).all())
+    return inside and bool(shift <= _MAX_CROPPED_SHIFT * longer)
 
 
 def _supported_cameras(reconstruction: pycolmap.Reconstruction, step: _Step) -> frozenset[int]:

@@ -8,7 +8,7 @@ only one that can be right.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from e2e3d.ops import earth_words as words
 from e2e3d.ops.earth_candidates import Candidate, LocatedCameras, fit_readings, heading_share
 from e2e3d.ops.earth_refine import RefinedFit, refine
 from e2e3d.ops.georeferencing import Similarity, describe_origin, local_from_gps, spread_of
-from e2e3d.ops.gps_readings import in_a_state, plain_readings, with_letters_of_most
+from e2e3d.ops.gps_readings import in_a_state, plain_readings
+from e2e3d.ops.gps_repairs import repair_positions
 from e2e3d.ops.upright import UpEstimate
 
 _AS_GOOD = 2.0  # readings whose typical error is up to so many times the least are as good
@@ -64,16 +65,10 @@ class EarthFit:
 
 def fit_to_earth(cameras: LocatedCameras, names: Sequence[str], up: UpEstimate) -> EarthFit:
     """Fit the cameras of `names` to their positions, with what the views say of up."""
-    remarks = words.impossible_heights(names, cameras.positions)
-    if len(cameras.positions) < _MIN_POSITIONS:
-        return EarthFit(None, None, (*remarks, words.too_few(len(cameras.positions))))
-    cameras = LocatedCameras(
-        cameras.centres,
-        cameras.rotations,
-        with_letters_of_most(cameras.positions),
-        cameras.attitudes,
-        cameras.view_distance,
-    )
+    positions, remarks = repair_positions(names, cameras.positions)
+    if len(positions) < _MIN_POSITIONS:
+        return EarthFit(None, None, (*remarks, words.too_few(len(positions))))
+    cameras = replace(cameras, positions=positions)
     fitted = fit_readings(cameras, up)
     consistent = _consistent(fitted, _stated_accuracy_m(cameras.positions))
     if not consistent:
@@ -85,8 +80,8 @@ def fit_to_earth(cameras: LocatedCameras, names: Sequence[str], up: UpEstimate) 
     remarks += () if remark is None else (remark,)
     reference = _describe(chosen, refined, up)
     remarks += words.disagreements(names, cameras.centres, chosen, refined)
-    positions = FittedPositions(chosen.local_m, refined.places_agree, refined.heights_agree)
-    return EarthFit(refined.similarity, reference, (*remarks, *words.accuracy(reference, refined)), positions)
+    used = FittedPositions(chosen.local_m, refined.places_agree, refined.heights_agree)
+    return EarthFit(refined.similarity, reference, (*remarks, *words.accuracy(reference, refined)), used)
 
 
 def _accuracy_deg(up: UpEstimate) -> float | None:
@@ -116,6 +111,9 @@ def _choose(consistent: Sequence[Candidate], cameras: LocatedCameras) -> tuple[C
     certain = len(plain) == 1
     stated = [one for one in consistent if one.reading in plain]
     if certain and stated:
+        ashore = _ashore(stated[0], consistent, cameras)
+        if ashore is not None:
+            return ashore, words.reading_ashore(ashore)
         share = heading_share(stated[0], cameras)
         return stated[0], words.headings_differ() if share is not None and share <= 1 - _HEADINGS_AGREE else None
     left = stated or list(consistent)
@@ -128,6 +126,16 @@ def _choose(consistent: Sequence[Candidate], cameras: LocatedCameras) -> tuple[C
     if len(left) == 1 and not contradicted:
         return left[0], words.reading_used(positions, left[0], stated_fits=bool(stated))
     return None, words.reading_open(positions, left, stated_fits=bool(stated))
+
+
+def _ashore(stated: Candidate, consistent: Sequence[Candidate], cameras: LocatedCameras) -> Candidate | None:
+    """The only reading in a state where the stated one is in the open ocean and headings do not speak for it."""
+    if in_a_state(*stated.origin[:2]):
+        return None
+    left = [one for one in consistent if one is not stated and in_a_state(*one.origin[:2])]
+    if len(left) != 1 or (heading_share(left[0], cameras) or 0.0) < (heading_share(stated, cameras) or 0.0):
+        return None
+    return left[0]
 
 
 def _describe(chosen: Candidate, refined: RefinedFit, up: UpEstimate) -> Georeference:

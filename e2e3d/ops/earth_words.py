@@ -36,6 +36,21 @@ def impossible_heights(names: Sequence[str], positions: Sequence[GpsPosition]) -
     return (Remark("gps-impossible-height", message, tuple(wrong)),)
 
 
+def letters_differ(wrong: Sequence[str]) -> Remark:
+    """Photographs that state another hemisphere than the others."""
+    message = (
+        f"The GPS position of {listed(wrong)} has another letter (N or S, E or W) than that of the other photographs; "
+        "one set is in one place, so it was read as in these. Put the photographs' GPS tags right."
+    )
+    return Remark("gps-letters-differ", message, tuple(wrong))
+
+
+def zero_heights(wrong: Sequence[str]) -> Remark:
+    """Heights of exactly 0, which receivers write that know none."""
+    message = f"The height stated by {listed(wrong)} is exactly 0, as where it is not known; it was not used."
+    return Remark("gps-zero-height", message, tuple(wrong))
+
+
 def still(spread_m: float) -> Remark:
     """Positions that do not move."""
     message = f"The GPS positions are all the same to within {spread_m:.1f} m, and were not used."
@@ -51,9 +66,11 @@ def up_unknown(up: UpEstimate) -> Remark:
 def no_fit(spread_m: float, fit: PlanarFit) -> Remark:
     """Positions that fit in no reading."""
     agreeing, count = int(fit.inliers.sum()), len(fit.inliers)
+    best = f"at best {agreeing} of {count} agree, to within {np.sqrt(2) * fit.noise_m:.1f} m"
+    if np.sqrt(2) * fit.noise_m > spread_m:
+        best = f"no {count // 2 + 1} of {count} agree"
     message = (
-        f"The GPS positions were not used: they do not fit the cameras. They spread over {spread_m:.1f} m; at best "
-        f"{agreeing} of {count} agree, to within {np.sqrt(2) * fit.noise_m:.1f} m."
+        f"The GPS positions were not used: they do not fit the cameras. They spread over {_distance(spread_m)}; {best}."
     )
     return Remark("gps-no-fit", message)
 
@@ -78,6 +95,16 @@ def reading_used(positions: Sequence[GpsPosition], chosen: Candidate, stated_fit
     message = (
         f"{_cause(positions)}{fits}. Read as {chosen.reading.words(chosen.positions)} they fit the cameras, and "
         "nothing else can be meant: that was used. Put the photographs' GPS tags right."
+    )
+    return Remark("gps-reading-mended", message)
+
+
+def reading_ashore(chosen: Candidate) -> Remark:
+    """The stated place is in the open ocean, and only one other is meant."""
+    message = (
+        "The GPS positions as they are written lie in the open ocean. Read as "
+        f"{chosen.reading.words(chosen.positions)} they fit the cameras as well, and lie ashore: that was used. "
+        "Put the photographs' GPS tags right."
     )
     return Remark("gps-reading-mended", message)
 
@@ -166,4 +193,6 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _distance(metres: float) -> str:
-    return f"{metres / 1000:,.0f} km" if metres >= 10_000 else f"{metres:,.0f} m"
+    if metres >= 10_000:
+        return f"{metres / 1000:,.0f} km"
+    return f"{metres:,.0f} m" if metres >= 10 else f"{metres:.1f} m"

@@ -24,6 +24,7 @@ MAX_IMAGES = 400
 """Of one adjustment: the matrix of all cameras is dense."""
 _ITERATIONS = 50
 _CONVERGED = 1e-6
+_STRAIGHT = 1e-3  # of what a distortion may be
 _NOISE_PX = 0.5  # of an observation; what weighs the priors
 _COLUMNS = 11  # of an observation: rotation 3, translation 3, log focal length, centre 2, distortion 2
 
@@ -85,6 +86,21 @@ def adjust(bundle: LensBundle, tolerance: float = _CONVERGED) -> Adjusted:
     assert len(bundle.poses) <= MAX_IMAGES
     with threadpool_limits(1, "blas"):  # the order of its sums depends on how many there are
         return _adjusted(bundle, tolerance)
+
+
+def adjust_straight_first(bundle: LensBundle, tolerance: float = _CONVERGED) -> Adjusted:
+    """Like :func:`adjust`, but with lenses without distortion at first.
+
+    Half of a picture looks much like a whole one through a bent lens. From that wrong lens, a valley of its own, the
+    adjustment does not find the way to a principal point at the border.
+    """
+    straight = replace(
+        bundle,
+        distortions=np.zeros_like(bundle.distortions),
+        distortion_sigmas=_STRAIGHT * bundle.distortion_sigmas,
+    )
+    found = adjust(straight, tolerance).bundle
+    return adjust(replace(found, distortion_sigmas=bundle.distortion_sigmas), tolerance)
 
 
 def _adjusted(bundle: LensBundle, tolerance: float) -> Adjusted:

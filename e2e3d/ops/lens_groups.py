@@ -10,6 +10,7 @@ sound model (a rolling shutter, a breathing focus) do not reach.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,7 +19,15 @@ from numpy.typing import NDArray
 
 from e2e3d.data.photo import Photo
 from e2e3d.data.scene import Camera, Scene
-from e2e3d.ops.lens_bundle import MAX_IMAGES, Adjusted, LensBundle, adjust, observation_cost, residuals_px
+from e2e3d.ops.lens_bundle import (
+    MAX_IMAGES,
+    Adjusted,
+    LensBundle,
+    adjust,
+    adjust_straight_first,
+    observation_cost,
+    residuals_px,
+)
 
 FEW_IMAGES = 5
 """Of one camera: too few to calibrate it well by itself."""
@@ -74,7 +83,8 @@ def doubtful(scene: Scene, photos: Sequence[Photo]) -> str:
 
     Returns:
         ``split`` when photographs with intrinsics of their own would fit much better, ``join`` when cameras took so
-        few photographs that they are better calibrated together, and an empty string when all is well.
+        few photographs that they are better calibrated together or are caught in an invented distortion, and an empty
+        string when all is well.
     """
     if not 3 <= len(scene.images) <= MAX_IMAGES:
         return ""
@@ -86,8 +96,14 @@ def doubtful(scene: Scene, photos: Sequence[Photo]) -> str:
     free = adjust(bundle_of(part, photos, Sharing.of_lenses(every)), _COARSE)
     few = np.bincount(given)[given] < FEW_IMAGES
     fits_badly = free.cost < (1 - _MUCH_BETTER) * start_cost
-    if fits_badly and (few.all() or free.cost < (1 - _MUCH_BETTER) * adjust(start, _COARSE).cost):
+    if fits_badly and few.all():
         return "split"
+    if fits_badly:
+        shared, straight = adjust(start, _COARSE), adjust_straight_first(start, _COARSE)
+        if free.cost < (1 - _MUCH_BETTER) * min(shared.cost, straight.cost):
+            return "split"
+        if straight.cost < (1 - _MUCH_BETTER) * shared.cost:
+            return "join"
     return "join" if few.any() and given.max() > 0 else ""
 
 
@@ -117,13 +133,14 @@ def calibrate(scene: Scene, photos: Sequence[Photo]) -> tuple[tuple[Intrinsics, 
     sizes = [(camera.width_px, camera.height_px) for camera in map(scene.camera_of, scene.images)]
     every = np.arange(len(sizes))
     free = adjust(bundle_of(part, photos, Sharing.of_lenses(every)))
-    chosen = Sharing.of_lenses(every)
-    for candidate in _candidates(free.bundle.focals_px, _numbers(sizes)):
-        fit = adjust(bundle_of(_moved(part, free), photos, candidate, free.bundle))
-        if fit.cost <= (1 + _AS_GOOD) * free.cost:
-            chosen = candidate
+    chosen, adjuster = Sharing.of_lenses(every), adjust
+    for candidate, way in itertools.product(
+        _candidates(free.bundle.focals_px, _numbers(sizes)), (adjust, adjust_straight_first)
+    ):
+        if way(bundle_of(_moved(part, free), photos, candidate, free.bundle)).cost <= (1 + _AS_GOOD) * free.cost:
+            chosen, adjuster = candidate, way
             break
-    whole = adjust(bundle_of(scene, photos, chosen, free.bundle))
+    whole = adjuster(bundle_of(scene, photos, chosen, free.bundle))
     return _intrinsics(whole.bundle), whole
 
 

@@ -157,7 +157,7 @@ def _mapping(
 
 STAGE = Stage(
     name="mapping",
-    version=9,
+    version=10,
     config=MappingConfig,
     output=Mapping,
     run=run,

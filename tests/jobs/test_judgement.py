@@ -15,6 +15,8 @@ from e2e3d.jobs.manifest import read_manifest
 from e2e3d.jobs.results import Results
 from e2e3d.jobs.summary import summary
 from e2e3d.ops.evaluation.weigh_signs import weigh
+from e2e3d.ops.georeferencing import spread_of
+from e2e3d.ops.scene_frame import camera_centres
 from tests.synthetic import facts, sample_results
 
 
@@ -69,6 +71,15 @@ def test_the_photographs_that_disagree_are_named(results: Results) -> None:
     assert "IMG_0000.jpg" not in reason.message
 
 
+@pytest.mark.parametrize(("heights_known", "ratio"), [(True, 33.0), (False, 0.1)])
+def test_heights_that_were_not_believed_do_not_count(results: Results, heights_known: bool, ratio: float) -> None:
+    scene = results.mapping.scene
+    reference = Georeference((0, 0, 0), 32631, (0, 0, 0), 33.0, 0.1, 33.0, heights_known=heights_known)
+    placed = replace(results, mapping=replace(results.mapping, scene=replace(scene, georeference=reference)))
+    spread = spread_of(camera_centres(scene))[0]
+    assert measure_signs(placed, results.textured.load()).gps_error_ratio == pytest.approx(ratio / spread)
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
@@ -116,15 +127,3 @@ def test_a_shifted_centre_is_no_surprise_in_a_cropped_picture(results: Results) 
 
     assert shift(()) == pytest.approx(0.2)
     assert shift((Remark("cropped", "The picture looks cropped.", names),)) == 0
-
-
-def test_heights_of_no_use_do_not_count_against_the_fit(results: Results) -> None:
-    def error_ratio(known: bool) -> float | None:
-        georeference = Georeference(
-            (46.8, -92.0, 200.0), 32615, (0.0, 0.0, 200.0), 30.0, 1.0, 29.9, None, "views", known
-        )
-        scene = replace(results.mapping.scene, georeference=georeference)
-        found = replace(results, mapping=replace(results.mapping, scene=scene))
-        return measure_signs(found, results.textured.load()).gps_error_ratio
-
-    assert error_ratio(True) == pytest.approx(30 * (error_ratio(False) or 0))

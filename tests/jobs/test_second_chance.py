@@ -140,8 +140,8 @@ def map_folder(folder: Path, config: PipelineConfig) -> dict[str, np.ndarray]:
     run = InProcessExecutor(ArtifactStore(str(folder / "store")), device="cpu")
     photos = check_photos(read_source(folder / "images", run, None, config.frames), None, config, run)
     found, matches = find_matches(photos, False, config, run)
-    mapper = partial(map_cameras, photos, None, None, config, run)
-    _, mapped = map_with_second_chance(photos, found, matches, mapper, config.learned, run)
+    mapper = partial(map_cameras, photos, None, None, None, config, run)
+    *_, mapped = map_with_second_chance(photos, found, matches, mapper, config.learned, run)
     return {stem(image.name): image.cam_from_world for image in mapped.load().scene.images}
 
 

@@ -269,3 +269,48 @@ def test_several_wild_fixes_cost_nothing(wild: tuple[int, ...]) -> None:
     assert {name for remark in scene.remarks for name in remark.photographs} == {f"{i:03d}.jpg" for i in wild}
     assert tilt_deg(scene, truth) < 0.6
     assert scale_ratio(scene, truth) == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_letters_that_contradict_each_other_are_those_of_most_or_of_the_only_land(every: int) -> None:
+    truth = flown(2).with_positions(
+        lambda i, gps: replace(gps, longitude_deg=-gps.longitude_deg) if i % every == 0 else gps
+    )
+    scene = truth.placed(2)
+    assert scene.frame == "georeferenced"
+    assert near(scene, DULUTH)
+    assert tilt_deg(scene, truth) < 0.6
+    assert heading_error_deg(scene, truth) < 1
+    differing = next(remark for remark in scene.remarks if remark.code == "gps-letters-differ")
+    assert len(differing.photographs) == 18 // every
+
+
+def test_a_set_on_both_sides_of_the_antimeridian_keeps_its_letters() -> None:
+    truth = flown(2, place=(-16.8, 180.0))
+    scene = truth.placed(2)
+    assert {photo.gps.longitude_deg > 0 for photo in truth.photos} == {True, False}
+    assert scene.remarks == ()
+    assert scene.georeference.horizontal_error_m < 0.7
+
+
+def test_both_letters_wrong_in_the_open_ocean_are_mended() -> None:
+    truth = flown(3).with_positions(
+        lambda _, gps: replace(gps, latitude_deg=-gps.latitude_deg, longitude_deg=-gps.longitude_deg)
+    )
+    scene = truth.placed(3)
+    assert codes(scene) == {"gps-reading-mended"}
+    assert "ocean" in scene.remarks[0].message
+    assert near(scene, DULUTH)
+    assert heading_error_deg(scene, truth) < 1
+
+
+def test_heights_of_exactly_zero_are_not_known() -> None:
+    none = flown(1).with_positions(lambda _, gps: replace(gps, altitude_m=0.0)).placed(1)
+    assert codes(none) == {"gps-zero-height", "gps-no-heights"}
+    assert not none.georeference.heights_known
+    half = flown(1).with_positions(lambda i, gps: replace(gps, altitude_m=0.0) if i % 2 else gps).placed(1)
+    assert codes(half) == {"gps-zero-height"}
+    assert half.georeference.heights_known
+    assert half.georeference.vertical_error_m < 0.5
+    sea = flown(1).with_positions(lambda i, gps: replace(gps, altitude_m=gps.altitude_m - 245.0 if i else 0.0))
+    assert codes(sea.placed(1)) == set()

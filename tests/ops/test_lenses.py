@@ -116,10 +116,11 @@ def test_cropped_photographs_keep_a_principal_point_of_their_own(arc: SyntheticS
 
 
 @pytest.mark.slow
-def test_photographs_cropped_alike_keep_one_camera(arc: SyntheticSet) -> None:
-    result = mapped(with_cameras(arc, [1.0] * 9, [(250, 50, 1150, 850)] * 9))
+@pytest.mark.parametrize("crop", [(250, 50, 1150, 850), (0, 0, WIDTH // 2, HEIGHT)], ids=["border", "left half"])
+def test_photographs_cropped_alike_keep_one_camera(arc: SyntheticSet, crop: tuple[int, int, int, int]) -> None:
+    result = mapped(with_cameras(arc, [1.0] * 9, [crop] * 9))
     (camera,) = result.scene.cameras
-    np.testing.assert_allclose(camera.params[1:3], [K[0, 2] - 250, K[1, 2] - 50], atol=8)
+    np.testing.assert_allclose(camera.params[1:3], [K[0, 2] - crop[0], K[1, 2] - crop[1]], atol=8)
     assert [note.code for note in result.lens_notes] == ["cropped"]
     assert errors(result, arc)[0] < 0.03
 
