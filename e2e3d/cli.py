@@ -17,9 +17,9 @@ from e2e3d.errors import CancelledError, E2E3DError, SettingsError
 
 _EXIT_CODES = (
     "Exit codes: 0 done: a model was made, be it judged good or doubtful (the judgement and its reasons are printed, "
-    "and stand in manifest.json); 1 a bug in E2E3D; 2 a wrong setting or option; 3 the photographs, masks or intrinsics "
-    "cannot be used; 4 no model can be computed from them; 5 the machine lacks something (disk, permission, GPU, "
-    "cluster, store, service); 6 the service refused; 7 not signed in, or not allowed; 8 there is no such thing; "
+    "and stand in manifest.json); 1 a bug in E2E3D; 2 a wrong setting or option; 3 the photographs, masks or "
+    "intrinsics cannot be used; 4 no model can be computed from them; 5 the machine lacks something (disk, permission, "
+    "GPU, cluster, store, service); 6 the service refused; 7 not signed in, or not allowed; 8 there is no such thing; "
     "130 stopped by Ctrl-C: the same command resumes."
 )
 _MISTAKE = "This is a mistake in E2E3D. Please report it, with the lines above, where you got E2E3D from."
