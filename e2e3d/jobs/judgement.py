@@ -32,8 +32,9 @@ from e2e3d.ops.evaluation.match_signs import (
 )
 from e2e3d.ops.evaluation.weigh_signs import weigh
 from e2e3d.ops.georeferencing import spread_of
+from e2e3d.ops.match_blocks import matches_of
 from e2e3d.ops.render import Renderer
-from e2e3d.ops.scene_frame import camera_centres
+from e2e3d.ops.view_selection import camera_centres
 
 _VIEWS = 6
 _PAIRS = 400
@@ -89,7 +90,7 @@ def pair_agreements(results: Results) -> list[PairAgreement]:
     for ref in blocks:
         block = ref.load()
         found = [
-            (image_of[first], image_of[second], block.matches[block.offsets[p] : block.offsets[p + 1]])
+            (image_of[first], image_of[second], matches_of(block, p))
             for p, (first, second) in enumerate(block.pairs.tolist())
             if first in image_of and second in image_of and block.offsets[p + 1] > block.offsets[p]
         ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -186,7 +185,7 @@ def _matching(
     again: str,
 ) -> Pass[matching.MatchingInputs, matching.MatchingConfig, MatchBlock]:
     blocks = plan_match_blocks(chosen, len(photos))
-    units = [replace(_match_unit(block, photos, found), moving_only=bool(again)) for block in blocks]
+    units = [_match_unit(block, photos, found, moving_only=bool(again)) for block in blocks]
     return Pass(matching.STAGE, units, config.matching, f"matching{again}")
 
 
@@ -316,14 +315,14 @@ def _near_views(views: Sequence[Ref[View]]) -> list[list[int]]:
 
 
 def _match_unit(
-    block: NDArray[np.int32], photos: Sequence[Photo], found: Sequence[Ref[Features]]
+    block: NDArray[np.int32], photos: Sequence[Photo], found: Sequence[Ref[Features]], moving_only: bool
 ) -> matching.MatchingInputs:
     members = []
     for i in sorted({int(i) for i in block.ravel()}):
         photo = photos[i]
         assert photo.camera is not None  # every usable photograph has a guess
         members.append(matching.MatchingPhoto(i, found[i], photo.camera, photo.width_px, photo.height_px))
-    return matching.MatchingInputs(tuple((int(i), int(j)) for i, j in block), tuple(members))
+    return matching.MatchingInputs(tuple((int(i), int(j)) for i, j in block), tuple(members), moving_only)
 
 
 def _bytes(photo: Photo) -> Ref[bytes]:

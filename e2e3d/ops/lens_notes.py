@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from e2e3d.data.photo import Photo
-from e2e3d.data.scene import Camera, Remark, Scene
+from e2e3d.data.scene import Remark, Scene
+from e2e3d.ops.evaluation.camera_signs import principal_shift
 
 _LISTED = 6  # lenses
 _CROPPED = 0.05  # offset of the principal point over the longer side; lenses sit within 0.02 of the middle
@@ -36,7 +36,7 @@ def lens_notes(scene: Scene, photos: Sequence[Photo], told: bool, focal_held: bo
             "at what the files say. Photographs that look at the subject from the side would tell it."
         )
         notes.append(Remark("focal-held", message, tuple(image.name for image in scene.images)))
-    cropped = tuple(image.name for image in scene.images if _offset(scene.camera_of(image)) > _CROPPED)
+    cropped = tuple(image.name for image in scene.images if principal_shift(scene.camera_of(image)) > _CROPPED)
     if cropped:
         message = (
             "The optical axis is far from the middle of the picture: it looks cropped. The place of the axis was "
@@ -61,10 +61,3 @@ def _lens_note(number: int, count: int, focal_px: float, names: tuple[str, ...])
         "were zoomed, resized or taken through different lenses."
     )
     return Remark("lens", message, names)
-
-
-def _offset(camera: Camera) -> float:
-    """Distance of the principal point from the middle, over the longer side."""
-    first = 2 if camera.model in ("PINHOLE", "OPENCV") else 1
-    x, y = camera.params[first : first + 2]
-    return math.hypot(x - camera.width_px / 2, y - camera.height_px / 2) / max(camera.width_px, camera.height_px)

@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from e2e3d.data.features import MatchBlock
+from e2e3d.ops.match_blocks import matches_of
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def pair_motions(
     motions = []
     for block in blocks:
         for p, (first, second) in enumerate(block.pairs.tolist()):
-            matches = block.matches[block.offsets[p] : block.offsets[p + 1]].astype(np.int64)
+            matches = matches_of(block, p).astype(np.int64)
             if len(matches) == 0:
                 continue
             sample = matches[:: max(1, len(matches) // _MAX_SAMPLE)]

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from e2e3d.data.agreement import PhotoAgreement
 from e2e3d.data.features import MatchBlock
 from e2e3d.data.photo import Photo
+from e2e3d.ops.match_blocks import matches_of
 
 _FIT_SHARE = 0.006  # of the longer side: a match fits when a point lies so near to where the model shows it
 _SIMILAR_DEG = 20.0
@@ -152,7 +153,7 @@ def fitting_matches(
         for p, (first, second) in enumerate(block.pairs.tolist()):
             if first not in model.views or second not in model.views:
                 continue
-            matches = block.matches[block.offsets[p] : block.offsets[p + 1]].astype(np.int64)
+            matches = matches_of(block, p).astype(np.int64)
             there = _fits(model, first, second, matches, keypoints_px)
             back = _fits(model, second, first, matches[:, ::-1], keypoints_px)
             tested, fit = ~(np.isnan(there) & np.isnan(back)), (there == 1) | (back == 1)

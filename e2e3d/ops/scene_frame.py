@@ -16,6 +16,7 @@ from e2e3d.ops.earth_candidates import LocatedCameras
 from e2e3d.ops.earth_fit import EarthFit, fit_to_earth
 from e2e3d.ops.georeferencing import Similarity, local_from_gps, rms_distance
 from e2e3d.ops.upright import UpEstimate, estimate_up
+from e2e3d.ops.view_selection import camera_centres
 
 _STEEP = 0.9
 
@@ -38,12 +39,6 @@ def transform_scene(scene: Scene, similarity: Similarity) -> Scene:
         pose = np.concatenate([rotation, translation[:, None]], axis=1)
         images.append(replace(image, cam_from_world=pose))
     return replace(scene, images=tuple(images), points_world=similarity.apply(scene.points_world))
-
-
-def camera_centres(scene: Scene) -> NDArray[np.float64]:
-    """float64 [images, 3]."""
-    poses = np.array([image.cam_from_world for image in scene.images])
-    return np.asarray(-np.einsum("nji,nj->ni", poses[:, :, :3], poses[:, :, 3]))
 
 
 def place_scene(scene: Scene, photos: Sequence[Photo], scale: float | None, distance: KnownDistance | None) -> Scene:

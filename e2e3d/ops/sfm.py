@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from e2e3d.data.features import MatchBlock
 from e2e3d.data.photo import Photo
 from e2e3d.ops.calibration import plausible_lenses
+from e2e3d.ops.match_blocks import matches_of
 from e2e3d.ops.match_graph import turned_in_place
 from e2e3d.ops.two_view import colmap_camera
 
@@ -101,7 +102,7 @@ def _write_image(
 
 def _write_matches(database: pycolmap.Database, block: MatchBlock) -> None:
     for p, (first, second) in enumerate(block.pairs.tolist()):
-        matches = block.matches[block.offsets[p] : block.offsets[p + 1]]
+        matches = matches_of(block, p)
         if len(matches) == 0:
             continue
         essential, fundamental, homography = block.matrices[p]

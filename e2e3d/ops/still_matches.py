@@ -19,6 +19,7 @@ from e2e3d.data.agreement import StillParts, StillRegions
 from e2e3d.data.features import MatchBlock
 from e2e3d.data.ref import Ref
 from e2e3d.ops.keypoint_groups import connected_keypoints
+from e2e3d.ops.match_blocks import matches_of, still_of
 from e2e3d.ops.two_view import VerifiedPair
 
 _STILL_SHARE = 0.0015  # of the longer side: about the noise of a keypoint's place
@@ -118,12 +119,12 @@ def find_still(
     for block in blocks:
         for p, (first, second) in enumerate(block.pairs.tolist()):
             offset = starts[[first, second]]
-            matches = block.matches[block.offsets[p] : block.offsets[p + 1]].astype(np.int64)
+            matches = matches_of(block, p).astype(np.int64)
             still = np.zeros(len(matches), np.bool_)
             if sizes_px[first] == sizes_px[second]:
                 x1, x2 = keypoints_px[first][matches[:, 0], :2], keypoints_px[second][matches[:, 1], :2]
                 still = stands_still(x1, x2, max(sizes_px[first]))
-            contradicting = block.still[block.still_offsets[p] : block.still_offsets[p + 1]].astype(np.int64)
+            contradicting = still_of(block, p).astype(np.int64)
             edges += [matches[still] + offset, contradicting + offset]
             against[(contradicting + offset).ravel()] += 1
             along[(matches[~still] + offset).ravel()] += 1
@@ -155,7 +156,7 @@ def without_still(block: MatchBlock, still: Sequence[NDArray[np.bool_]], min_mat
     """The block without the matches of still keypoints; a pair that would keep fewer than `min_matches` keeps none."""
     kept = [np.zeros((0, 2), np.uint32)]
     for p, (first, second) in enumerate(block.pairs.tolist()):
-        matches = block.matches[block.offsets[p] : block.offsets[p + 1]]
+        matches = matches_of(block, p)
         moving = matches[~(still[first][matches[:, 0]] | still[second][matches[:, 1]])]
         kept.append(moving if len(moving) >= min_matches or len(moving) == len(matches) else moving[:0])
     offsets = np.cumsum([len(matches) for matches in kept]).astype(np.int64)
@@ -175,8 +176,8 @@ def describe_still(
     every, gone = np.zeros(len(still)), np.zeros(len(still))
     for block in blocks:
         for p, (first, second) in enumerate(block.pairs.tolist()):
-            verified = block.matches[block.offsets[p] : block.offsets[p + 1]]
-            against = block.still[block.still_offsets[p] : block.still_offsets[p + 1]]
+            verified = matches_of(block, p)
+            against = still_of(block, p)
             matches = np.concatenate([verified, against])
             every[[first, second]] += len(matches)
             gone[[first, second]] += (still[first][matches[:, 0]] | still[second][matches[:, 1]]).sum()

@@ -16,6 +16,7 @@ from scipy import ndimage
 from e2e3d.data.agreement import StillRegions
 from e2e3d.data.features import MatchBlock
 from e2e3d.data.ref import Ref
+from e2e3d.ops.match_blocks import matches_of
 from e2e3d.ops.match_graph import MatchGraph
 from e2e3d.ops.still_matches import MovingBlocks, find_still, stands_still
 
@@ -73,7 +74,7 @@ class _StillPairs:
     def add(self, block: MatchBlock) -> None:
         """Take in the pairs of one more block."""
         for p, (first, second) in enumerate(block.pairs.tolist()):
-            matches = block.matches[block.offsets[p] : block.offsets[p + 1]]
+            matches = matches_of(block, p)
             if len(matches) == 0:
                 continue
             self.matched += 1

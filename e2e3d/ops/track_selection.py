@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from e2e3d.data.features import MatchBlock
 from e2e3d.ops.keypoint_groups import connected_keypoints
+from e2e3d.ops.match_blocks import matches_of
 
 TRACKS_A_PHOTO = 1000
 _GRID = 8  # cells along either side of a photograph
@@ -87,7 +88,7 @@ def on_chosen_tracks(block: MatchBlock, chosen: Sequence[NDArray[np.bool_]]) -> 
     """The block with only the matches on chosen tracks; a pair that would keep too few keeps all of them."""
     kept = [np.zeros((0, 2), np.uint32)]
     for p, first in enumerate(block.pairs[:, 0].tolist()):
-        matches = block.matches[block.offsets[p] : block.offsets[p + 1]]
+        matches = matches_of(block, p)
         fewer = matches[chosen[first][matches[:, 0]]]
         kept.append(fewer if len(fewer) >= _ENOUGH_MATCHES else matches)
     offsets = np.cumsum([len(matches) for matches in kept]).astype(np.int64)

@@ -16,7 +16,7 @@ from e2e3d.jobs.results import Results
 from e2e3d.jobs.summary import summary
 from e2e3d.ops.evaluation.weigh_signs import weigh
 from e2e3d.ops.georeferencing import spread_of
-from e2e3d.ops.scene_frame import camera_centres
+from e2e3d.ops.view_selection import camera_centres
 from tests.synthetic import facts, sample_results
 
 

@@ -11,7 +11,8 @@ from e2e3d.ops.calibration import adjust_bundle
 from e2e3d.ops.colmap_log import silence_colmap
 from e2e3d.ops.colmap_model import reconstruction_to_scene, scene_to_reconstruction
 from e2e3d.ops.gps_adjustment import adjust_to_positions
-from e2e3d.ops.scene_frame import camera_centres, place_scene
+from e2e3d.ops.scene_frame import place_scene
+from e2e3d.ops.view_selection import camera_centres
 from tests.ops.flights import Flight, flight, grid, tilt_deg
 
 FOCAL, K1, K2 = 1000.0, -0.03, 0.015

@@ -17,7 +17,8 @@ from e2e3d.jobs.run import configure
 from e2e3d.jobs.source import read_source
 from e2e3d.ops.exif import read_tags
 from e2e3d.ops.photo import open_photo
-from e2e3d.ops.scene_frame import camera_centres, place_scene
+from e2e3d.ops.scene_frame import place_scene
+from e2e3d.ops.view_selection import camera_centres
 from e2e3d.storage.store import ArtifactStore
 
 pytestmark = pytest.mark.slow
