@@ -18,7 +18,8 @@ class Signs:
         points_a_photograph: sparse points seen by the photograph that sees fewest.
         triangulation_angle_deg: median over the sparse points of the widest angle between two of their rays.
         error_ratio: median reprojection error in pixels, of photographs shrunk to 1000 pixels where they are larger.
-        focal_ratio: largest factor between a focal length and the one that EXIF states, at least 1.
+        focal_ratio: largest factor between a focal length and the one that EXIF states, at least 1; without the
+            photographs of which the matches tell that EXIF is wrong.
         distortion: farthest move of a border pixel by a lens, as a share of half the diagonal.
         principal_shift: distance of a principal point from the middle, as a share of the longer side, in photographs
             that do not look cropped.

@@ -125,7 +125,8 @@ class Mapping:
 
     Attributes:
         component_sizes: registered photographs of every component found, largest first; the first one is `scene`.
-        lens_notes: ``lens`` for each of several lenses that were told apart, ``cropped``, ``focal-held``.
+        lens_notes: ``lens`` for each of several lenses that were told apart, ``cropped``, ``focal-held``,
+            ``focal-misstated``.
         agreement: of every photograph that was registered, those included that were taken out again.
         still: what was left out because it stands still in the image; None = nothing.
     """

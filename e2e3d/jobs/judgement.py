@@ -32,6 +32,7 @@ from e2e3d.ops.evaluation.match_signs import (
 )
 from e2e3d.ops.evaluation.weigh_signs import weigh
 from e2e3d.ops.georeferencing import spread_of
+from e2e3d.ops.lens_notes import exif_factor
 from e2e3d.ops.match_blocks import matches_of
 from e2e3d.ops.render import Renderer
 from e2e3d.ops.view_selection import camera_centres
@@ -65,7 +66,7 @@ def measure_signs(results: Results, textured: TexturedMesh) -> Signs:
         points_a_photograph=int(counts.min()),
         triangulation_angle_deg=cameras.triangulation_angle_deg(scene),
         error_ratio=cameras.error_ratio(scene),
-        focal_ratio=_focal_ratio(scene, usable),
+        focal_ratio=_focal_ratio(results.mapping, usable),
         distortion=max(cameras.lens_distortion(camera) for camera in set(used)),
         principal_shift=_principal_shift(results.mapping),
         agreeing_matches=_share([(pair.agreeing, pair.matches) for pair in pairs]),
@@ -171,25 +172,31 @@ def _disagreeing(mapping: Mapping, images: Sequence[int]) -> tuple[str, ...]:
     return tuple(image.name for image in mapping.scene.images if image.name in found)
 
 
-def _focal_ratio(scene: Scene, photos: list[Photo]) -> float | None:
-    """Largest factor between a focal length and the one that EXIF states."""
-    ratios = [1.0]
-    stated = 0
-    for image in scene.images:
-        guess = photos[image.photo_index].camera
-        if guess is not None and guess.focal_source == "exif":
-            ratio = cameras.focal_length_px(scene.camera_of(image)) / guess.focal_px
-            ratios.append(max(ratio, 1 / ratio))
-            stated += 1
-    return max(ratios) if stated else None
+def _focal_ratio(mapping: Mapping, photos: list[Photo]) -> float | None:
+    """Largest factor between a focal length and the one that EXIF states, but where EXIF is known to be wrong."""
+    known = _remarked(mapping, "focal-misstated")
+    stated = [
+        image
+        for image in mapping.scene.images
+        if (guess := photos[image.photo_index].camera) is not None and guess.focal_source == "exif"
+    ]
+    factors = [
+        exif_factor(mapping.scene, image, photos[image.photo_index]) for image in stated if image.name not in known
+    ]
+    return max(factors, default=1.0) if stated else None
 
 
 def _principal_shift(mapping: Mapping) -> float:
     """Largest shift of a principal point, but for pictures that are known to be cropped: theirs is no surprise."""
     scene = mapping.scene
-    cropped = {name for remark in mapping.remarks if remark.code == "cropped" for name in remark.photographs}
+    cropped = _remarked(mapping, "cropped")
     whole = {scene.camera_of(image) for image in scene.images if image.name not in cropped}
     return max((cameras.principal_shift(camera) for camera in whole), default=0.0)
+
+
+def _remarked(mapping: Mapping, code: str) -> frozenset[str]:
+    """Names of the photographs that a remark of mapping is about."""
+    return frozenset(name for remark in mapping.remarks if remark.code == code for name in remark.photographs)
 
 
 def _agreeing_held_back(pairs: Sequence[PairAgreement]) -> float | None:

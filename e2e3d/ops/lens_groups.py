@@ -39,6 +39,7 @@ _OBSERVATIONS_AN_IMAGE = 300
 _FOCAL_SIGMAS, _GUESSED_FOCAL_SIGMA = {"exif": 0.2}, 0.5  # relative
 _UNDETERMINED = 0.25  # of these, what the observations leave of it
 _FAR = 0.25  # of these, from what EXIF says
+_DETERMINED, _STAYS = 0.02, 0.05  # standard deviation of a focal length, and how far it may move, both relative
 _CENTRE_SIGMA = 0.25  # of the longer side
 _DISTORTION_SIGMAS = (0.2, 0.1)
 
@@ -121,6 +122,21 @@ def undetermined_cameras(scene: Scene, photos: Sequence[Photo]) -> frozenset[int
     loose = adjust(bundle, _COARSE).focal_sigmas > _UNDETERMINED * bundle.focal_sigmas
     ids = {number: image.camera_id for number, image in zip(given.tolist(), scene.images, strict=True)}
     return frozenset(ids[number] for number in np.flatnonzero(far & loose).tolist())
+
+
+def determined_cameras(scene: Scene, photos: Sequence[Photo]) -> frozenset[int]:
+    """Cameras whose focal length the observations tell to 2 %, whatever is said of it."""
+    if not 3 <= len(scene.images) <= MAX_IMAGES:
+        return frozenset()
+    given = _numbers([image.camera_id for image in scene.images])
+    known = bundle_of(sampled(scene), photos, Sharing.of_lenses(given))
+    unknown = replace(known, known_focals_px=known.focals_px, focal_sigmas=np.ones_like(known.focal_sigmas))
+    found = adjust(unknown, _COARSE)
+    stays = np.abs(np.log(found.bundle.focals_px / known.focals_px)) < _STAYS
+    told = stays & (found.focal_sigmas < _DETERMINED)
+    return frozenset(
+        image.camera_id for image, number in zip(scene.images, given.tolist(), strict=True) if told[number]
+    )
 
 
 def calibrate(scene: Scene, photos: Sequence[Photo]) -> tuple[tuple[Intrinsics, ...], Adjusted]:

@@ -6,7 +6,8 @@ import pytest
 from e2e3d.data.photo import CameraGuess, Photo
 from e2e3d.data.scene import Camera, Scene, SceneImage
 from e2e3d.ops.lens_bundle import adjust, residuals_px
-from e2e3d.ops.lens_groups import Sharing, bundle_of, doubtful, undetermined_cameras
+from e2e3d.ops.lens_groups import Sharing, bundle_of, determined_cameras, doubtful, undetermined_cameras
+from e2e3d.ops.lens_notes import lens_notes
 from tests.ops.synthetic_sfm import HEIGHT, WIDTH, K, arc_poses, project
 
 POINTS = np.random.default_rng(5).uniform([-1.6, -1.2, 0.0], [1.6, 1.2, 2.2], (250, 3))
@@ -82,6 +83,19 @@ def test_a_focal_length_is_undetermined_only_where_nothing_tells_it() -> None:
     assert undetermined_cameras(strip, photos_of(6, 980.0, "exif")) == frozenset()
     arc = scene_of(arc_poses(6), POINTS)
     assert undetermined_cameras(arc, photos_of(6, 600.0, "exif")) == frozenset()
+
+
+def test_a_focal_length_is_determined_only_where_the_observations_alone_tell_it() -> None:
+    assert determined_cameras(scene_of(arc_poses(8), POINTS), photos_of(8, 480.0, "exif")) == {1}
+    assert determined_cameras(scene_of(STRIP, GROUND), photos_of(6, K[0, 0], "exif")) == frozenset()
+
+
+def test_a_focal_length_that_exif_misstates_is_remarked_where_the_matches_tell_it() -> None:
+    arc, strip = scene_of(arc_poses(8), POINTS), scene_of(STRIP, GROUND)
+    (note,) = lens_notes(arc, photos_of(8, K[0, 0] / 2, "exif"), told=False, focal_held=False)
+    assert (note.code, len(note.photographs)) == ("focal-misstated", 8)
+    assert lens_notes(arc, photos_of(8, K[0, 0] * 1.1, "exif"), told=False, focal_held=False) == ()
+    assert lens_notes(strip, photos_of(6, K[0, 0] / 2, "exif"), told=False, focal_held=False) == ()
 
 
 def test_a_sound_scene_is_not_doubted() -> None:
