@@ -157,7 +157,7 @@ def _mapping(
 
 STAGE = Stage(
     name="mapping",
-    version=10,
+    version=11,
     config=MappingConfig,
     output=Mapping,
     run=run,
