@@ -24,6 +24,8 @@ from e2e3d.storage.database.repository import jobs, leases
 _PERIOD_S = 0.5
 _LINES = 2000
 
+log = logging.getLogger(__name__)
+
 
 class Journal:
     """Writes what one attempt of a job reports; :meth:`close` writes the rest.
@@ -74,7 +76,7 @@ class Journal:
     def log(self, level: str, message: str) -> None:
         """Take in a line of the log."""
         with self._lock:
-            self._lines.append((now(), level, message))
+            self._lines.append((now(), level, _storable(message)))
 
     def uses(self, keys: Sequence[str]) -> None:
         """Remember the artifacts before they are looked up, so that the collector leaves them; waits for the database.
@@ -82,7 +84,8 @@ class Journal:
         Raises:
             MachineError: ``database-away`` after a minute.
         """
-        self._database.retry(lambda session: leases.add_artifacts(session, self._fence.job_id, keys))
+        if not self._database.retry(lambda session: leases.add_artifacts(session, self._fence, keys)):
+            self._lost()
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Write what is left, if the database answers within `timeout_s`."""
@@ -104,18 +107,21 @@ class Journal:
             return
 
         def write(session: Session) -> bool:
+            if not leases.held(session, self._fence):
+                return False
             jobs.add_log(session, self._fence.job_id, lines)
             for stats in stages:
                 leases.write_stage(session, self._fence, stats, now())
-            if progress is None:
-                return leases.held(session, self._fence)
-            return leases.write_progress(session, self._fence, progress, now())
+            return progress is None or leases.write_progress(session, self._fence, progress, now())
 
         try:
             with self._database.session() as session:
                 held = write(session)
         except MachineError:
             self._put_back(progress, stages, lines)
+            return
+        except Exception:  # the notes are at fault: without them the next ones are written
+            log.exception("notes of a job could not be written")
             return
         if held:
             self._wake()
@@ -132,6 +138,11 @@ class Journal:
             self._progress = self._progress or progress
             self._stages = stages + self._stages
             self._lines.extendleft(reversed(lines))
+
+
+def _storable(message: str) -> str:
+    """Text without what no database takes: names of files that are no UTF-8, and NUL."""
+    return message.encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 def _summary(stats: StageStats) -> str:

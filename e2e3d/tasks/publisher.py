@@ -21,12 +21,15 @@ from e2e3d.storage.files import BLOCK_BYTES, Files
 
 log = logging.getLogger(__name__)
 
+_HASH_DIGITS = 16
+
 
 class Publisher:
     """Uploads result files behind the fence of a job's lease.
 
     A file whose bytes are published already is not sent again, so what was published while the job ran costs little at
-    its end.
+    its end. A file lies under a name with the start of its own hash: a driver that lost its lease without having
+    noticed overwrites nothing of its successor's. The collector removes what no result names any more.
 
     Args:
         files: the store.
@@ -102,7 +105,7 @@ class Publisher:
         sha256 = sha256_of(path)
         if not self.wants(name) or self._published.get(name) == sha256:
             return
-        key = f"results/{self._fence.job_id}/{name}"
+        key = f"results/{self._fence.job_id}/{sha256[:_HASH_DIGITS]}/{name}"
         written = self._files.write(key, _blocks(path))
         result = NewResult(name, media_type(name), written.bytes, written.sha256, key)
         if self._database.retry(lambda session: leases.record_result(session, self._fence, result, now())):

@@ -115,6 +115,9 @@ def deliver_until(
         except MachineError as error:
             log.warning("webhooks wait: %s", error.message)
             pause_s = away_s
+        except Exception:  # of one delivery; the others must still go out
+            log.exception("webhooks could not be delivered")
+            pause_s = away_s
         stop.wait(pause_s)
 
 

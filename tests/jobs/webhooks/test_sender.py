@@ -235,6 +235,36 @@ def test_the_loop_delivers_what_falls_due_until_it_is_stopped(
     assert len(receiver.messages) == 2
 
 
+def test_the_thread_goes_on_after_a_mistake(
+    database: Database,
+    user_id: str,
+    webhook: WebhookRecord,
+    receiver: Receiver,
+    sender: WebhookSender,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mistakes = [ValueError("of one delivery")]
+    attempt = sender.attempt
+
+    def attempted(*args: object) -> Outcome:
+        if mistakes:
+            raise mistakes.pop()
+        return attempt(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(WebhookSender, "attempt", lambda _, *args: attempted(*args))
+    stop = threading.Event()
+    thread = threading.Thread(target=deliver_until, args=(stop, database, sender, 0.05, 0.05))
+    thread.start()
+    try:
+        happen(database, user_id)
+        wait_for(lambda: not mistakes)
+        happen(database, user_id, event_id=8)
+        wait_for(lambda: "delivered" in {entry.state for entry in logged(database, user_id)}, timeout_s=30)
+    finally:
+        stop.set()
+        thread.join()
+
+
 def test_a_new_secret_signs_beside_the_old_one_for_a_while(
     database: Database, user_id: str, webhook: WebhookRecord, receiver: Receiver, sender: WebhookSender
 ) -> None:

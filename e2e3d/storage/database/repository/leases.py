@@ -98,8 +98,9 @@ def renew(session: Session, fence: Fence, now: datetime.datetime, lease_s: float
 
 
 def held(session: Session, fence: Fence) -> bool:
-    """Whether the claim still holds."""
-    return session.scalar(select(JobRow.id).where(JobRow.id == fence.job_id, *_holds(fence))) is not None
+    """Whether the claim still holds, and does until this transaction ends."""
+    row = select(JobRow.id).where(JobRow.id == fence.job_id, *_holds(fence)).with_for_update()
+    return session.scalar(row) is not None
 
 
 def write_progress(session: Session, fence: Fence, progress: ProgressUpdate, now: datetime.datetime) -> bool:
@@ -142,12 +143,15 @@ def write_stage(session: Session, fence: Fence, stats: StageStats, now: datetime
     )
 
 
-def add_artifacts(session: Session, job_id: str, keys: Sequence[str]) -> None:
-    """Remember which artifacts a job uses."""
+def add_artifacts(session: Session, fence: Fence, keys: Sequence[str]) -> bool:
+    """Remember which artifacts a job uses; False when the lease is lost."""
+    if not held(session, fence):
+        return False
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     for first in range(0, len(keys), _ARTIFACTS_A_STATEMENT):
-        values = [{"job_id": job_id, "key": key} for key in keys[first : first + _ARTIFACTS_A_STATEMENT]]
+        values = [{"job_id": fence.job_id, "key": key} for key in keys[first : first + _ARTIFACTS_A_STATEMENT]]
         session.execute(dialect.insert(JobArtifactRow).values(values).on_conflict_do_nothing())
+    return True
 
 
 def record_result(session: Session, fence: Fence, result: NewResult, now: datetime.datetime) -> bool:

@@ -316,8 +316,8 @@ def test_stages_artifacts_and_times_of_a_job(database: Database) -> None:
     with database.session() as session:
         for stats in (fresh, reused, fresh):
             leases.write_stage(session, fence, stats, now())
-        leases.add_artifacts(session, fence.job_id, [f"depth/{number}" for number in range(1200)])
-        leases.add_artifacts(session, fence.job_id, ["depth/1", "depth/x"])
+        leases.add_artifacts(session, fence, [f"depth/{number}" for number in range(1200)])
+        leases.add_artifacts(session, fence, ["depth/1", "depth/x"])
         jobs.add_log(session, fence.job_id, [(now(), "info", f"line {number}") for number in range(5)])
         forecasts.add(session, "medium", 4, 12.0, [fresh, reused], now())
     with database.reading() as session:
