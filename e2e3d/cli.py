@@ -34,6 +34,10 @@ app = typer.Typer(
 )
 
 
+admin = typer.Typer(help="What an operator does on the machine of the service.", no_args_is_help=True)
+app.add_typer(admin, name="admin")
+
+
 class Device(enum.StrEnum):
     """Where units that can use a GPU run."""
 
@@ -170,6 +174,25 @@ def serve(
     from e2e3d.supervise import supervised
 
     sys.exit(supervised(lambda: reporting(work), patience_s=15.0))
+
+
+@admin.command(epilog=_EXIT_CODES)
+def verify(
+    deep: Annotated[bool, typer.Option("--deep", help="Also read every file, and compare its SHA-256.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+) -> None:
+    """List photographs and results that the database names and the store has lost; exit code 5 if there are any.
+
+    It may run beside the service, with the same settings, and changes nothing in the store. The next upload of the same
+    photographs writes them again.
+    """
+
+    def work() -> int:
+        from e2e3d.serve.maintenance import verify_store
+
+        return verify_store(deep, as_json)
+
+    sys.exit(reporting(work))
 
 
 def _run(

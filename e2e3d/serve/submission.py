@@ -11,6 +11,7 @@ from typing import Any
 
 from e2e3d.data.service.jobs import JobRecord, NewJob
 from e2e3d.errors import InputError
+from e2e3d.jobs.intake.lost import lost_photographs, photographs_gone
 from e2e3d.jobs.source import parse_intrinsics
 from e2e3d.jobs.webhooks.addresses import AddressGuard, parse_networks
 from e2e3d.serve.auth.caller import Caller
@@ -105,13 +106,14 @@ def submit(
         forecast=expected,
     )
     at = now()
+    gone = lost_photographs(services.database, services.files, photographs.files, at)
     with services.database.session() as session:
         if key is not None:
             made = idempotency.begin(session, caller.id, key, _fingerprint(request, retry_of), at)
             known = None if made is None else jobs.by_id(session, made)
             if known is not None:
                 return known, True
-        _hold(session, photographs, at)
+        _hold(session, photographs, gone, at)
         job = jobs.create(session, new, photographs.files, at)
         if key is not None:
             idempotency.complete(session, caller.id, key, job.id)
@@ -120,16 +122,16 @@ def submit(
     return job, False
 
 
-def _hold(session: Session, photographs: Photographs, at: datetime.datetime) -> None:
-    """Keep the photographs' bytes from the collector until the job is there, which keeps them from then on."""
-    wanted = {sha256 for _, sha256 in photographs.files}
-    gone = wanted - blobs.touch(session, wanted, at)
+def _hold(session: Session, photographs: Photographs, gone: Sequence[str], at: datetime.datetime) -> None:
+    """Keep the photographs' bytes from the collector until the job is there, which keeps them from then on.
+
+    Raises:
+        InputError: ``photographs-gone`` when `gone`, or what the collector took meanwhile, is not empty.
+    """
+    known = blobs.touch(session, {sha256 for _, sha256 in photographs.files}, at)
+    gone = gone or [name for name, sha256 in photographs.files if sha256 not in known]
     if gone:
-        raise InputError(
-            "photographs-gone",
-            f"{len(gone)} of {len(wanted)} photographs have been removed.",
-            "Send the photographs again, and submit a job on their image set.",
-        )
+        raise photographs_gone(gone, len(photographs.files))
 
 
 def recorded_options(options: JobOptions) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -91,6 +91,10 @@ class Files(Protocol):
 
     def size(self, name: str) -> int | None:
         """Length in bytes, None when there is no such file."""
+        ...
+
+    def sizes(self, names: Collection[str]) -> dict[str, int]:
+        """Length in bytes of those of the files that there are; many are asked for side by side."""
         ...
 
     def write(self, name: str, chunks: Iterable[bytes]) -> Written:

@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,6 +33,10 @@ class LocalFiles:
             return self._path(name).stat().st_size
         except FileNotFoundError:
             return None
+
+    def sizes(self, names: Collection[str]) -> dict[str, int]:
+        """See :class:`~e2e3d.storage.files.Files`."""
+        return {name: size for name in names if (size := self.size(name)) is not None}
 
     def write(self, name: str, chunks: Iterable[bytes]) -> Written:
         """See :class:`~e2e3d.storage.files.Files`."""

@@ -27,6 +27,7 @@ from e2e3d.errors import CancelledError, E2E3DError, MachineError
 from e2e3d.jobs.cancel import CancelToken, cancel_on_signals
 from e2e3d.jobs.forecast import TYPICAL_MEGAPIXELS, stage_seconds
 from e2e3d.jobs.history import History
+from e2e3d.jobs.intake.lost import lost_photographs, photographs_gone
 from e2e3d.jobs.manifest import read_manifest
 from e2e3d.jobs.options import Options
 from e2e3d.jobs.progress import ProgressModel
@@ -124,7 +125,10 @@ class Attempt:
         return Happening.COMPLETED, None
 
     def _reconstruct_patiently(self, job: JobRecord, journal: Journal) -> None:
-        """Go on after failures that pass by themselves: everything finished is in the store."""
+        """Go on after failures that pass by themselves: everything finished is in the store.
+
+        Photographs that are lost do not come back by themselves: every try begins with a look at them.
+        """
         for pause_s in (*_PAUSES_S, None):
             try:
                 self._reconstruct(job, journal)
@@ -138,9 +142,18 @@ class Attempt:
                 self._cancel.check()
                 time.sleep(0.2)
 
+    def _require_photographs(self, job: JobRecord) -> tuple[tuple[str, str], ...]:
+        """Name and SHA-256 of the job's photographs; raises InputError ``photographs-gone`` when bytes are lost."""
+        photographs = self._database.retry(lambda session: jobs.photographs(session, job.id))
+        files = open_files(self._settings.store_url, self._settings.s3_options)
+        gone = lost_photographs(self._database, files, photographs, now())
+        if gone:
+            raise photographs_gone(gone, len(photographs))
+        return photographs
+
     def _reconstruct(self, job: JobRecord, journal: Journal) -> None:
         settings = self._settings
-        photographs = self._database.retry(lambda session: jobs.photographs(session, job.id))
+        photographs = self._require_photographs(job)
         config = configure(job.quality, job.settings)
         request = RunRequest(StoredFiles(photographs), job.quality, job.settings, self._options(job))
         s3 = settings.s3_options

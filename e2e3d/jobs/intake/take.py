@@ -38,7 +38,7 @@ class Intake:
         self.clock = clock
 
     def take(self, target: Target, name: str, sha256: str, read: Callable[[], bytes]) -> Arrival:
-        """Take one file; `read` gives its bytes and is only called when they are not known.
+        """Take one file; `read` gives its bytes and is only called when they are not known, or lost from the store.
 
         Raises:
             InputError: ``quota-bytes``, or ``image-set-gone`` when the set was deleted in the meantime.
@@ -55,7 +55,8 @@ class Intake:
             owned = photos.owned(session, target.user_id, [sha256]).get(sha256)
             others = photos.thumbprints(session, target.image_set_id)
         if twin is not None:
-            return _arrived_again(name, safe, twin)
+            restored = twin.state != "rejected" and self._restore(twin.facts, read)
+            return _arrived_again(name, safe, twin, restored)
         facts = owned
         if facts is None or not self._store_has(facts):
             data = read()
@@ -67,7 +68,7 @@ class Intake:
         return self._add(target, name, safe, beside(facts, others))
 
     def take_known(self, target: Target, name: str, sha256: str) -> Arrival | None:
-        """Take a photograph that the user has in another set, without its bytes; None when there is none.
+        """Take a photograph that the user has, without its bytes; None when there is none, or its bytes are lost.
 
         Raises:
             InputError: as :meth:`take`.
@@ -89,19 +90,23 @@ class Intake:
     def _store(self, target: Target, facts: PhotoFacts, data: bytes) -> None:
         with self.database.session() as session:
             usage.require(session, target.user_id, facts.bytes)
-        self._pin(facts)
-        place = blob_name(facts.sha256)
-        if self.files.size(place) != facts.bytes:
-            blocks = (data[start : start + BLOCK_BYTES] for start in range(0, len(data), BLOCK_BYTES))
-            self.files.write(place, blocks)
+        self._restore(facts, lambda: data)
+
+    def _restore(self, facts: PhotoFacts, read: Callable[[], bytes]) -> bool:
+        """Write bytes that the store does not have; returns whether there was need to."""
+        if self._store_has(facts):
+            return False
+        data = read()
+        blocks = (data[start : start + BLOCK_BYTES] for start in range(0, len(data), BLOCK_BYTES))
+        self.files.write(blob_name(facts.sha256), blocks)
+        with self.database.session() as session:
+            blobs.mark_whole(session, [facts.sha256])
+        return True
 
     def _store_has(self, facts: PhotoFacts) -> bool:
-        self._pin(facts)
-        return self.files.size(blob_name(facts.sha256)) == facts.bytes
-
-    def _pin(self, facts: PhotoFacts) -> None:
         with self.database.session() as session:
-            blobs.pin(session, facts.sha256, facts.bytes, self.clock())
+            whole = blobs.pin(session, facts.sha256, facts.bytes, self.clock())
+        return whole and self.files.size(blob_name(facts.sha256)) == facts.bytes
 
 
 def rejected(name: str, error: InputError) -> Arrival:
@@ -109,9 +114,12 @@ def rejected(name: str, error: InputError) -> Arrival:
     return Arrival(name, "rejected", None, (Finding(error.code, str(error), True),))
 
 
-def _arrived_again(name: str, safe: str, twin: PhotoRecord) -> Arrival:
+def _arrived_again(name: str, safe: str, twin: PhotoRecord, restored: bool) -> Arrival:
     if twin.state == "rejected":
         return Arrival(name, "rejected", twin, twin.facts.findings)
+    if restored:
+        lost = Finding("restored", f"The bytes of {twin.name} had been lost, and are stored again.", False)
+        return Arrival(name, "known", twin, (*twin.facts.findings, lost))
     if twin.name == safe:
         return Arrival(name, "known", twin, twin.facts.findings)
     same = Finding("duplicate", f"The same file as {twin.name}; one copy is enough.", False)

@@ -41,7 +41,7 @@ _FILE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file", **_BYTES},
     206: {"description": "The bytes of the Range header", **_BYTES},
     304: {"description": "You have it already (If-None-Match)"},
-    **problem_responses(401, 416),
+    **problem_responses(401, 410, 416),
 }
 _HEAD: dict[int | str, dict[str, Any]] = {
     200: {"description": "The headers of the file"},
@@ -53,7 +53,7 @@ _ARCHIVE: dict[int | str, dict[str, Any]] = {
         "description": "The archive",
         "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
     },
-    **problem_responses(401),
+    **problem_responses(401, 410),
 }
 
 
@@ -105,6 +105,9 @@ def download_archive(job_id: ResourceId, caller: Reader, services: ServicesOf) -
     with services.database.reading() as session:
         job = _own_job(session, caller, job_id)
         found = results.listed(session, job_id, _MAX_ARCHIVED)
+    there = services.files.sizes([each.key for each in found])
+    if len(there) < len(found):
+        raise _gone(next(each.path for each in found if each.key not in there))
     stream = ZipStream(sized=True)
     for each in found:
         stream.add(_content(services.files, each), each.path, size=each.bytes)
@@ -188,9 +191,13 @@ def _file(request: Request, files: Files, result: ResultRecord) -> Response:
     try:
         body = files.read(result.key, start, end)
     except FileNotFoundError as error:
-        raise ProblemError(410, "result-gone", "The file is no longer in the store.", "Run the job again.") from error
+        raise _gone(result.path) from error
     status = 200 if span is None else 206
     return StreamingResponse(body, status, headers, result.media_type)
+
+
+def _gone(path: str) -> ProblemError:
+    return ProblemError(410, "result-gone", f"The service has lost {path}.", "Rerun the job to have it made again.")
 
 
 def _content(files: Files, result: ResultRecord) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from e2e3d.errors import InputError
 from e2e3d.jobs.presets import PRESETS
 from e2e3d.storage.database.models import BlobRow, ImageSetRow, PhotoRow, now
 from e2e3d.storage.database.repository import leases
+from e2e3d.storage.files import blob_name
 from tests.serve.api import Api, open_api
 from tests.storage.database.repository.test_jobs import KEEP
 
@@ -75,6 +76,7 @@ def image_set_of(api: Api, user: str) -> str:
             values = {"name": name, "sha256": name[0] * 64, "bytes": 9, "width_px": 4000, "height_px": 3000}
             session.add(PhotoRow(image_set_id=image_set.id, state=state, position=position, **values))
             session.merge(BlobRow(sha256=values["sha256"], bytes=9))
+            api.services.files.write(blob_name(name[0] * 64), [b"123456789"])
         return image_set.id
 
 

@@ -12,10 +12,17 @@ from e2e3d.storage.database.models.base import Base, BigId, Uuid, new_id, now
 
 
 class UserRow(Base):
-    """A person or program with an account; `email` is kept in lower case."""
+    """A person or program with an account; `email` is kept in lower case.
+
+    A deleted user is removed with everything it owns at `purge_at`, and can be restored until then.
+    """
 
     __tablename__ = "users"
-    __table_args__ = (CheckConstraint("role in ('admin', 'user')", "role"), Index(None, "created_at", "id"))
+    __table_args__ = (
+        CheckConstraint("role in ('admin', 'user')", "role"),
+        Index(None, "created_at", "id"),
+        Index(None, "purge_at"),
+    )
 
     id: Mapped[str] = mapped_column(Uuid, primary_key=True, default=new_id)
     email: Mapped[str] = mapped_column(String(320), unique=True)
@@ -28,6 +35,8 @@ class UserRow(Base):
     quota_jobs: Mapped[int]
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime.datetime] = mapped_column(default=now)
+    deleted_at: Mapped[datetime.datetime | None]
+    purge_at: Mapped[datetime.datetime | None]
 
 
 class RefreshTokenRow(Base):

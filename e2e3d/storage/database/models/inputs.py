@@ -56,7 +56,10 @@ class PhotoRow(Base):
 
 
 class BlobRow(Base):
-    """Bytes of a photograph in the store, kept once however many photographs have them."""
+    """Bytes of a photograph in the store, kept once however many photographs have them.
+
+    `lost_at` is when they were found missing or changed in the store; None once they have been written again.
+    """
 
     __tablename__ = "blobs"
     __table_args__ = (Index(None, "last_used_at"),)
@@ -65,6 +68,7 @@ class BlobRow(Base):
     bytes: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime.datetime] = mapped_column(default=now)
     last_used_at: Mapped[datetime.datetime] = mapped_column(default=now)
+    lost_at: Mapped[datetime.datetime | None]
 
 
 class UploadRow(Base):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,11 +18,30 @@ from sqlalchemy.orm import Session
 from e2e3d.storage.database.models import BlobRow, JobArtifactRow, JobInputRow, JobRow, PhotoRow
 
 
-def pin(session: Session, sha256: str, count: int, now: datetime.datetime) -> None:
-    """Say that these bytes are about to be used. Look whether the store has them only after the commit."""
+def pin(session: Session, sha256: str, count: int, now: datetime.datetime) -> bool:
+    """Say that these bytes are about to be used; False when they are known to be lost.
+
+    Look whether the store has them only after the commit.
+    """
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     new = dialect.insert(BlobRow).values(sha256=sha256, bytes=count, created_at=now, last_used_at=now)
-    session.execute(new.on_conflict_do_update(index_elements=["sha256"], set_={"last_used_at": now}))
+    pinned = new.on_conflict_do_update(index_elements=["sha256"], set_={"last_used_at": now})
+    return session.scalars(pinned.returning(BlobRow.lost_at)).one() is None
+
+
+def mark_lost(session: Session, hashes: Collection[str], seen_at: datetime.datetime) -> None:
+    """Note that the store had these bytes no more, or others in their place, at `seen_at`.
+
+    Bytes that were used since are passed over: whoever uses them looks into the store, and may have written them again.
+    """
+    unused = (BlobRow.sha256.in_(hashes), BlobRow.last_used_at < seen_at)
+    session.execute(update(BlobRow).where(*unused).values(lost_at=seen_at))
+
+
+def mark_whole(session: Session, hashes: Collection[str]) -> None:
+    """Note that the store has these bytes (again)."""
+    lost = (BlobRow.sha256.in_(hashes), BlobRow.lost_at.is_not(None))
+    session.execute(update(BlobRow).where(*lost).values(lost_at=None))
 
 
 def adopt(session: Session, sha256: str, count: int, at: datetime.datetime) -> None:
@@ -36,14 +56,23 @@ def known(session: Session, hashes: Collection[str]) -> set[str]:
     return set(session.scalars(select(BlobRow.sha256).where(BlobRow.sha256.in_(hashes))))
 
 
-def touch(session: Session, hashes: Collection[str], now: datetime.datetime) -> set[str]:
-    """Say that stored bytes are used; returns those that are still there. For a new job's photographs."""
-    found: set[str] = set()
+@dataclass(frozen=True)
+class KnownBlob:
+    """Bytes as the database knows them: their length, and whether they are known to be lost."""
+
+    bytes: int
+    lost: bool
+
+
+def touch(session: Session, hashes: Collection[str], now: datetime.datetime) -> dict[str, KnownBlob]:
+    """Say that stored bytes are used; returns what the database knows, by hash. For a job's photographs."""
+    found: dict[str, KnownBlob] = {}
     ordered = sorted(set(hashes))  # in one order, so that transactions cannot wait for each other in a ring
     for start in range(0, len(ordered), 500):
         these = BlobRow.sha256.in_(ordered[start : start + 500])
-        locked = select(BlobRow.sha256).where(these).order_by(BlobRow.sha256).with_for_update()
-        found.update(session.scalars(locked))
+        columns = (BlobRow.sha256, BlobRow.bytes, BlobRow.lost_at)
+        locked = select(*columns).where(these).order_by(BlobRow.sha256).with_for_update()
+        found.update({row.sha256: KnownBlob(row.bytes, row.lost_at is not None) for row in session.execute(locked)})
         session.execute(update(BlobRow).where(these).values(last_used_at=now))
     return found
 

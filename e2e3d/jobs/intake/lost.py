@@ -1,0 +1,40 @@
+"""Photographs whose bytes the store has lost: found before a job is queued, and when one meets them."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+from e2e3d.errors import InputError
+from e2e3d.storage.database import Database
+from e2e3d.storage.database.repository import blobs
+from e2e3d.storage.files import Files, blob_name
+
+_NAMED = 10
+
+
+def lost_photographs(
+    database: Database, files: Files, photographs: Sequence[tuple[str, str]], now: datetime.datetime
+) -> tuple[str, ...]:
+    """Names of those of `photographs` (name and SHA-256) whose bytes are not in the store as they were sent.
+
+    They are protected from the collector from now on, so what is there stays there.
+
+    Raises:
+        MachineError: of the store or the database.
+    """
+    with database.session() as session:
+        known = blobs.touch(session, {sha256 for _, sha256 in photographs}, now)
+    sizes = files.sizes([blob_name(sha256) for sha256 in known])
+    whole = {sha256 for sha256, blob in known.items() if not blob.lost and sizes.get(blob_name(sha256)) == blob.bytes}
+    return tuple(name for name, sha256 in photographs if sha256 not in whole)
+
+
+def photographs_gone(names: Sequence[str], total: int) -> InputError:
+    """What is wrong with a job on photographs that are lost."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return InputError(
+        "photographs-gone",
+        f"The service no longer has {len(names)} of {total} photographs: {', '.join(names[:_NAMED])}{more}.",
+        "Upload these photographs again to their image set, then submit or retry the job.",
+    )
