@@ -6,7 +6,7 @@ import base64
 import binascii
 import datetime
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -69,7 +69,7 @@ def list_results(
     return Page(items=[Result.of(each) for each in found[:limit]], next_cursor=after)
 
 
-@router.post("/jobs/{job_id}/result-links", summary="Get signed addresses", responses=problem_responses(401))
+@router.post("/jobs/{job_id}/result-links", summary="Get signed addresses", responses=problem_responses(401, 410))
 def link_results(job_id: ResourceId, body: LinksIn, caller: Reader, services: ServicesOf) -> Links:
     """Addresses that download results without a token until they expire: for browsers, viewers and colleagues."""
     with services.database.reading() as session:
@@ -78,6 +78,7 @@ def link_results(job_id: ResourceId, body: LinksIn, caller: Reader, services: Se
     lacking = [path for path in body.paths if path not in found]
     if lacking:
         raise ProblemError(404, "result-missing", f"The job has no result {lacking[0]}.", "List its results.")
+    _require_stored(services.files, tuple(found.values()))
     expires_at = now() + datetime.timedelta(seconds=body.expires_in_s)
     items = [Link(path=path, url=_link(services, found[path], body.expires_in_s)) for path in body.paths]
     return Links(items=items, expires_at=expires_at)
@@ -105,9 +106,7 @@ def download_archive(job_id: ResourceId, caller: Reader, services: ServicesOf) -
     with services.database.reading() as session:
         job = _own_job(session, caller, job_id)
         found = results.listed(session, job_id, _MAX_ARCHIVED)
-    there = services.files.sizes([each.key for each in found])
-    if len(there) < len(found):
-        raise _gone(next(each.path for each in found if each.key not in there))
+    _require_stored(services.files, found)
     stream = ZipStream(sized=True)
     for each in found:
         stream.add(_content(services.files, each), each.path, size=each.bytes)
@@ -194,6 +193,13 @@ def _file(request: Request, files: Files, result: ResultRecord) -> Response:
         raise _gone(result.path) from error
     status = 200 if span is None else 206
     return StreamingResponse(body, status, headers, result.media_type)
+
+
+def _require_stored(files: Files, found: Sequence[ResultRecord]) -> None:
+    there = files.sizes([each.key for each in found])
+    for each in found:
+        if each.key not in there:
+            raise _gone(each.path)
 
 
 def _gone(path: str) -> ProblemError:

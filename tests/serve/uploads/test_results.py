@@ -210,3 +210,7 @@ def test_bytes_that_are_gone_are_an_error(desk: Desk) -> None:
     desk.api.services.files.delete(f"results/{job_id}/model.glb")
     answer = desk.call("GET", f"/v1/jobs/{job_id}/results/model.glb")
     assert (answer.status_code, answer.json()["code"]) == (410, "result-gone")
+    whole = desk.call("GET", f"/v1/jobs/{job_id}/archive")  # before its first byte, not in the middle
+    assert (whole.status_code, whole.json()["code"]) == (410, "result-gone")
+    link = desk.call("POST", f"/v1/jobs/{job_id}/result-links", json={"paths": ["model.glb"]})
+    assert (link.status_code, link.json()["code"]) == (410, "result-gone")
