@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 
-from e2e3d.data.service.photos import UploadRecord
-from e2e3d.jobs.intake.parts import upload_folder, whole_name
+from e2e3d.jobs.intake.parts import remove_parts
+from e2e3d.jobs.removal import purge_users
 from e2e3d.storage.database import Database
 from e2e3d.storage.database.repository import blobs, retention, uploads
 from e2e3d.storage.files import FileInfo, Files, blob_name
@@ -40,6 +40,7 @@ class RetentionPolicy:
 class Collected:
     """What one round of the collector removed."""
 
+    users: int = 0
     uploads: int = 0
     results_of_jobs: int = 0
     blobs: int = 0
@@ -57,7 +58,7 @@ def collect(database: Database, files: Files, policy: RetentionPolicy, now: date
     Raises:
         MachineError: when the store or the database fails; the next round goes on.
     """
-    done = Collected(uploads=_collect_uploads(database, files, now))
+    done = Collected(users=purge_users(database, files, now), uploads=_collect_uploads(database, files, now))
     jobs, freed = _collect_results(database, files, now)
     done = replace(done, results_of_jobs=jobs, freed_bytes=freed)
     done = _collect_store(database, files, policy, now, done)
@@ -75,18 +76,12 @@ def _collect_uploads(database: Database, files: Files, now: datetime.datetime) -
         with database.reading() as session:
             old = uploads.expired(session, now, _BATCH)
         for upload in old:
-            _end_upload(files, upload)
+            remove_parts(files, upload)
             with database.session() as session:
                 uploads.delete(session, upload.id)
         count += len(old)
         if len(old) < _BATCH:
             return count
-
-
-def _end_upload(files: Files, upload: UploadRecord) -> None:
-    if upload.s3_upload_id is not None and files.presigner is not None:
-        files.presigner.abort(whole_name(upload.id), upload.s3_upload_id)
-    files.delete_folder(upload_folder(upload.id))
 
 
 def _collect_results(database: Database, files: Files, now: datetime.datetime) -> tuple[int, int]:

@@ -87,7 +87,7 @@ def _families(found: figures.Figures) -> Iterator[Metric]:
     for name, text, value in (
         ("e2e3d_queue_depth", "Jobs that wait.", found.jobs.get("queued", 0)),
         ("e2e3d_queue_oldest_seconds", "How long the oldest job has waited.", found.oldest_wait_s),
-        ("e2e3d_users", "Accounts that are not disabled.", found.users),
+        ("e2e3d_users", "Accounts that are neither disabled nor deleted.", found.users),
         ("e2e3d_photograph_bytes", "Stored bytes of photographs.", found.blob_bytes),
         ("e2e3d_result_bytes", "Stored bytes of results.", found.result_bytes),
         ("e2e3d_webhooks_pending", "Webhook deliveries that wait.", found.pending_deliveries),

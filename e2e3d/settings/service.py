@@ -37,6 +37,7 @@ class ServiceSettings(Settings):
         quota_photos, quota_bytes, quota_jobs: of new users: photographs a job, stored bytes, unfinished jobs at once.
         access_token_s, refresh_token_s: how long tokens are good for.
         retention_days_results, retention_days_uploads: days until finished jobs' results, and what no job uses, go.
+        retention_days_users: days until deleted users go with all they own; until then they can be restored.
         allowed_s3_prefixes: ``s3://bucket/prefix`` of which users may import photographs.
         webhook_allowed_networks: private networks that webhooks may reach, such as ``10.1.0.0/16``.
         max_upload_bytes: largest single upload.
@@ -62,6 +63,7 @@ class ServiceSettings(Settings):
     refresh_token_s: int = Field(default=30 * _DAY_S, ge=1)
     retention_days_results: float = Field(default=30, gt=0)
     retention_days_uploads: float = Field(default=7, gt=0)
+    retention_days_users: float = Field(default=30, ge=0, le=36500)
     allowed_s3_prefixes: _NAMES = ()
     webhook_allowed_networks: _NAMES = ()
     max_upload_bytes: int = Field(default=10 * _GB, ge=1)

@@ -22,7 +22,11 @@ class Quotas:
 
 @dataclass(frozen=True)
 class User:
-    """An account, without its password."""
+    """An account, without its password.
+
+    Attributes:
+        deleted_at: when it was deleted; it can be restored until `purge_at`, when it goes with all that it owns.
+    """
 
     id: str
     email: str
@@ -32,6 +36,13 @@ class User:
     quotas: Quotas
     stored_bytes: int
     created_at: datetime.datetime
+    deleted_at: datetime.datetime | None = None
+    purge_at: datetime.datetime | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether the user may sign in."""
+        return not self.disabled and self.deleted_at is None
 
     @property
     def scopes(self) -> frozenset[str]:

@@ -26,6 +26,13 @@ def whole_name(upload_id: str) -> str:
     return f"{upload_folder(upload_id)}/whole"
 
 
+def remove_parts(files: Files, upload: UploadRecord) -> None:
+    """Throw away what has arrived of an upload."""
+    if upload.s3_upload_id is not None and files.presigner is not None:
+        files.presigner.abort(whole_name(upload.id), upload.s3_upload_id)
+    files.delete_folder(upload_folder(upload.id))
+
+
 class PartWriter:
     """Gathers what arrives of an upload into pieces; memory is bounded by one piece.
 

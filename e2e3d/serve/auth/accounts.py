@@ -33,7 +33,7 @@ def log_in(services: Services, email: str, password: str, actor: Actor) -> Token
     with services.database.reading() as session:
         found = accounts.login_data(session, email)
     matches = services.passwords.matches(found[1] if found else None, password)
-    if found is None or not matches or found[0].disabled:
+    if found is None or not matches or not found[0].active:
         with services.database.session() as session:
             audit.record(session, actor, "login.failed", "user", found[0].id if found else None)
         raise unauthorised("wrong-credentials", "The email address or the password is wrong.", "Try again.")

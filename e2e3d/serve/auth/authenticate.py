@@ -56,7 +56,7 @@ def caller_of(
     """The user of an access token or an API key, read through `connection`.
 
     Raises:
-        ProblemError: ``token-invalid`` (401), also for a disabled user and a login that has ended.
+        ProblemError: ``token-invalid`` (401), also for a disabled or deleted user and a login that has ended.
     """
     if isinstance(token, KeyHash):
         return _caller_of_key(database, connection, token, address, request_id)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from e2e3d.data.service import photos as records
 from e2e3d.jobs.intake.check import judged
 from e2e3d.jobs.intake.imports import allowed_prefix
-from e2e3d.jobs.intake.parts import upload_folder, whole_name
+from e2e3d.jobs.intake.parts import remove_parts
 from e2e3d.jobs.intake.take import Target
 from e2e3d.serve.auth.caller import Caller
 from e2e3d.serve.auth.dependencies import Reader, ServicesOf, Writer, services_of
@@ -140,9 +140,7 @@ def get_upload(request: Request, upload_id: ResourceId, caller: Reader, services
 
 def end_upload(services: Services, upload: records.UploadRecord) -> None:
     """Throw away what has arrived of an upload, and the upload."""
-    if upload.s3_upload_id is not None and services.files.presigner is not None:
-        services.files.presigner.abort(whole_name(upload.id), upload.s3_upload_id)
-    services.files.delete_folder(upload_folder(upload.id))
+    remove_parts(services.files, upload)
     with services.database.session() as session:
         uploads.delete(session, upload.id)
 

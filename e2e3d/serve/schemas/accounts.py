@@ -78,6 +78,8 @@ class UserOut(BaseModel):
                     "quotas": {"photos": 1000, "bytes": 100000000000, "jobs": 20},
                     "stored_bytes": 52428800,
                     "created_at": "2026-01-05T12:00:00Z",
+                    "deleted_at": None,
+                    "purge_at": None,
                 }
             ]
         }
@@ -91,6 +93,10 @@ class UserOut(BaseModel):
     quotas: QuotasOut
     stored_bytes: int
     created_at: datetime.datetime
+    deleted_at: datetime.datetime | None = Field(description="When the account was deleted; it may not sign in since.")
+    purge_at: datetime.datetime | None = Field(
+        description="When a deleted account goes with all that it owns; it can be restored until then."
+    )
 
     @classmethod
     def of(cls, user: User) -> UserOut:
@@ -106,7 +112,16 @@ class UserOut(BaseModel):
             quotas=quotas,
             stored_bytes=user.stored_bytes,
             created_at=user.created_at,
+            deleted_at=user.deleted_at,
+            purge_at=user.purge_at,
         )
+
+
+class ChangedUser(UserOut):
+    """An account after a change, and what the change has ended."""
+
+    revoked_logins: int = Field(description="Logins that have ended: all, with a new password or when disabled.")
+    revoked_api_keys: int = Field(description="API keys that were revoked: all, with a new password.")
 
 
 class Me(UserOut):
@@ -145,7 +160,10 @@ class NewUser(BaseModel):
 
 
 class UserEdit(BaseModel):
-    """Changes to an account; what is missing stays as it is. A new password ends the user's logins."""
+    """Changes to an account; what is missing stays as it is.
+
+    A new password ends the user's logins and revokes the user's API keys, unless `keep_api_keys` is set.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -153,6 +171,7 @@ class UserEdit(BaseModel):
     role: Role | None = None
     disabled: bool | None = None
     password: NewPassword | None = None
+    keep_api_keys: bool = False
     quota_photos: _Count | None = None
     quota_bytes: _Bytes | None = None
     quota_jobs: _Count | None = None

@@ -19,6 +19,7 @@ def test_administrators_make_list_and_change_users(api: Api) -> None:
     assert [one["email"] for one in listed] == ["new@example.org", "root@example.org"]
     changed = api.client.patch(f"/v1/users/{user['id']}", json={"name": "New", "quota_jobs": 0}, headers=admin).json()
     assert (changed["name"], changed["quotas"]["jobs"], changed["role"]) == ("New", 0, "user")
+    assert (changed.pop("revoked_logins"), changed.pop("revoked_api_keys")) == (0, 0)
     assert api.client.get(f"/v1/users/{user['id']}", headers=admin).json() == changed
     assert api.client.get("/v1/users/nobody", headers=admin).json()["code"] == "user-missing"
     assert api.client.patch("/v1/users/nobody", json={"name": "x"}, headers=admin).status_code == 404

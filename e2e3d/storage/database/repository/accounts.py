@@ -1,4 +1,4 @@
-"""Users: made, found, listed and changed."""
+"""Users: made, found, listed, changed and deleted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,11 @@ def create(session: Session, email: str, name: str, role: str, password_hash: st
     statement = insert(UserRow).values(values).on_conflict_do_nothing(index_elements=["email"]).returning(UserRow)
     row = session.scalars(statement).one_or_none()
     if row is None:
-        raise InputError("email-taken", f"There is an account for {normal_email(email)} already.", "Use another one.")
+        raise InputError(
+            "email-taken",
+            f"There is an account for {normal_email(email)} already.",
+            "Use another address; if that account was deleted, restore it.",
+        )
     return user_record(row)
 
 
@@ -82,17 +86,40 @@ def change(session: Session, user_id: str, changes: UserChange) -> User | None:
     """
     values = {name: value for name, value in asdict(changes).items() if value is not None}
     if values:
-        _keep_an_admin(session, user_id, changes)
+        if changes.role not in (None, "admin") or changes.disabled:
+            _keep_an_admin(session, user_id)
         session.execute(update(UserRow).where(UserRow.id == user_id).values(values))
     row = session.get(UserRow, user_id, populate_existing=True)
     return None if row is None else user_record(row)
 
 
-def _keep_an_admin(session: Session, user_id: str, changes: UserChange) -> None:
-    if changes.role in (None, "admin") and not changes.disabled:
-        return
-    admins = select(UserRow.id).where(UserRow.role == "admin", UserRow.disabled.is_(False)).with_for_update()
-    left = set(session.scalars(admins)) - {user_id}
+def delete(session: Session, user_id: str, now: datetime.datetime, purge_at: datetime.datetime) -> User | None:
+    """Mark an account as deleted, to be removed at `purge_at`; one that is marked already is returned as it is.
+
+    Raises:
+        InputError: ``last-admin`` when no enabled administrator would be left.
+    """
+    row = session.scalars(select(UserRow).where(UserRow.id == user_id).with_for_update()).one_or_none()
+    if row is not None and row.deleted_at is None:
+        _keep_an_admin(session, user_id)
+        row.deleted_at, row.purge_at = now, purge_at
+        session.flush()
+    return None if row is None else user_record(row)
+
+
+def restore(session: Session, user_id: str, now: datetime.datetime) -> User | None:
+    """Take the mark of an account back; None when there is no such account, or its removal may have begun."""
+    row = session.scalars(select(UserRow).where(UserRow.id == user_id).with_for_update()).one_or_none()
+    if row is None or (row.purge_at is not None and row.purge_at <= now):
+        return None
+    row.deleted_at = row.purge_at = None
+    session.flush()
+    return user_record(row)
+
+
+def _keep_an_admin(session: Session, user_id: str) -> None:
+    able = (UserRow.role == "admin", UserRow.disabled.is_(False), UserRow.deleted_at.is_(None))
+    left = set(session.scalars(select(UserRow.id).where(*able).with_for_update())) - {user_id}
     if not left and session.scalar(select(func.count()).where(UserRow.id == user_id, UserRow.role == "admin")):
         raise InputError(
             "last-admin", "This is the last administrator who can log in.", "Make another user an administrator first."
@@ -115,4 +142,6 @@ def user_record(row: UserRow | Row[Any]) -> User:
         Quotas(row.quota_photos, row.quota_bytes, row.quota_jobs),
         row.stored_bytes,
         row.created_at,
+        row.deleted_at,
+        row.purge_at,
     )

@@ -52,11 +52,12 @@ def collect(session: Session) -> Figures:
         jobs[state] = count
     failed = select(JobRow.error_code, func.count()).where(JobRow.state == "failed").group_by(JobRow.error_code)
     oldest = session.scalar(select(func.min(JobRow.queued_at)).where(JobRow.state == "queued"))
+    able = (UserRow.disabled.is_(False), UserRow.deleted_at.is_(None))
     return Figures(
         jobs=jobs,
         failures={code or "unknown": count for code, count in session.execute(failed)},
         oldest_wait_s=0.0 if oldest is None else max(0.0, (now() - oldest).total_seconds()),
-        users=session.scalar(select(func.count()).where(UserRow.disabled.is_(False))) or 0,
+        users=session.scalar(select(func.count()).where(*able)) or 0,
         blob_bytes=int(session.scalar(select(func.coalesce(func.sum(BlobRow.bytes), 0))) or 0),
         result_bytes=int(session.scalar(select(func.coalesce(func.sum(ResultRow.bytes), 0))) or 0),
         pending_deliveries=session.scalar(select(func.count()).where(WebhookDeliveryRow.state == "pending")) or 0,

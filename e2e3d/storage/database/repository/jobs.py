@@ -152,6 +152,13 @@ def request_cancel(session: Session, user_id: str, job_id: str, now: datetime.da
     return job
 
 
+def cancel_all(session: Session, user_id: str, now: datetime.datetime) -> int:
+    """Cancel every unfinished job of a user as :func:`request_cancel` does; returns how many still run."""
+    active = select(JobRow.id).where(JobRow.user_id == user_id, JobRow.state.in_((State.QUEUED, State.RUNNING)))
+    asked = [request_cancel(session, user_id, job_id, now) for job_id in session.scalars(active).all()]
+    return sum(job is not None and job.state == State.RUNNING for job in asked)
+
+
 def delete_ended(session: Session, user_id: str, job_id: str, now: datetime.datetime) -> JobRecord | None:
     """Hide a job that has ended, for the collector to remove; one that is active is returned as it is."""
     row = session.scalars(select(JobRow).where(*_mine(user_id, job_id)).with_for_update()).one_or_none()

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from e2e3d.data.service.results import ResultRecord
-from e2e3d.storage.database.models import JobRow, ResultRow
+from e2e3d.storage.database.models import JobRow, ResultRow, UserRow
 
 
 def listed(session: Session, job_id: str, limit: int, after: str | None = None) -> tuple[ResultRecord, ...]:
@@ -26,9 +26,10 @@ def chosen(session: Session, job_id: str, paths: Collection[str]) -> tuple[Resul
 
 
 def by_id(session: Session, result_id: str) -> ResultRecord | None:
-    """A result of a job that is not deleted, whosever it is: for those who hold a signed address."""
-    query = select(ResultRow).join(JobRow, JobRow.id == ResultRow.job_id)
-    row = session.scalars(query.where(ResultRow.id == result_id, JobRow.deleted_at.is_(None))).one_or_none()
+    """A result of a job and a user that are not deleted, whosever it is: for those who hold a signed address."""
+    query = select(ResultRow).join(JobRow, JobRow.id == ResultRow.job_id).join(UserRow, UserRow.id == JobRow.user_id)
+    there = (ResultRow.id == result_id, JobRow.deleted_at.is_(None), UserRow.deleted_at.is_(None))
+    row = session.scalars(query.where(*there)).one_or_none()
     return None if row is None else _record(row)
 
 

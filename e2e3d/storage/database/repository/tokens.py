@@ -15,7 +15,9 @@ from e2e3d.storage.database.repository.accounts import USER_COLUMNS, user_record
 
 _LAST_USED_STEP_S = 60
 # Every request runs one of these, so they are built once.
-_USER = select(*USER_COLUMNS).where(UserRow.id == bindparam("user_id"), UserRow.disabled.is_(False))
+_USER = select(*USER_COLUMNS).where(
+    UserRow.id == bindparam("user_id"), UserRow.disabled.is_(False), UserRow.deleted_at.is_(None)
+)
 _USER_OF_LOGIN = _USER.where(
     exists().where(RefreshTokenRow.family == bindparam("family"), RefreshTokenRow.revoked_at.is_(None))
 )
@@ -58,8 +60,8 @@ def use_refresh(session: Session, token_hash: str, now: datetime.datetime) -> Ro
         update(token).where(*valid).values(used_at=now).returning(token.user_id, token.family)
     ).first()
     if used is not None:
-        row = session.get_one(UserRow, used.user_id)
-        return Rotation(None if row.disabled else user_record(row), used.family, owner_id=row.id)
+        user = user_record(session.get_one(UserRow, used.user_id))
+        return Rotation(user if user.active else None, used.family, owner_id=user.id)
     known = session.scalar(select(token).where(token.token_hash == token_hash))
     if known is None:
         return Rotation(None, "")
@@ -84,12 +86,13 @@ def end_login(session: Session, token_hash: str, now: datetime.datetime) -> str 
     return known.user_id
 
 
-def revoke_logins(session: Session, user_id: str, now: datetime.datetime, except_family: str | None = None) -> None:
-    """End all logins of a user, but the one that asks."""
+def revoke_logins(session: Session, user_id: str, now: datetime.datetime, except_family: str | None = None) -> int:
+    """End all logins of a user, but the one that asks; returns how many that were."""
     wanted = [RefreshTokenRow.user_id == user_id, RefreshTokenRow.revoked_at.is_(None)]
     if except_family is not None:
         wanted.append(RefreshTokenRow.family != except_family)
-    session.execute(update(RefreshTokenRow).where(*wanted).values(revoked_at=now))
+    ended = update(RefreshTokenRow).where(*wanted).values(revoked_at=now).returning(RefreshTokenRow.family)
+    return len(set(session.scalars(ended)))
 
 
 def forget_expired(session: Session, now: datetime.datetime) -> int:
@@ -101,7 +104,7 @@ def forget_expired(session: Session, now: datetime.datetime) -> int:
 
 
 def user_of_login(connection: Connection, user_id: str, family: str) -> User | None:
-    """The user of an access token, unless disabled or logged out: one query by two indexes."""
+    """The user of an access token, unless disabled, deleted or logged out: one query by two indexes."""
     row = connection.execute(_USER_OF_LOGIN, {"user_id": user_id, "family": family}).first()
     return None if row is None else user_record(row)
 
@@ -133,7 +136,7 @@ def add_api_key(
 
 
 def user_of_api_key(connection: Connection, key_hash: str, now: datetime.datetime) -> tuple[User, ApiKey] | None:
-    """The user of an API key that is neither expired nor revoked, unless disabled."""
+    """The user of an API key that is neither expired nor revoked, unless disabled or deleted."""
     row = connection.execute(_KEY, {"key_hash": key_hash}).first()
     if row is None or (row.expires_at is not None and row.expires_at <= now):
         return None
@@ -167,6 +170,12 @@ def revoke_api_key(session: Session, user_id: str, key_id: str, now: datetime.da
     mine = (ApiKeyRow.id == key_id, ApiKeyRow.user_id == user_id, ApiKeyRow.revoked_at.is_(None))
     done = session.execute(update(ApiKeyRow).where(*mine).values(revoked_at=now).returning(ApiKeyRow.id))
     return done.first() is not None
+
+
+def revoke_api_keys(session: Session, user_id: str, now: datetime.datetime) -> int:
+    """Revoke all keys of a user; returns how many."""
+    mine = (ApiKeyRow.user_id == user_id, ApiKeyRow.revoked_at.is_(None))
+    return len(session.scalars(update(ApiKeyRow).where(*mine).values(revoked_at=now).returning(ApiKeyRow.id)).all())
 
 
 def _key_record(row: ApiKeyRow | Row[Any]) -> ApiKey:
