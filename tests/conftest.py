@@ -4,10 +4,21 @@ import pytest
 
 from tests.cluster import cluster
 from tests.command import SampleRun, e2e3d, run_arguments
+from tests.disks import small_disk
 from tests.servers import _migrated, database, database_url, postgres, redis_server, s3, s3_server
 from tests.sharing import IN_WORKER, made_once
 
-__all__ = ["_migrated", "cluster", "database", "database_url", "postgres", "redis_server", "s3", "s3_server"]
+__all__ = [
+    "_migrated",
+    "cluster",
+    "database",
+    "database_url",
+    "postgres",
+    "redis_server",
+    "s3",
+    "s3_server",
+    "small_disk",
+]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

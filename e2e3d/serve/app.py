@@ -12,6 +12,7 @@ from e2e3d.serve.metrics import RequestMetrics
 from e2e3d.serve.middleware import Surroundings
 from e2e3d.serve.openapi import describe
 from e2e3d.serve.problems import add_handlers
+from e2e3d.serve.readiness import Readiness, checks_of
 from e2e3d.serve.routes import (
     admin,
     api_keys,
@@ -66,6 +67,7 @@ def create_app(services: Services, behind_serve: bool = False) -> FastAPI:
     )
     app.state.services = services
     app.state.metrics = RequestMetrics()
+    app.state.readiness = Readiness(checks_of(services))
     add_handlers(app)
     for router in ROUTERS:
         app.include_router(router)

@@ -26,7 +26,7 @@ class Services:
         files: big files of the store.
         bell: tells other processes of new events; `followers` are the event streams of this one.
         advisor: checks settings and forecasts costs in a process of its own.
-        checks: what ``/readyz`` asks beside database and store, by name; each raises when its part is not ready.
+        checks: what ``/readyz`` asks beside database, store and disk, by name; each raises when its part is not ready.
     """
 
     settings: ServiceSettings

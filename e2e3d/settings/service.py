@@ -42,6 +42,8 @@ class ServiceSettings(Settings):
         webhook_allowed_networks: private networks that webhooks may reach, such as ``10.1.0.0/16``.
         max_upload_bytes: largest single upload.
         admin_email, admin_password: of the first administrator; None = a random password, printed once.
+        metrics_token: of programs that ask for metrics; None = only administrators may.
+        min_free_bytes: least free space in local folders with which the service is ready.
         s3_public_endpoint: URL under which users reach the S3 server, where it is not `s3_endpoint`.
         log_json: log lines are JSON objects.
         trusted_proxies: addresses whose ``X-Forwarded-For`` is believed, or ``*``.
@@ -69,6 +71,8 @@ class ServiceSettings(Settings):
     max_upload_bytes: int = Field(default=10 * _GB, ge=1)
     admin_email: str = "admin@localhost"
     admin_password: str | None = Field(default=None, min_length=10, max_length=256, repr=False)
+    metrics_token: str | None = Field(default=None, min_length=16, repr=False)
+    min_free_bytes: int = Field(default=_GB, ge=0)
     s3_public_endpoint: str | None = None
     log_json: bool = True
     trusted_proxies: _NAMES = ("127.0.0.1", "::1")
@@ -119,6 +123,22 @@ class ServiceSettings(Settings):
     def store_url(self) -> str:
         """The store, in `home` when none is set."""
         return self.store or str(self.home / "store")
+
+    @property
+    def local_folders(self) -> tuple[Path, ...]:
+        """Folders on disks of this machine that the service writes to: of the store and the embedded database."""
+        found = []
+        if "://" not in self.store_url or self.store_url.startswith("file://"):
+            found.append(Path(self.store_url.removeprefix("file://")).expanduser().absolute())
+        if self.database_file is not None:
+            found.append(self.database_file.parent)
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def database_file(self) -> Path | None:
+        """Where the embedded database lies; None when the database is none."""
+        path = self.database.partition(":///")[2].partition("?")[0]
+        return Path(path).expanduser().absolute() if self.embedded else None
 
     @property
     def url(self) -> str:

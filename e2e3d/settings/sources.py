@@ -53,7 +53,8 @@ def read_settings(kind: type[_Settings]) -> _Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = f"E2E3D_{'_'.join(str(part) for part in first['loc'][:1]).upper()}"
-        given = "***" if "secret" in name.lower() or "password" in name.lower() else first["input"]
+        secret = any(word in name.lower() for word in ("secret", "password", "metrics_token"))
+        given = "***" if secret else first["input"]
         raise SettingsError(
             "environment", f"{name}={given!s} is not valid: {first['msg']}.", f"Correct or unset {name}."
         ) from error

@@ -25,7 +25,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", StarletteDeprecationWarning)
     from starlette.testclient import TestClient
 
-PASSWORD = "correct horse battery"
+PASSWORD, METRICS_TOKEN = "correct horse battery", "a-token-of-the-metrics"
 
 
 @dataclass
@@ -60,6 +60,7 @@ def bearer(token: str) -> dict[str, str]:
 
 def settings_of(database_url: str, home: Path, **changes: Any) -> ServiceSettings:
     given = {"home": home, "database_url": database_url, "secret_key": "k" * 40, "admin_password": PASSWORD}
+    given["metrics_token"] = METRICS_TOKEN
     return ServiceSettings(**(given | changes))
 
 

@@ -44,11 +44,10 @@ PUBLIC = {
     ("OPTIONS", "/v1/image-sets/{image_set_id}/uploads"),
     ("GET", "/livez"),
     ("GET", "/readyz"),
-    ("GET", "/metrics"),
 }
 # Routes that only read, though they are no GET.
 READING = {("POST", "/v1/forecasts"), ("POST", "/v1/jobs/{job_id}/result-links")}
-ADMINISTRATION = re.compile(r"^/v1/(users|audit|admin)\b")
+ADMINISTRATION = re.compile(r"^/(v1/(users|audit|admin)|metrics)\b")
 SHA256 = "a" * 64
 TUS = {"Tus-Resumable": "1.0.0"}
 

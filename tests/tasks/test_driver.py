@@ -73,9 +73,7 @@ def test_a_job_on_lost_photographs_ends_before_anything_is_computed(running: Run
 
 
 @pytest.mark.slow
-def test_a_job_that_meets_a_lost_photograph_does_not_repeat(
-    running: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_that_meets_a_lost_photograph_does_not_repeat(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """The photograph goes after the job has looked for it, so that a worker of Ray misses it."""
     look, looks = driver.lost_photographs, []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.security.base import SecurityBase
 
 from e2e3d.data.service.accounts import ADMIN, READ, WRITE
+from e2e3d.errors import E2E3DError
 from e2e3d.serve.auth.authenticate import KeyHash, caller_of, read_token
 from e2e3d.serve.auth.caller import Caller
 from e2e3d.serve.auth.tokens import AccessClaims
@@ -46,6 +48,28 @@ def require(scope: str) -> Callable[..., Caller]:
         return _checked(caller, scope)
 
     return dependency
+
+
+def operator(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> None:
+    """A dependency that admits administrators, and programs that send the token of the metrics."""
+    _require_operator(request, credentials.credentials if credentials else None)
+
+
+def is_operator(request: Request) -> bool:
+    """Whether a request that anybody may send comes from an operator, where that can be told."""
+    token = _token_of_header(request)
+    try:
+        if token is not None:
+            _require_operator(request, token)
+        return token is not None
+    except E2E3DError:  # also when the database is away
+        return False
+
+
+def _require_operator(request: Request, token: str | None) -> None:
+    known = services_of(request).settings.metrics_token
+    if known is None or token is None or not hmac.compare_digest(known.encode(), token.encode()):
+        _checked(_caller(request, token), ADMIN)
 
 
 @dataclass(frozen=True)
@@ -115,6 +139,7 @@ Reader = Annotated[Caller, Depends(require(READ))]
 DeferredReader = Annotated[DeferredCaller, Depends(_Deferred())]
 Writer = Annotated[Caller, Depends(require(WRITE))]
 Admin = Annotated[Caller, Depends(require(ADMIN))]
+Operator = Annotated[None, Depends(operator)]
 StreamReader = Annotated[Caller, Depends(stream_reader)]
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from e2e3d.serve.auth.dependencies import ServicesOf
+from e2e3d.serve.auth.dependencies import Operator, ServicesOf
+from e2e3d.serve.problems import problem_responses
 
-router = APIRouter(tags=["Health"])
+router = APIRouter(tags=["Health"], responses=problem_responses(401, 403, 503))
 
 
 @router.get(
@@ -16,6 +17,9 @@ router = APIRouter(tags=["Health"])
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-def metrics(request: Request, services: ServicesOf) -> Response:
-    """Requests, jobs by state, queue, stages, bytes and failures; no personal data."""
+def metrics(request: Request, _operator: Operator, services: ServicesOf) -> Response:
+    """Requests, jobs by state, queue, stages, bytes and failures; no personal data.
+
+    For whoever sends the token that the operator has set (`E2E3D_METRICS_TOKEN`), and for administrators.
+    """
     return Response(request.app.state.metrics.text(services.database), media_type=CONTENT_TYPE_LATEST)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
@@ -95,11 +95,6 @@ class Database:
                     raise
             time.sleep(pause_s * random.uniform(0.5, 1.0))
             pause_s = min(2 * pause_s, 2.0)
-
-    def check(self) -> None:
-        """Ask the database for an answer. Raises MachineError when there is none."""
-        with self.reading() as session:
-            session.execute(text("SELECT 1"))
 
     def close(self) -> None:
         """Close all connections; the next use opens new ones."""

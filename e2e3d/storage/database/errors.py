@@ -23,7 +23,7 @@ def translated(place: str) -> Iterator[None]:
         place: the database as a message may show it, without its password.
 
     Raises:
-        MachineError: ``database-away``, ``database-busy`` or ``database-full``.
+        MachineError: ``database-away``, ``database-busy``, ``database-full`` or ``database-read-only``.
         InputError: ``value-unusable``: text or a number that the database cannot keep.
     """
     try:
@@ -53,6 +53,12 @@ def _meaning(error: DBAPIError, place: str) -> E2E3DError | None:
     if ((state or "").startswith("53") and state != "53300") or "disk is full" in text:
         return MachineError(
             "database-full", f"The database {place} has no space or memory left.", "Free some space on its machine."
+        )
+    if state == "25006" or "readonly database" in text:
+        return MachineError(
+            "database-read-only",
+            f"The database {place} cannot be written.",
+            "Check who owns its file, or that E2E3D_DATABASE_URL names the primary and no standby.",
         )
     if error.connection_invalidated or (isinstance(error, OperationalError | InterfaceError) and _is_away(state, text)):
         return MachineError(

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import datetime
+
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from e2e3d.storage.database.models import ServiceStateRow
 
 _LOG_LEVEL = "log-level"
+_HEARTBEAT = "heartbeat"
+
+
+def beat(session: Session, now: datetime.datetime) -> None:
+    """Write a moment down, to see that the database can be written."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    value = {"value": {"at": now.isoformat()}, "updated_at": now}
+    new = dialect.insert(ServiceStateRow).values(name=_HEARTBEAT, **value)
+    session.execute(new.on_conflict_do_update(index_elements=["name"], set_=value))
 
 
 def log_level(session: Session) -> str | None:
