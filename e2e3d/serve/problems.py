@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from e2e3d.data.service.public_errors import public_error
 from e2e3d.errors import CancelledError, E2E3DError, InputError, MachineError, ReconstructionError, SettingsError
 
 MEDIA_TYPE = "application/problem+json"
@@ -172,7 +173,8 @@ async def _package_error(request: Request, error: Exception) -> Response:
     if status == 503:
         headers.setdefault("Retry-After", "5")
         _LOG.warning("%s: %s", error.code, error.message, exc_info=error.__cause__)
-    return problem(request, status, error.code, error.message, error.hint, headers)
+    told = public_error(error)
+    return problem(request, status, told.code, told.message, told.hint, headers)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:

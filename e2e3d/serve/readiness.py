@@ -8,7 +8,6 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from e2e3d.errors import E2E3DError, MachineError
 from e2e3d.serve.services import Check, Services

@@ -12,9 +12,8 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from e2e3d.errors import MachineError
 from e2e3d.storage.files import BLOCK_BYTES, FileInfo, Written, checked_name
-from e2e3d.storage.objects import TEMPORARY, LocalObjects, write_error
+from e2e3d.storage.objects import TEMPORARY, LocalObjects, readable, write_error
 
 _INCOMING = "uploads/incoming"
 
@@ -29,10 +28,7 @@ class LocalFiles:
 
     def size(self, name: str) -> int | None:
         """See :class:`~e2e3d.storage.files.Files`."""
-        try:
-            return self._path(name).stat().st_size
-        except FileNotFoundError:
-            return None
+        return LocalObjects(self.root).size(checked_name(name))
 
     def sizes(self, names: Collection[str]) -> dict[str, int]:
         """See :class:`~e2e3d.storage.files.Files`."""
@@ -67,10 +63,8 @@ class LocalFiles:
 
     def read(self, name: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """See :class:`~e2e3d.storage.files.Files`."""
-        try:
+        with readable(self._path(name)):
             file = self._path(name).open("rb")
-        except PermissionError as error:
-            raise MachineError("no-permission", f"{name} may not be read.", "Check the owner of the store.") from error
         return _blocks(file, start, end)
 
     def delete(self, name: str) -> None:

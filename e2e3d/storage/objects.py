@@ -71,7 +71,7 @@ class LocalObjects:
 
     def size(self, name: str) -> int | None:
         """See :class:`Objects`."""
-        with _readable(self._path(name)):
+        with readable(self._path(name)):
             try:
                 return self._path(name).stat().st_size
             except FileNotFoundError:
@@ -79,7 +79,7 @@ class LocalObjects:
 
     def read(self, name: str) -> bytes | memoryview:
         """See :class:`Objects`; the view keeps the map open for as long as anything refers to it."""
-        with _readable(self._path(name)), self._path(name).open("rb") as file:
+        with readable(self._path(name)), self._path(name).open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 return b""
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
@@ -223,13 +223,18 @@ def _encryption(sse: str | None) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
+    """Turn failures to read a file, but for its absence, into a :class:`MachineError`."""
     try:
         yield
+    except FileNotFoundError:
+        raise
     except PermissionError as error:
         raise MachineError(
             "no-permission", f"{path} may not be read.", "Check the owner and the permissions of the folder."
         ) from error
+    except OSError as error:
+        raise MachineError("read-failed", f"{path} cannot be read: {error.strerror}.", "Check the disk.") from error
 
 
 @contextlib.contextmanager

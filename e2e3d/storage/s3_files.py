@@ -181,7 +181,7 @@ class S3Presigner:
             if isinstance(error, MachineError) and not isinstance(error.__cause__, OSError | ValueError):
                 raise
             raise InputError(
-                "parts-wrong", f"The parts do not fit together: {error}.", "Send the parts that are missing again."
+                "parts-wrong", "The parts do not fit together.", "Send those again that are missing or were changed."
             ) from error
         return self._files.size(name) or 0
 

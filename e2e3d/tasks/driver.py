@@ -12,6 +12,7 @@ import datetime
 import logging
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -85,7 +86,9 @@ class Attempt:
                 if job is None:
                     return STOPPED
                 bell = Bell(self._settings.redis_url)
-                journal = Journal(self._database, self._fence, self._cancel.cancel, lambda: bell.ring(job.user_id))
+                journal = Journal(
+                    self._database, self._fence, self._cancel.cancel, lambda: bell.ring(job.user_id), self._places()
+                )
                 level = self._database.retry(state.log_level) or self._settings.log_level
                 with _logging_to(journal, level, self._members(job)):
                     log.info("attempt %d begins", self._fence.attempt)
@@ -104,6 +107,12 @@ class Attempt:
             log.exception("Ray failed")
             return CRASHED
 
+    def _places(self) -> tuple[str, ...]:
+        """Where the service keeps its files, which its users have no need to know."""
+        settings = self._settings
+        kept = (settings.home, settings.store_url, self._folder, tempfile.gettempdir())
+        return (*map(str, kept), self._database.place, settings.s3_endpoint or "")
+
     def _members(self, job: JobRecord) -> dict[str, str]:
         """What stands in every line: the job, and the request that submitted it."""
         asked = self._database.retry(lambda session: audit.request_of(session, "job.submit", job.id, job.created_at))
@@ -116,7 +125,7 @@ class Attempt:
             raise
         except E2E3DError as error:
             log.error("the job failed: %s: %s", error.code, error)
-            return Happening.REFUSED, error
+            return Happening.REFUSED, journal.public(error)
         except Exception as error:
             log.exception("the job met a mistake in E2E3D")
             return Happening.REFUSED, _internal_error(error)
@@ -136,7 +145,7 @@ class Attempt:
             except MachineError as error:
                 if error.code not in _PASSING or pause_s is None:
                     raise
-                log.warning("%s The job goes on in %.0f s.", error.message, pause_s)
+                log.warning("The job goes on in %.0f s: %s", pause_s, error)
             deadline_s = time.monotonic() + pause_s
             while time.monotonic() < deadline_s:
                 self._cancel.check()

@@ -6,6 +6,7 @@ of the job's lease. While the database is away the notes pile up in bounded memo
 
 from __future__ import annotations
 
+import copy
 import datetime
 import logging
 import threading
@@ -14,8 +15,9 @@ from collections.abc import Callable, Sequence
 
 from e2e3d.data.ref import Ref
 from e2e3d.data.service.jobs import Fence, ProgressUpdate
+from e2e3d.data.service.public_errors import public_error, without_places
 from e2e3d.data.stats import StageStats
-from e2e3d.errors import MachineError
+from e2e3d.errors import E2E3DError, MachineError
 from e2e3d.jobs.progress import ProgressReport
 from e2e3d.storage.database import Database, Session
 from e2e3d.storage.database.models import now
@@ -35,15 +37,22 @@ class Journal:
         fence: the right to write.
         lost: called once when the lease is lost: somebody else works on the job now.
         wake: called after something was written, for whoever follows events.
+        places: folders and URLs that users are not told of.
     """
 
     def __init__(
-        self, database: Database, fence: Fence, lost: Callable[[], None], wake: Callable[[], None] = lambda: None
+        self,
+        database: Database,
+        fence: Fence,
+        lost: Callable[[], None],
+        wake: Callable[[], None] = lambda: None,
+        places: Sequence[str] = (),
     ) -> None:
         self._database = database
         self._fence = fence
         self._lost = lost
         self._wake = wake
+        self._places = tuple(places)
         self._lock = threading.Lock()
         self._progress: ProgressUpdate | None = None
         self._fraction = 0.0
@@ -66,6 +75,11 @@ class Journal:
         with self._lock:
             self._note(label, done, total, None, None)
 
+    def public(self, error: E2E3DError) -> E2E3DError:
+        """The error as the user of the job is told of it."""
+        told = public_error(error)
+        return type(told)(told.code, *(without_places(text, self._places) for text in (told.message, told.hint)))
+
     def _note(
         self, label: str, done: int, total: int, fraction: float | None, eta_s: tuple[float, float] | None
     ) -> None:
@@ -76,7 +90,7 @@ class Journal:
     def log(self, level: str, message: str) -> None:
         """Take in a line of the log."""
         with self._lock:
-            self._lines.append((now(), level, _storable(message)))
+            self._lines.append((now(), level, _storable(without_places(message, self._places))))
 
     def uses(self, keys: Sequence[str]) -> None:
         """Remember the artifacts before they are looked up, so that the collector leaves them; waits for the database.
@@ -160,8 +174,16 @@ class JournalHandler(logging.Handler):
         self._journal = journal
 
     def emit(self, record: logging.LogRecord) -> None:
-        """See :class:`logging.Handler`."""
+        """See :class:`logging.Handler`; errors come in the words for users, other handlers have their own."""
+        if isinstance(record.args, tuple) and any(isinstance(value, Exception) for value in record.args):
+            record = copy.copy(record)
+            record.args = tuple(self._told(value) for value in record.args or ())
         self._journal.log(record.levelname.lower(), record.getMessage())
+
+    def _told(self, value: object) -> object:
+        if isinstance(value, E2E3DError):
+            return self._journal.public(value)
+        return type(value).__name__ if isinstance(value, Exception) else value
 
 
 class JobWitness:

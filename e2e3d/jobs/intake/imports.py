@@ -47,7 +47,7 @@ def allowed_prefix(prefix: str, allowed: Sequence[str]) -> str:
         raise InputError(
             "prefix-not-allowed",
             f"Photographs cannot be imported from {prefix}.",
-            f"This deployment allows: {known}. An administrator sets E2E3D_ALLOWED_S3_PREFIXES.",
+            f"This deployment allows: {known}. Ask the operator to allow another one.",
         )
     return plain
 

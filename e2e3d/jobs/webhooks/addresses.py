@@ -83,7 +83,7 @@ class AddressGuard:
             raise InputError(
                 "webhook-address-refused",
                 f"{host} has no address that webhooks may be sent to.",
-                "Use a public address, or ask the operator to allow its network (E2E3D_WEBHOOK_ALLOWED_NETWORKS).",
+                "Use a public address, or ask the operator to allow its network.",
             )
         return found
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -158,8 +157,8 @@ def round_of_collector(api: Api, days: float) -> int:
 
 
 @pytest.fixture
-def desk(place: Api) -> Iterator[Desk]:
-    yield new_desk(place)
+def desk(place: Api) -> Desk:
+    return new_desk(place)
 
 
 def test_a_deleted_user_goes_with_all_that_it_owns_after_the_grace_period(desk: Desk) -> None:

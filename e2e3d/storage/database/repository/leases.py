@@ -259,7 +259,7 @@ def worker_died(attempts: int) -> MachineError:
     return MachineError(
         "worker-died",
         f"The process of the job ended unexpectedly {attempts} times.",
-        "Look at the job's log; retry it with a lower quality, or on a machine with more memory.",
+        "Look at the job's log; retry it with a lower quality, which needs less memory.",
     )
 
 
