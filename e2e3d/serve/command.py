@@ -23,6 +23,7 @@ import psutil
 
 from e2e3d import errors
 from e2e3d.errors import MachineError, SettingsError
+from e2e3d.serve.permissions import correct_permissions, keep_files_private
 from e2e3d.settings import ServiceSettings, load_service_settings
 from e2e3d.supervise import adopt_orphans
 from e2e3d.tasks.environment import LOCAL_ENVIRONMENT, SERVICE_ENVIRONMENT
@@ -50,7 +51,10 @@ def serve(changes: dict[str, object]) -> int:
         MachineError: ``database-away``, ``service-failed`` …
     """
     os.environ.update({f"E2E3D_{name.upper()}": str(value) for name, value in changes.items()})
+    keep_files_private()
     settings = load_service_settings()
+    for line in correct_permissions(settings):
+        sys.stderr.write(f"{line}\n")
     _require_free_port(settings)
     adopt_orphans()
     _prepare()

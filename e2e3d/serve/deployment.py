@@ -22,9 +22,11 @@ def build_app() -> Any:
     from e2e3d.serve.app import create_app
     from e2e3d.serve.backpressure import bound_queues
     from e2e3d.serve.log_level import start_log
+    from e2e3d.serve.permissions import keep_files_private
     from e2e3d.serve.services import build_services
 
     bound_queues()
+    keep_files_private()
     settings = load_service_settings()
     services = build_services(settings, {"ray": _check_ray})
     start_log(settings, services.database, "replica")

@@ -8,6 +8,7 @@ import sys
 
 from e2e3d.errors import MachineError
 from e2e3d.jobs.verification import Verified, lines, verify
+from e2e3d.serve.permissions import keep_files_private
 from e2e3d.settings import load_service_settings
 from e2e3d.storage.database import Database, upgrade
 from e2e3d.storage.database.models import now
@@ -20,6 +21,7 @@ def verify_store(deep: bool, as_json: bool) -> int:
     Raises:
         MachineError: ``bytes-lost`` when there are some; what the store or the database says.
     """
+    keep_files_private()
     settings = load_service_settings()
     database = Database(settings.database, pool_size=2)
     try:

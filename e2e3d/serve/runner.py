@@ -16,6 +16,7 @@ import threading
 import time
 
 from e2e3d.serve.log_level import start_log
+from e2e3d.serve.permissions import keep_files_private
 from e2e3d.settings import load_service_settings
 from e2e3d.storage.database import Database
 from e2e3d.tasks.chores import Chores
@@ -35,6 +36,7 @@ class RunnerThreads:
     """
 
     def __init__(self, address: str) -> None:
+        keep_files_private()
         settings = load_service_settings()
         database = Database(settings.database, pool_size=4)
         start_log(settings, database, "runner")

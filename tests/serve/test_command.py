@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,8 +51,19 @@ def test_an_embedded_service_is_small_and_its_jobs_survive_a_stop(service: Runni
         assert end["attempt"] == 1
         assert any(stage["reused_units"] for stage in end["stages"])
         assert "model.glb" in client.download(job)
+        require_owner_only(service)
     service.stop()
     require_log(service, job)
+
+
+def require_owner_only(service: RunningService) -> None:
+    """Nobody else may look at what the service or its Ray has written."""
+    home = service.folder / "home"
+    kept = [home, *home.rglob("*")]
+    assert {path.suffix for path in kept} >= {".sqlite", ".sqlite-wal", ".sqlite-shm", ".glb", ".safetensors"}
+    of_ray = Path(tempfile.gettempdir(), f"e2e3d-ray-{os.getuid()}")
+    for path in [*kept, of_ray]:
+        assert not path.stat().st_mode & 0o077, path
 
 
 def require_log(service: RunningService, job: str) -> None:
@@ -103,7 +115,7 @@ def test_a_store_that_is_full_fails_the_job_and_a_retry_goes_on(tmp_path: Path, 
     disk.mkdir()
     if os.geteuid() or shutil.which("mount") is None or mount(disk, "size=9m"):
         pytest.skip("only root may mount a small disk")
-    service = RunningService(tmp_path, E2E3D_STORE=str(disk))
+    service = RunningService(tmp_path, E2E3D_STORE=str(disk), E2E3D_MIN_FREE_BYTES="0")
     try:
         service.start()
         with service.client() as client:
@@ -112,7 +124,8 @@ def test_a_store_that_is_full_fails_the_job_and_a_retry_goes_on(tmp_path: Path, 
             end = client.wait_for_end(job)
             assert end["state"] == "failed"
             assert end["error"]["code"] == "disk-full"
-            assert "Free some space" in end["error"]["action"]
+            assert "Retry the job" in end["error"]["action"]
+            assert str(disk) not in client.http.get(f"/v1/jobs/{job}/log").text
             wait_for(lambda: not service.processes(DRIVER), 20)
             assert not mount(disk, "remount,size=200m")
             again = client.patiently("POST", f"/v1/jobs/{job}/retry")["id"]

@@ -44,6 +44,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "store-missing": ("The storage of the service does not exist.", _OPERATOR),
     "store-unknown": ("The storage of the service cannot be used.", _OPERATOR),
     "store-unreachable": ("The storage of the service does not answer.", _KEPT),
+    "temporary-folder": ("The processes that compute jobs could not be started.", _OPERATOR),
     "worker-died": (
         "The processes that computed the job died again and again, as they do when memory is short.",
         "Retry it with a lower quality, or tell the operator of the service.",

@@ -157,7 +157,7 @@ def _reset_postgresql(connection: Any, _record: Any, _state: Any) -> None:
 
 
 def _sqlite(url: URL, pool_size: int) -> Engine:
-    Path(str(url.database)).expanduser().absolute().parent.mkdir(parents=True, exist_ok=True)
+    Path(str(url.database)).expanduser().absolute().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = create_engine(
         url, connect_args={"timeout": 15}, pool_size=pool_size, max_overflow=pool_size, pool_timeout=15
     )
