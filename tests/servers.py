@@ -30,6 +30,8 @@ from e2e3d.storage.database import Database, upgrade
 from e2e3d.storage.objects import S3Options
 
 KEY, SECRET, BUCKET = "e2e3d", "a-secret-of-tests", "artifacts"
+WRITER = "writer"
+"""A key that may make no buckets; for one that may, SeaweedFS makes those that are missing."""
 _START_S = 60.0
 _CHANCE = random.SystemRandom()
 _PORTS = 1000  # of each process that runs tests beside others: a server binds its port later than it is chosen
@@ -194,12 +196,11 @@ class S3Server(Server):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        identity = {
-            "name": "tests",
-            "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
-            "actions": ["Admin", "Read", "Write", "List"],
-        }
-        (folder / "iam.json").write_text(json.dumps({"identities": [identity]}))
+        identities = [
+            {"name": name, "credentials": [{"accessKey": name, "secretKey": SECRET}], "actions": actions}
+            for name, actions in ((KEY, ["Admin", "Read", "Write", "List"]), (WRITER, ["Read", "Write", "List"]))
+        ]
+        (folder / "iam.json").write_text(json.dumps({"identities": identities}))
         ports = {name: free_port() for name in ("s3", "master", "volume", "filer")}
         # SeaweedFS takes the port plus 10000 for gRPC unless it is told another one.
         self._ports = {f"{name}.port": port for name, port in ports.items()}
