@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from e2e3d.errors import InputError
 from e2e3d.storage.database import Database
@@ -18,16 +18,25 @@ def lost_photographs(
 ) -> tuple[str, ...]:
     """Names of those of `photographs` (name and SHA-256) whose bytes are not in the store as they were sent.
 
-    They are protected from the collector from now on, so what is there stays there.
+    Raises:
+        MachineError: of the store or the database.
+    """
+    there = stored_hashes(database, files, {sha256 for _, sha256 in photographs}, now)
+    return tuple(name for name, sha256 in photographs if sha256 not in there)
+
+
+def stored_hashes(database: Database, files: Files, hashes: Collection[str], now: datetime.datetime) -> frozenset[str]:
+    """Those of `hashes` whose bytes the store has whole; the collector leaves them alone from now on.
 
     Raises:
         MachineError: of the store or the database.
     """
     with database.session() as session:
-        known = blobs.touch(session, {sha256 for _, sha256 in photographs}, now)
+        known = blobs.touch(session, hashes, now)
     sizes = files.sizes([blob_name(sha256) for sha256 in known])
-    whole = {sha256 for sha256, blob in known.items() if not blob.lost and sizes.get(blob_name(sha256)) == blob.bytes}
-    return tuple(name for name, sha256 in photographs if sha256 not in whole)
+    return frozenset(
+        sha256 for sha256, blob in known.items() if not blob.lost and sizes.get(blob_name(sha256)) == blob.bytes
+    )
 
 
 def photographs_gone(names: Sequence[str], total: int) -> InputError:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from e2e3d.data.service.photos import Arrival, Finding, PhotoFacts, PhotoRecord
 from e2e3d.errors import InputError
 from e2e3d.jobs.intake.check import beside, check_photo
+from e2e3d.jobs.intake.lost import stored_hashes
 from e2e3d.jobs.intake.names import is_system_file, safe_name, with_suffix_of
 from e2e3d.storage.database import Database
 from e2e3d.storage.database.repository import blobs, photos, usage
@@ -37,8 +38,17 @@ class Intake:
         self.files = files
         self.clock = clock
 
-    def take(self, target: Target, name: str, sha256: str, read: Callable[[], bytes]) -> Arrival:
-        """Take one file; `read` gives its bytes and is only called when they are not known, or lost from the store.
+    def take(
+        self, target: Target, name: str, sha256: str, read: Callable[[], bytes], stored: Collection[str] = ()
+    ) -> Arrival:
+        """Take one file.
+
+        Args:
+            target: where to.
+            name: what its owner calls it.
+            sha256: of its bytes.
+            read: gives its bytes; only called when they are not known, or lost from the store.
+            stored: hashes of which the store was seen to have the bytes just now.
 
         Raises:
             InputError: ``quota-bytes``, or ``image-set-gone`` when the set was deleted in the meantime.
@@ -55,10 +65,10 @@ class Intake:
             owned = photos.owned(session, target.user_id, [sha256]).get(sha256)
             others = photos.thumbprints(session, target.image_set_id)
         if twin is not None:
-            restored = twin.state != "rejected" and self._restore(twin.facts, read)
+            restored = twin.state != "rejected" and sha256 not in stored and self._restore(twin.facts, read)
             return _arrived_again(name, safe, twin, restored)
         facts = owned
-        if facts is None or not self._store_has(facts):
+        if facts is None or not (sha256 in stored or self._store_has(facts)):
             data = read()
             facts = check_photo(safe, data, sha256)
             if not facts.rejected:
@@ -67,14 +77,21 @@ class Intake:
             facts = _without_neighbours(facts)
         return self._add(target, name, safe, beside(facts, others))
 
-    def take_known(self, target: Target, name: str, sha256: str) -> Arrival | None:
-        """Take a photograph that the user has, without its bytes; None when there is none, or its bytes are lost.
+    def take_known(self, target: Target, wanted: Sequence[tuple[str, str]]) -> tuple[Arrival | None, ...]:
+        """Take photographs (name and SHA-256) that the user has, without their bytes.
+
+        Returns:
+            for each what became of it, None when the user has none such, or its bytes are lost.
 
         Raises:
             InputError: as :meth:`take`.
         """
+        stored = stored_hashes(self.database, self.files, {sha256 for _, sha256 in wanted}, self.clock())
+        return tuple(self._take_known(target, name, sha256, stored) for name, sha256 in wanted)
+
+    def _take_known(self, target: Target, name: str, sha256: str, stored: Collection[str]) -> Arrival | None:
         try:
-            return self.take(target, name, sha256, _unknown)
+            return self.take(target, name, sha256, _unknown, stored)
         except _UnknownError:
             return None
 

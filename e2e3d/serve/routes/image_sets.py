@@ -137,10 +137,10 @@ def add_known_photos(
     """Add photographs of your other image sets by the SHA-256 of their bytes, without sending them again."""
     with services.database.reading() as session:
         own_set(session, caller, image_set_id)
-    intake, target = intake_of(services), Target(caller.id, image_set_id)
+    wanted = [(photo.name, photo.sha256) for photo in body.photos]
+    arrivals = intake_of(services).take_known(Target(caller.id, image_set_id), wanted)
     answer = KnownPhotos(items=[], missing=[])
-    for photo in body.photos:
-        arrival = intake.take_known(target, photo.name, photo.sha256)
+    for photo, arrival in zip(body.photos, arrivals, strict=True):
         if arrival is None:
             answer.missing.append(photo)
         else:

@@ -59,6 +59,10 @@ class Place:
     def send(self, name: str, data: bytes, target: Target | None = None) -> Arrival:
         return self.intake.take(target or self.target(), name, hashlib.sha256(data).hexdigest(), lambda: data)
 
+    def known(self, name: str, sha256: str, target: Target | None = None) -> Arrival | None:
+        """What becomes of a photograph that the user says to have sent before."""
+        return self.intake.take_known(target or self.target(), [(name, sha256)])[0]
+
     def listed(self) -> dict[str, PhotoRecord]:
         with self.database.reading() as session:
             found = photos.listed(session, self.set_id, 1000)

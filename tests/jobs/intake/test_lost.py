@@ -70,11 +70,11 @@ def compare(place: Place, deep: bool = False) -> Verified:
 @pytest.mark.parametrize("harm", HARM)
 def test_the_same_upload_again_writes_lost_bytes(place: Place, sent: Sent, harm) -> None:
     harm(place, sent.sha256)
-    assert place.intake.take_known(place.target(), "a.jpg", sent.sha256) is None  # so clients send them
+    assert place.known("a.jpg", sent.sha256) is None  # so clients send them
     again = place.send("a.jpg", sent.data)
     assert (again.outcome, [finding.code for finding in again.findings]) == ("known", ["restored"])
     assert stored(place, sent.sha256) == sent.data
-    assert place.intake.take_known(place.target(), "a.jpg", sent.sha256).findings == ()
+    assert place.known("a.jpg", sent.sha256).findings == ()
     assert place.send("a.jpg", sent.data).findings == ()
     assert (place.stored_bytes(), len(place.listed())) == (len(sent.data), 1)
     assert compare(place, deep=True).lost == []
@@ -95,7 +95,7 @@ def test_another_user_or_another_set_heals_them_too(place: Place, sent: Sent, ha
     for user_id in (place.user(), place.user_id):
         harm(place, sent.sha256)
         target = Target(user_id, place.image_set(user_id))
-        assert place.intake.take_known(target, "a.jpg", sent.sha256) is None
+        assert place.known("a.jpg", sent.sha256, target) is None
         assert place.send("a.jpg", sent.data, target).outcome == "added"
         assert stored(place, sent.sha256) == sent.data
         assert compare(place, deep=True).lost == []
@@ -167,7 +167,7 @@ def test_what_is_written_while_it_is_looked_for_is_not_lost(place: Place, sent: 
     place.later += datetime.timedelta(seconds=1)
     place.send("a.jpg", sent.data)
     verify(place.database, place.files, False, lambda: started)
-    assert place.intake.take_known(place.target(), "a.jpg", sent.sha256).outcome == "known"
+    assert place.known("a.jpg", sent.sha256).outcome == "known"
 
 
 @pytest.fixture
@@ -199,6 +199,6 @@ def test_the_same_with_a_real_s3_server(place_on_s3: Place) -> None:
     photographs = [(f"{seed}.jpg", sha256) for seed, sha256 in enumerate(hashes)]
     assert lost_photographs(place.database, place.files, photographs, place.now()) == ("0.jpg", "1.jpg", "2.jpg")
     for seed in range(3):
-        assert place.intake.take_known(place.target(), f"{seed}.jpg", hashes[seed]) is None
+        assert place.known(f"{seed}.jpg", hashes[seed]) is None
         assert place.send(f"{seed}.jpg", data[seed]).outcome == "known"
     assert [one.kind for one in compare(place, deep=True).lost] == ["result"]

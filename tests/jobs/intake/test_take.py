@@ -48,12 +48,12 @@ def test_photographs_of_the_user_need_not_be_sent_again(place: Place) -> None:
     data = picture(1)
     sha256 = place.send("a.jpg", data).photo.facts.sha256
     again = Target(place.user_id, place.image_set())
-    assert place.intake.take_known(again, "a.jpg", sha256).outcome == "added"
-    assert place.intake.take_known(again, "b.jpg", "0" * 64) is None
+    assert place.known("a.jpg", sha256, again).outcome == "added"
+    assert place.known("b.jpg", "0" * 64, again) is None
     stranger = place.user()
-    assert place.intake.take_known(Target(stranger, place.image_set(stranger)), "a.jpg", sha256) is None
+    assert place.known("a.jpg", sha256, Target(stranger, place.image_set(stranger))) is None
     place.files.delete(blob_name(sha256))
-    assert place.intake.take_known(Target(place.user_id, place.image_set()), "a.jpg", sha256) is None
+    assert place.known("a.jpg", sha256, Target(place.user_id, place.image_set())) is None
 
 
 def test_what_is_wrong_is_said_at_once(place: Place) -> None:
