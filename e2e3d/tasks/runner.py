@@ -124,7 +124,7 @@ class Runner:
             self._drivers.append(DriverProcess(fence, self._work / f"{job.id}-{job.attempt}", self._address))
         except OSError as error:
             log.exception("the driver of job %s could not be started", job.id)
-            self._log(job.id, "error", f"The job's process could not be started: {error}.")
+            self._log(job.id, "error", f"The job's process could not be started: {error.strerror}.")
             self._finish(fence, Happening.CRASHED)
         self._bell.ring(job.user_id)
 

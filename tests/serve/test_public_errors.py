@@ -5,18 +5,22 @@ from __future__ import annotations
 import ast
 import logging
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from e2e3d.data.service.jobs import JobRecord, NewJob
 from e2e3d.data.service.public_errors import WORDS, public_error, without_places
 from e2e3d.errors import CancelledError, InputError, MachineError
+from e2e3d.storage.database.models import now
 from e2e3d.storage.database.repository import jobs
 from e2e3d.storage.objects import reachable, write_error
 from e2e3d.tasks.journal import Journal, JournalHandler
-from tests.command import ROOT
+from e2e3d.tasks.runner import Runner
+from tests.command import ROOT, wait_for
 from tests.serve.api import Api, open_api
 from tests.serve.uploads.conftest import new_desk, picture
 from tests.tasks.test_driver import Running, running
@@ -198,3 +202,32 @@ def test_a_job_that_fails_and_its_log_name_no_path(running: Running) -> None:
     assert lines[2] == "the store (storage of the service) is a folder"
     told = journal.public(InputError("intrinsics-form", f"{places[0]}/work/a/intrinsics.txt holds no matrix.", "x"))
     assert places[0] not in told.message
+
+
+def test_a_job_whose_process_cannot_be_started_names_no_path(running: Running) -> None:
+    """The folder of working files is a file, so the real runner can start no process, three times."""
+    place, settings = running.place, running.settings
+    (settings.home / "work").write_text("a file where the folder should be")
+    with place.database.session() as session:
+        job_id = jobs.create(session, NewJob(place.user_id, None, "preview"), [("a.jpg", running.hashes[0])], now()).id
+    runner = Runner(settings, place.database, None)
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    try:
+        wait_for(lambda: job_of(running, job_id).state == "failed")
+    finally:
+        runner.stop()
+        thread.join()
+    job = job_of(running, job_id)
+    assert (job.error_code, job.attempt) == ("worker-died", 3)
+    with place.database.reading() as session:
+        lines = [line.message for line in jobs.log_lines(session, job_id, 10)]
+    assert lines == ["The job's process could not be started: Not a directory."] * 3
+    assert not [text for text in (*lines, job.error_message, job.error_hint) if SPOKEN.search(text or "")]
+
+
+def job_of(running: Running, job_id: str) -> JobRecord:
+    with running.place.database.reading() as session:
+        job = jobs.by_id(session, job_id)
+    assert job is not None
+    return job
