@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from e2e3d.data.service.jobs import NewJob
 from e2e3d.jobs.retention import RetentionPolicy, collect
 from e2e3d.storage.database.models import Base, JobRow, now
-from e2e3d.storage.database.repository import leases
+from e2e3d.storage.database.repository import jobs, leases
 from e2e3d.storage.files import blob_name
 from tests.serve.api import PASSWORD, Api, bearer, open_api
 from tests.serve.uploads.conftest import Desk, new_desk, picture, place
@@ -128,8 +129,10 @@ def fill(desk: Desk) -> tuple[str, str]:
         assert desk.call("POST", f"/v1/image-sets/{desk.set_id}/presigned-uploads", json=body).status_code == 201
     desk.call("POST", "/v1/webhooks", json={"url": "https://93.184.215.14/hook"})
     desk.call("POST", "/v1/api-keys", json={"name": "k"})
-    body = {"image_set_id": desk.set_id, "quality": "preview"}
-    running, queued = (desk.call("POST", "/v1/jobs", json=body).json()["id"] for _ in range(2))
+    photographs = [(photo["name"], photo["sha256"]) for photo in desk.photos().values()]
+    with desk.api.services.database.session() as session:
+        new = NewJob(desk.user_id, desk.set_id, "preview")
+        running, queued = (jobs.create(session, new, photographs, now()).id for _ in range(2))
     with desk.api.services.database.session() as session:
         assert leases.claim(session, "tests", now(), 600.0).id == running
     return queued, running

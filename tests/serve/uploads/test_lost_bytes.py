@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from pathlib import Path
 
 import httpx
 import pytest
@@ -74,7 +73,6 @@ def test_every_way_to_upload_writes_lost_bytes_again(desk: Desk, send) -> None:
     send(desk, 1)
     assert known(desk, 1) == (1, 0)
     assert len(desk.stored()) == 3
-    assert submit(desk).status_code == 201
 
 
 @pytest.mark.slow
@@ -110,7 +108,7 @@ def test_a_submission_names_the_photographs_to_upload_again(desk: Desk) -> None:
     assert desk.call("POST", f"{job}/retry").status_code == 201
 
 
-def test_the_command_lists_what_is_lost(embedded_desk: Desk, tmp_path: Path) -> None:
+def test_the_command_lists_what_is_lost(embedded_desk: Desk) -> None:
     desk = embedded_desk
     fill(desk)
     settings = desk.api.services.settings
@@ -119,13 +117,13 @@ def test_the_command_lists_what_is_lost(embedded_desk: Desk, tmp_path: Path) -> 
         "E2E3D_DATABASE_URL": str(settings.database_url),
         "E2E3D_SECRET_KEY": "k" * 40,
     }
-    whole = e2e3d("admin", "verify", "--deep", **environment)
-    assert (whole.returncode, whole.stdout) == (0, ""), whole.stderr
+    whole = e2e3d("admin", "verify", "--deep", "--json", **environment)
+    assert whole.returncode == 0, whole.stderr
+    total = sum(len(picture(seed)) for seed in range(3))
+    assert json.loads(whole.stdout) == {"blobs": 3, "results": 0, "read_bytes": total, "lost": []}
     lose(desk, 1)
     lost = e2e3d("admin", "verify", **environment)
     assert lost.returncode == 5
     assert "bytes-lost" in lost.stderr
     (line,) = lost.stdout.splitlines()
     assert {"photograph", desk.set_id, "1.jpg", "missing"} <= set(line.split())
-    as_json = json.loads(e2e3d("admin", "verify", "--json", **environment).stdout)
-    assert (as_json["blobs"], as_json["lost"][0]["sha256"]) == (3, sha256_of(1))
