@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import datetime
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from e2e3d.data.service.jobs import NewJob
+from e2e3d.errors import InputError
 from e2e3d.jobs.retention import RetentionPolicy, collect
 from e2e3d.storage.database.models import Base, JobRow, now
-from e2e3d.storage.database.repository import jobs, leases
+from e2e3d.storage.database.repository import accounts, jobs, leases
 from e2e3d.storage.files import blob_name
 from tests.serve.api import PASSWORD, Api, bearer, open_api
 from tests.serve.uploads.conftest import Desk, new_desk, picture, place
@@ -115,6 +118,23 @@ def test_the_last_administrator_cannot_be_deleted(api: Api) -> None:
     assert demoted.json()["code"] == "last-admin"  # the deleted one does not count
     api.client.post(f"/v1/users/{second}/restore", headers=headers)
     assert api.client.delete(f"/v1/users/{first}", headers=headers).status_code == 200
+
+
+def test_two_administrators_cannot_delete_each_other_at_the_same_time(api: Api) -> None:
+    ids = [api.user(f"root{number}@example.org", "admin") for number in range(2)]
+    together = threading.Barrier(2)
+
+    def delete(user_id: str) -> str:
+        together.wait()
+        try:
+            with api.services.database.session() as session:
+                accounts.delete(session, user_id, now(), now() + DAY)
+        except InputError as error:
+            return error.code
+        return "deleted"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(delete, ids)) == ["deleted", "last-admin"]
 
 
 def fill(desk: Desk) -> tuple[str, str]:

@@ -99,9 +99,9 @@ def delete(session: Session, user_id: str, now: datetime.datetime, purge_at: dat
     Raises:
         InputError: ``last-admin`` when no enabled administrator would be left.
     """
-    row = session.scalars(select(UserRow).where(UserRow.id == user_id).with_for_update()).one_or_none()
+    row = session.get(UserRow, user_id)
     if row is not None and row.deleted_at is None:
-        _keep_an_admin(session, user_id)
+        _keep_an_admin(session, user_id)  # locks the administrators, so that two cannot delete each other
         row.deleted_at, row.purge_at = now, purge_at
         session.flush()
     return None if row is None else user_record(row)
