@@ -10,17 +10,21 @@ import re
 import shutil
 import stat
 import tempfile
+import threading
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, cast
 
-from e2e3d.errors import InputError
+from e2e3d.errors import E2E3DError, InputError
 from e2e3d.jobs.result_folders import names_in_results
 from e2e3d.jobs.workspace import PRIVATE_FOLDER
+from e2e3d.jobs.zip_members import MemberError, MemberFile
+
+MAX_PHOTO_BYTES = 512_000_000
+"""Of one photograph; a member of an archive that is longer is no photograph, and is not read into memory."""
 
 MAX_ZIP_ENTRIES = 100_000
 MAX_ZIP_BYTES = 200_000_000_000
@@ -32,7 +36,7 @@ MAX_ZIP_DIRECTORY_BYTES = 64_000_000
 """Of the table of contents, which is held in memory; 100,000 files with long names need less."""
 
 _RATIO_FREE_BYTES = 50_000_000
-_ZIP_TAIL_BYTES = 66_000  # the end record, a comment of any length, and the records of ZIP64
+_HEADER_BYTES = 30  # of a member, at least
 _COPY_BYTES = 1 << 20
 _SYSTEM_FOLDERS = frozenset({"__macosx", "@eadir"})
 
@@ -121,7 +125,7 @@ def mapped(entry: SourceEntry) -> Iterator[memoryview]:
                 file.flush()
             size = os.fstat(file.fileno()).st_size
             view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b"")
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+        except MemberError:
             view = memoryview(b"")
         except OSError as error:
             raise _cannot_read(entry.name, error) from error
@@ -171,65 +175,92 @@ def list_archive(file: BinaryIO, title: str, size_bytes: int) -> list[SourceEntr
     Raises:
         InputError: as :func:`list_zip`.
     """
-    _check_directory(file, title, size_bytes)
     try:
-        archive = zipfile.ZipFile(file)  # the entries share it; it closes with the last of them
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        members = [member for member in zipfile.ZipFile(_Directory(file, title)).infolist() if not member.is_dir()]
+    except E2E3DError:
+        raise
+    except Exception as error:  # a damaged directory makes the reader raise anything
         raise InputError(
             "zip-broken", f"{title} is not a whole zip archive ({error}).", "Make or download the archive again."
         ) from error
-    members = [member for member in archive.infolist() if not member.is_dir()]
     _check_size(title, size_bytes, members)
+    _check_overlap(title, members)
+    lock = threading.Lock()
     entries: dict[str, SourceEntry] = {}
     for member in members:
         name = _safe_name(title, member)
         if name in entries:
             raise InputError("zip-unsafe-name", f"{title} holds {name} twice.", "Make the archive again.")
         if not any(is_hidden(part) for part in PurePosixPath(name).parts):
-            read, opened = partial(_read_member, archive, member), partial(archive.open, member)
+            opened = cast(Callable[[], IO[bytes]], partial(MemberFile, file, lock, member))
+            read = partial(_read_member, title, member.file_size, opened)
             entries[name] = SourceEntry(name, read, size_bytes=member.file_size, open=opened)
     return in_order(entries.values())
 
 
-def _check_directory(file: BinaryIO, title: str, size_bytes: int) -> None:
-    """Look how long the table of contents says it is, before it is read (APPNOTE.TXT 4.3.14 and 4.3.16)."""
-    file.seek(max(0, size_bytes - _ZIP_TAIL_BYTES))
-    tail = file.read(_ZIP_TAIL_BYTES)
-    end, large = tail.rfind(b"PK\x05\x06"), tail.rfind(b"PK\x06\x06")
-    length = 0
-    if 0 <= end <= len(tail) - 16:
-        length = int.from_bytes(tail[end + 12 : end + 16], "little")
-    if length == 0xFFFFFFFF and 0 <= large <= len(tail) - 48:
-        length = int.from_bytes(tail[large + 40 : large + 48], "little")
-    if MAX_ZIP_DIRECTORY_BYTES < length <= size_bytes:
-        raise InputError(
-            "zip-too-large",
-            f"The table of contents of {title} has {length / 1e6:.0f} MB.",
-            f"At most {MAX_ZIP_ENTRIES} files. Put only the photographs into the archive.",
-        )
-    file.seek(0)
+class _Directory:
+    """An archive while its table of contents is read: at once, so a read that is too large, or of too many, is refused.
+
+    The reader looks for the table in several places, and believes what stands there; this sees what it really reads.
+    """
+
+    def __init__(self, file: BinaryIO, title: str) -> None:
+        self._file = file
+        self._title = title
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(min(size, MAX_ZIP_DIRECTORY_BYTES + 1) if size >= 0 else MAX_ZIP_DIRECTORY_BYTES + 1)
+        if len(data) > MAX_ZIP_DIRECTORY_BYTES:
+            raise _too_large(self._title, f"has a table of contents of more than {MAX_ZIP_DIRECTORY_BYTES} bytes")
+        count = data.count(b"PK\x01\x02")
+        if count > MAX_ZIP_ENTRIES:
+            raise _too_large(self._title, f"holds {count} files")
+        return data
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+def _read_member(title: str, size_bytes: int, opened: Callable[[], IO[bytes]]) -> bytes:
+    if size_bytes > MAX_PHOTO_BYTES:
+        return b""
+    data = bytearray()
     try:
-        return archive.read(member)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+        with opened() as file:
+            while block := file.read(_COPY_BYTES):
+                data += block
+    except MemberError:
         return b""
     except OSError as error:
-        raise _cannot_read(str(archive.filename), error) from error
+        raise _cannot_read(title, error) from error
+    return bytes(data)
 
 
 def _check_size(title: str, size_bytes: int, members: list[zipfile.ZipInfo]) -> None:
+    """Sums of what the directory says; that a member holds no more than that is seen when it is read."""
     total = sum(member.file_size for member in members)
-    hint = "Put only the photographs into the archive, or give the folder."
-    if len(members) > MAX_ZIP_ENTRIES:
-        raise InputError("zip-too-large", f"{title} holds {len(members)} files.", f"At most {MAX_ZIP_ENTRIES}. {hint}")
     if total > MAX_ZIP_BYTES or any(member.file_size > MAX_ENTRY_BYTES for member in members):
-        raise InputError("zip-too-large", f"{title} would unpack to {total / 1e9:.1f} GB.", hint)
+        raise _too_large(title, f"would unpack to {total / 1e9:.1f} GB")
     if total > _RATIO_FREE_BYTES and total > MAX_ZIP_RATIO * size_bytes:
         ratio = total / size_bytes
-        message = f"{title} would unpack to {ratio:.0f} times its size ({total / 1e6:.0f} MB): a zip bomb."
-        raise InputError("zip-too-large", message, hint)
+        raise _too_large(title, f"would unpack to {ratio:.0f} times its size ({total / 1e6:.0f} MB): a zip bomb")
+
+
+def _check_overlap(title: str, members: list[zipfile.ZipInfo]) -> None:
+    """Members that share packed bytes make a small archive unpack to anything (Fifield, "A better zip bomb", 2019)."""
+    end = 0
+    for member in sorted(members, key=lambda member: member.header_offset):
+        if member.header_offset < end:
+            raise InputError(
+                "zip-broken", f"{title} holds files that overlap ({member.filename[:100]}).", "Make the archive again."
+            )
+        end = member.header_offset + _HEADER_BYTES + member.compress_size
+
+
+def _too_large(title: str, what: str) -> InputError:
+    return InputError(
+        "zip-too-large",
+        f"{title} {what}.",
+        f"At most {MAX_ZIP_ENTRIES} files. Put only the photographs into the archive, or give the folder.",
+    )
 
 
 def _safe_name(title: str, member: zipfile.ZipInfo) -> str:
