@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from e2e3d.errors import MachineError
-from e2e3d.jobs.intake.imports import resume_imports
+from e2e3d.jobs.intake.import_threads import ImportThreads
 from e2e3d.jobs.intake.take import Intake
 from e2e3d.jobs.retention import RetentionPolicy, collect
 from e2e3d.jobs.webhooks.sender import WebhookSender, deliver_until
@@ -55,10 +55,10 @@ class Chores:
 
     def _import(self) -> None:
         """Go on with uploads whose replica died while it took their photographs in."""
+        imports = ImportThreads(lambda: Intake(self._database, self._files(), now), self._settings.s3_options)
         while not self._stop.wait(_IMPORTS_S):
-            self._going_on(
-                lambda: resume_imports(Intake(self._database, self._files(), now), self._settings.s3_options)
-            )
+            self._going_on(imports.resume)
+        imports.close()
 
     def _files(self) -> Files:
         return open_files(self._settings.store_url, self._settings.s3_options)

@@ -127,7 +127,7 @@ class UploadRecord:
 
     Attributes:
         kind: ``tus``, ``presigned`` or ``s3`` (a prefix to copy from).
-        state: ``open`` (bytes arrive), ``importing`` (photographs are taken in), ``done`` or ``failed``.
+        state: ``open`` (bytes arrive), ``importing`` (photographs are, or will be, taken in), ``done`` or ``failed``.
         size_bytes: announced length.
         parts: what has arrived, in order; `offset_bytes` in all.
         tus_metadata: ``Upload-Metadata`` as it was sent.

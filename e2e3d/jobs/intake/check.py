@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -26,7 +25,6 @@ from e2e3d.ops.photoset import (
 from e2e3d.stages.base import RunContext
 from e2e3d.stages.ingest import STAGE, IngestConfig, IngestFile, IngestInputs
 
-MAX_PHOTO_BYTES = 512_000_000
 MAX_DECODED_PIXELS = 120_000_000
 """Of pictures that must be decoded whole to be looked at: all but plain JPEGs, which are reduced while they decode."""
 
@@ -40,19 +38,17 @@ _MEDIA_TYPES = {
 }
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"RIFF")
 FORMATS = "Send JPEG, PNG, TIFF, WebP or HEIC photographs, or a zip archive of them."
-_one_at_a_time = threading.Lock()  # a large photograph takes hundreds of megabytes while it is looked at
 
 
 def check_photo(name: str, data: bytes, sha256: str) -> PhotoFacts:
     """Look at one photograph by itself, in bounded memory; masks only have to decode."""
-    with _one_at_a_time:
-        try:
-            header = open_photo(data)
-            media_type = _media_type(header)
-        except InputError as error:
-            return PhotoFacts(sha256, len(data), "", findings=(Finding(error.code, str(error), True),))
-        inputs = IngestInputs((IngestFile(name, Ref.of(data)),))
-        photo = STAGE.run(inputs, IngestConfig(), RunContext()).photos[0]
+    try:
+        header = open_photo(data)
+        media_type = _media_type(header)
+    except InputError as error:
+        return PhotoFacts(sha256, len(data), "", findings=(Finding(error.code, str(error), True),))
+    inputs = IngestInputs((IngestFile(name, Ref.of(data)),))
+    photo = STAGE.run(inputs, IngestConfig(), RunContext()).photos[0]
     mask = is_mask(name)
     problems = [problem for problem in photo.problems if not mask or photo.width_px == 0]
     return PhotoFacts(

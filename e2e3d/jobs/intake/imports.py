@@ -13,18 +13,20 @@ from dataclasses import replace
 from functools import partial
 
 from e2e3d.data.service.photos import Arrival, Finding, UploadRecord
-from e2e3d.errors import E2E3DError, InputError
-from e2e3d.jobs.intake.check import FORMATS, MAX_PHOTO_BYTES, looks_like_photo
+from e2e3d.errors import E2E3DError, InputError, MachineError
+from e2e3d.jobs.intake.check import FORMATS, looks_like_photo
 from e2e3d.jobs.intake.parts import arrived, opened, upload_folder
 from e2e3d.jobs.intake.take import Intake, Target, rejected
 from e2e3d.jobs.source import is_photo
-from e2e3d.jobs.source_files import SourceEntry, in_order, list_archive
+from e2e3d.jobs.source_files import MAX_PHOTO_BYTES, SourceEntry, in_order, list_archive
+from e2e3d.jobs.zip_members import MemberError
 from e2e3d.storage.database.repository import uploads
 from e2e3d.storage.files import open_files
 from e2e3d.storage.objects import S3Options
 
 MAX_REMARKS = 500
 _ZIP_START = b"PK"
+_START_BYTES = 12
 _log = logging.getLogger(__name__)
 
 
@@ -52,17 +54,16 @@ def allowed_prefix(prefix: str, allowed: Sequence[str]) -> str:
     return plain
 
 
-def resume_imports(intake: Intake, s3: S3Options) -> int:
-    """Take up the imports whose process died; returns how many there were."""
+def waiting_imports(intake: Intake) -> tuple[tuple[str, str], ...]:
+    """User and id of the imports that have not begun, or whose process died."""
     with intake.database.reading() as session:
-        waiting = uploads.stale_imports(session, intake.clock(), 10)
-    for upload_id in waiting:
-        run_import(intake, upload_id, s3)
-    return len(waiting)
+        return uploads.waiting_imports(session, intake.clock())
 
 
 def run_import(intake: Intake, upload_id: str, s3: S3Options) -> None:
     """Work at an import until it is done; nothing happens when it is done, or somebody works at it.
+
+    What goes wrong unexpectedly ends the import: done again it would go wrong again.
 
     Raises:
         MachineError: of the store or the database; another call goes on from where this one came to.
@@ -71,20 +72,26 @@ def run_import(intake: Intake, upload_id: str, s3: S3Options) -> None:
         upload = uploads.claim_import(session, upload_id, intake.clock())
     if upload is None:
         return
-    try:
-        entries, choosy = _entries(intake, upload, s3)
-    except InputError as error:
-        _Report(intake, upload).fail(error)
-        return
     report = _Report(intake, upload)
-    target = Target(upload.user_id, upload.image_set_id)
     try:
-        for entry in entries[report.progress.position :]:
-            if not report.add(_take(intake, target, entry, choosy), len(entries)):
-                return  # somebody else has taken it up, or the set is gone
-        report.finish(len(entries), upload.name)
-    except InputError as error:
+        _import(intake, upload, s3, report)
+    except MachineError:
+        raise
+    except E2E3DError as error:
         report.fail(error)
+    except Exception:  # noqa: BLE001 - done again it would fail again, and for ever
+        _log.exception("the import %s failed unexpectedly", upload_id)
+        hint = "Send the photographs themselves, or tell the operator of the service the id of the upload."
+        report.fail(InputError("import-failed", f"{upload.name} could not be taken in.", hint))
+
+
+def _import(intake: Intake, upload: UploadRecord, s3: S3Options, report: _Report) -> None:
+    entries, choosy = _entries(intake, upload, s3)
+    target = Target(upload.user_id, upload.image_set_id)
+    for entry in entries[report.progress.position :]:
+        if not report.add(_take(intake, target, entry, choosy), len(entries)):
+            return  # somebody else has taken it up, or the set is gone
+    report.finish(len(entries), upload.name)
 
 
 def _entries(intake: Intake, upload: UploadRecord, s3: S3Options) -> tuple[list[SourceEntry], bool]:
@@ -118,10 +125,28 @@ def _take(intake: Intake, target: Target, entry: SourceEntry, choosy: bool) -> A
             "photo-too-large", f"{entry.name} is too large for a photograph.", f"At most {MAX_PHOTO_BYTES // 10**6} MB."
         )
         return rejected(entry.name, error)
+    if choosy and not looks_like_photo(_start_of(entry)):
+        return _no_photo(entry.name)
     data = entry.read()
-    if choosy and not is_photo(entry.name) and not looks_like_photo(data):
-        return Arrival(entry.name, "ignored", None, (Finding("not-a-photograph", "No photograph by its name.", False),))
     return intake.take(target, entry.name, hashlib.sha256(data).hexdigest(), lambda: data)
+
+
+def _start_of(entry: SourceEntry) -> bytes:
+    """Enough of a file to see what it is: most of an archive need not be unpacked for that."""
+    if entry.open is None:
+        return entry.read()
+    try:
+        with entry.open() as file:
+            return file.read(_START_BYTES)
+    except MemberError:
+        return b""
+
+
+def _no_photo(name: str) -> Arrival:
+    if is_photo(name):
+        message = f"{name} is empty, damaged inside its archive, or no photograph."
+        return rejected(name, InputError("photo-unreadable", message, FORMATS))
+    return Arrival(name, "ignored", None, (Finding("not-a-photograph", "No photograph by its name.", False),))
 
 
 class _Report:
@@ -144,7 +169,7 @@ class _Report:
         if arrival.findings and len(remarks) < MAX_REMARKS:
             remarks = (*remarks, replace(arrival, photo=None))
         self.progress = replace(before, position=before.position + 1, total=total, remarks=remarks, **counts)
-        self._unsaved += 1
+        self._unsaved += arrival.photo is not None  # all else is soon looked at again
         late = (self._intake.clock() - self._token).total_seconds() > self._SECONDS
         return self._save("importing") if late or self._unsaved >= self._FILES else True
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from e2e3d.data.service.photos import Arrival, Finding, PhotoFacts, PhotoRecord
 from e2e3d.errors import InputError
-from e2e3d.jobs.intake.check import beside, check_photo
+from e2e3d.jobs.intake.check import beside
+from e2e3d.jobs.intake.checkers import PhotoCheckers, shared_checkers
 from e2e3d.jobs.intake.lost import stored_hashes
 from e2e3d.jobs.intake.names import is_system_file, safe_name, with_suffix_of
 from e2e3d.storage.database import Database
@@ -31,12 +32,20 @@ class Intake:
         database: where sets and photographs are written down.
         files: where their bytes are kept.
         clock: the time, in UTC.
+        checkers: look at photographs; those of this process when not given.
     """
 
-    def __init__(self, database: Database, files: Files, clock: Callable[[], datetime.datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        files: Files,
+        clock: Callable[[], datetime.datetime],
+        checkers: PhotoCheckers | None = None,
+    ) -> None:
         self.database = database
         self.files = files
         self.clock = clock
+        self._checkers = checkers or shared_checkers()
 
     def take(
         self, target: Target, name: str, sha256: str, read: Callable[[], bytes], stored: Collection[str] = ()
@@ -70,7 +79,7 @@ class Intake:
         facts = owned
         if facts is None or not (sha256 in stored or self._store_has(facts)):
             data = read()
-            facts = check_photo(safe, data, sha256)
+            facts = self._checkers.check(target.user_id, safe, data, sha256)
             if not facts.rejected:
                 self._store(target, facts, data)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, status
@@ -13,6 +14,7 @@ from starlette.responses import Response
 
 from e2e3d.data.service import photos as records
 from e2e3d.jobs.intake.check import judged
+from e2e3d.jobs.intake.import_threads import ImportThreads
 from e2e3d.jobs.intake.imports import allowed_prefix
 from e2e3d.jobs.intake.parts import remove_parts
 from e2e3d.jobs.intake.take import Target
@@ -26,7 +28,7 @@ from e2e3d.serve.schemas.ids import ResourceId
 from e2e3d.serve.schemas.photos import Arrival, Arrivals, ImageSet, PrefixIn, Upload
 from e2e3d.serve.services import Services
 from e2e3d.serve.uploads.receive import Reception, receive_form
-from e2e3d.serve.uploads.work import Imports, intake_of, now
+from e2e3d.serve.uploads.work import intake_of, now
 from e2e3d.storage.database.repository import audit, photos, uploads, usage
 
 router = APIRouter(prefix="/v1", tags=["uploads"], responses=problem_responses(401, 403, 404, 422, 503))
@@ -51,12 +53,22 @@ _FORM: dict[str, Any] = {
 }
 
 
-def imports_of(request: Request) -> Imports:
+_PATIENCE_S = 5.0
+
+
+def imports_of(request: Request) -> ImportThreads:
     """The background work of this replica."""
-    imports: Imports | None = getattr(request.app.state, "imports", None)
+    imports: ImportThreads | None = getattr(request.app.state, "imports", None)
     if imports is None:
-        imports = request.app.state.imports = Imports(services_of(request))
+        services = services_of(request)
+        imports = ImportThreads(partial(intake_of, services), services.settings.s3_options)
+        request.app.state.imports = imports
     return imports
+
+
+def import_and_wait(imports: ImportThreads, upload: records.UploadRecord) -> None:
+    """Begin an import, and wait a moment: most uploads are one photograph, and its owner wants to know at once."""
+    imports.start(upload.user_id, upload.id).wait(_PATIENCE_S)
 
 
 def own_upload(services: Services, caller: Caller, upload_id: str) -> records.UploadRecord:
@@ -85,7 +97,7 @@ async def send_photos(request: Request, image_set_id: ResourceId, caller: Writer
     await run_in_threadpool(_prepare, services, caller, image_set_id)
     settings, target = services.settings, Target(caller.id, image_set_id)
     keep = datetime.timedelta(days=settings.retention_days_uploads)
-    begin = imports_of(request).start
+    begin = partial(imports_of(request).start, caller.id)
     reception = Reception(intake_of(services), target, settings.max_upload_bytes, keep, begin)
     try:
         content_type = request.headers.get("content-type", "")
@@ -113,7 +125,7 @@ def import_photos(
         made = uploads.create(session, caller.id, image_set_id, "s3", source, None, expires_at, moment)
         uploads.begin_import(session, made.id)
         audit.record(session, caller.actor, "image-set.import", "image-set", image_set_id, source=source)
-    imports_of(request).start(made.id)
+    imports_of(request).start(caller.id, made.id)
     return Upload.of(own_upload(services, caller, made.id))
 
 
@@ -134,7 +146,7 @@ def get_upload(request: Request, upload_id: ResourceId, caller: Reader, services
     """How much has arrived, how many of its photographs have been taken in, and what is wrong with them."""
     found = own_upload(services, caller, upload_id)
     if found.state == "importing":
-        imports_of(request).start(upload_id)  # in case the replica that worked at it has died
+        imports_of(request).start(caller.id, upload_id)  # in case the replica that worked at it has died
     return Upload.of(found)
 
 

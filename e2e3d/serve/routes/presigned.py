@@ -13,7 +13,7 @@ from e2e3d.serve.auth.caller import Caller
 from e2e3d.serve.auth.dependencies import ServicesOf, Writer
 from e2e3d.serve.problems import ProblemError, problem_responses
 from e2e3d.serve.routes.image_sets import own_set
-from e2e3d.serve.routes.photo_uploads import imports_of, own_upload
+from e2e3d.serve.routes.photo_uploads import import_and_wait, imports_of, own_upload
 from e2e3d.serve.schemas.ids import ResourceId
 from e2e3d.serve.schemas.photos import (
     PartNumbers,
@@ -108,7 +108,7 @@ def complete_upload(
         ready = uploads.advance(session, upload_id, 0, (UploadPart(place, length),), now())
         ready = ready and uploads.begin_import(session, upload_id)
     if ready:
-        imports_of(request).start_and_wait(upload_id)
+        import_and_wait(imports_of(request), found)
     return Upload.of(own_upload(services, caller, upload_id))
 
 

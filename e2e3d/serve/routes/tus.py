@@ -27,7 +27,7 @@ from e2e3d.serve.auth.dependencies import Reader, ServicesOf, Writer
 from e2e3d.serve.bodies import large_body
 from e2e3d.serve.problems import CHECKSUM_MISMATCH, ProblemError, problem_responses
 from e2e3d.serve.routes.image_sets import own_set
-from e2e3d.serve.routes.photo_uploads import end_upload, imports_of, own_upload
+from e2e3d.serve.routes.photo_uploads import end_upload, import_and_wait, imports_of, own_upload
 from e2e3d.serve.schemas.ids import ResourceId
 from e2e3d.serve.services import Services
 from e2e3d.serve.uploads.work import now
@@ -40,6 +40,7 @@ EXTENSIONS = "creation,creation-with-upload,termination,checksum,expiration"
 _CHUNK_TYPE = "application/offset+octet-stream"
 _ALGORITHMS = ("sha1", "sha256", "md5")
 _MAX_METADATA = 8000
+MAX_LENGTH = 2**53 - 1
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ async def begin_upload(
     image_set_id: ResourceId,
     caller: Writer,
     services: ServicesOf,
-    upload_length: Annotated[int, Header(ge=0, description="Bytes of the whole file.")],
+    upload_length: Annotated[int, Header(ge=0, le=MAX_LENGTH, description="Bytes of the whole file.")],
     tus_resumable: Annotated[str | None, Header()] = None,
     upload_metadata: Annotated[str | None, Header(description="Must have `filename`.")] = None,
     content_type: Annotated[str | None, Header()] = None,
@@ -119,7 +120,7 @@ async def continue_upload(
     upload_id: ResourceId,
     caller: Writer,
     services: ServicesOf,
-    upload_offset: Annotated[int, Header(ge=0)],
+    upload_offset: Annotated[int, Header(ge=0, le=MAX_LENGTH)],
     tus_resumable: Annotated[str | None, Header()] = None,
     content_type: Annotated[str | None, Header()] = None,
     upload_checksum: Annotated[str | None, Header()] = None,
@@ -170,7 +171,7 @@ async def _receive(
         return body.offset
     await run_in_threadpool(body.finish, False)
     if body.offset == upload.size_bytes and await run_in_threadpool(_close, services, upload.id):
-        await run_in_threadpool(imports_of(request).start_and_wait, upload.id)
+        await run_in_threadpool(import_and_wait, imports_of(request), upload)
     return body.offset
 
 

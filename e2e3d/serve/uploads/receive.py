@@ -13,11 +13,12 @@ from starlette.concurrency import run_in_threadpool
 
 from e2e3d.data.service.photos import Arrival
 from e2e3d.errors import InputError
-from e2e3d.jobs.intake.check import FORMATS, MAX_PHOTO_BYTES, looks_like_photo
+from e2e3d.jobs.intake.check import FORMATS, looks_like_photo
 from e2e3d.jobs.intake.imports import is_zip
 from e2e3d.jobs.intake.names import safe_name
 from e2e3d.jobs.intake.parts import PartWriter, upload_folder
 from e2e3d.jobs.intake.take import Intake, Target, rejected
+from e2e3d.jobs.source_files import MAX_PHOTO_BYTES
 from e2e3d.serve.uploads.form import FileData, FileEnd, FileStart, FormReader
 from e2e3d.storage.database.repository import uploads
 
@@ -39,7 +40,7 @@ class Reception:
     target: Target
     max_bytes: int
     keep: datetime.timedelta
-    start_import: Callable[[str], None]
+    start_import: Callable[[str], object]
 
 
 async def receive_form(reception: Reception, content_type: str, body: AsyncIterator[bytes]) -> list[Arrival]:

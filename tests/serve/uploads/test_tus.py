@@ -10,9 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from e2e3d.jobs.intake import parts
+from e2e3d.jobs.intake import import_threads, parts
 from e2e3d.serve.app import create_app
-from e2e3d.serve.uploads import work
 from e2e3d.storage.database.models import UserRow
 from e2e3d.storage.files import blob_name
 from tests.serve.uploads.conftest import Desk, archive, picture
@@ -145,7 +144,7 @@ def test_another_replica_goes_on(desk: Desk) -> None:
 
 def test_an_import_whose_replica_died_is_taken_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     data = archive({f"{seed}.jpg": picture(seed) for seed in range(2)})
-    monkeypatch.setattr(work, "run_import", lambda *_: None)  # it dies before it does anything
+    monkeypatch.setattr(import_threads, "run_import", lambda *_: None)  # it dies before it does anything
     place = begin(desk, "set.zip", len(data), content=data).headers["location"]
     assert desk.upload(upload_id(place))["state"] == "importing"
     monkeypatch.undo()

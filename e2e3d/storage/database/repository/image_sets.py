@@ -59,7 +59,7 @@ def delete(session: Session, user_id: str, image_set_id: str, now: datetime.date
     for photo in session.scalars(select(PhotoRow).where(PhotoRow.image_set_id == image_set_id)):
         session.delete(photo)
     ended = {"expires_at": now, "state": "failed"}
-    unfinished = UploadRow.state.in_(("open", "importing"))
+    unfinished = UploadRow.state.in_(("open", "arrived", "importing"))
     session.execute(update(UploadRow).where(UploadRow.image_set_id == image_set_id, unfinished).values(ended))
     row.photo_count, row.bytes = 0, 0
     return True

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import ColumnElement, and_, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from e2e3d.data.service.photos import Arrival, Finding, ImportProgress, UploadPart, UploadRecord
@@ -107,32 +107,31 @@ def set_size(session: Session, upload_id: str, size_bytes: int) -> None:
 def begin_import(session: Session, upload_id: str) -> bool:
     """Declare that everything has arrived; False unless it was open. The first :func:`claim_import` gets it."""
     done = session.execute(
-        update(UploadRow)
-        .where(UploadRow.id == upload_id, UploadRow.state == "open")
-        .values(state="importing", updated_at=datetime.datetime.fromtimestamp(0, datetime.UTC))
+        update(UploadRow).where(UploadRow.id == upload_id, UploadRow.state == "open").values(state="arrived")
     )
     return bool(done.rowcount)  # type: ignore[attr-defined]
 
 
 def claim_import(session: Session, upload_id: str, now: datetime.datetime) -> UploadRecord | None:
     """Take up an import that nobody works at; its `updated_at` is the token for :func:`save_import`."""
-    stale = now - datetime.timedelta(seconds=LEASE_S)
-    query = select(UploadRow).where(
-        UploadRow.id == upload_id, UploadRow.state == "importing", UploadRow.updated_at < stale
-    )
+    query = select(UploadRow).where(UploadRow.id == upload_id, _waiting(now))
     row = session.scalars(query.with_for_update(skip_locked=True)).one_or_none()
     if row is None:
         return None
-    row.updated_at = now
+    row.state, row.updated_at = "importing", now
     session.flush()
     return _record(row)
 
 
-def stale_imports(session: Session, now: datetime.datetime, limit: int) -> tuple[str, ...]:
-    """Imports that nobody works at."""
-    stale = now - datetime.timedelta(seconds=LEASE_S)
-    query = select(UploadRow.id).where(UploadRow.state == "importing", UploadRow.updated_at < stale)
-    return tuple(session.scalars(query.limit(limit)))
+def waiting_imports(session: Session, now: datetime.datetime) -> tuple[tuple[str, str], ...]:
+    """User and id of the imports that nobody works at, the oldest first."""
+    query = select(UploadRow.user_id, UploadRow.id).where(_waiting(now)).order_by(UploadRow.created_at, UploadRow.id)
+    return tuple((row.user_id, row.id) for row in session.execute(query))
+
+
+def _waiting(now: datetime.datetime) -> ColumnElement[bool]:
+    stale = UploadRow.updated_at < now - datetime.timedelta(seconds=LEASE_S)
+    return or_(UploadRow.state == "arrived", and_(UploadRow.state == "importing", stale))
 
 
 def save_import(
@@ -204,7 +203,7 @@ def _record(row: UploadRow) -> UploadRecord:
         row.name,
         row.size_bytes,
         row.offset_bytes,
-        row.state,
+        "importing" if row.state == "arrived" else row.state,
         tuple(UploadPart(**part) for part in row.parts),
         row.s3_upload_id,
         str(row.details.get("tus_metadata", "")),
