@@ -45,6 +45,8 @@ def test_an_unknown_setting_names_the_nearest(photos: Path, tmp_path: Path) -> N
         (("--set", "depth.max_size=big"), "bad-setting"),
         (("--known-distance", "a.jpg,b.jpg"), "bad-setting"),
         (("--known-distance", "a.jpg,b.jpg,-2"), "bad-setting"),
+        (("--scale", "nan"), "bad-setting"),
+        (("--set", "depth.max_size=" + "9" * 400), "bad-setting"),
     ],
 )
 def test_wrong_options_end_with_2(photos: Path, tmp_path: Path, arguments: tuple[str, ...], code: str) -> None:

@@ -3,7 +3,10 @@ from __future__ import annotations
 import pytest
 
 from e2e3d.errors import SettingsError
-from e2e3d.settings import load_settings
+from e2e3d.settings import ServiceSettings, load_settings
+from e2e3d.settings.service import load_service_settings
+
+NUMBERS = [name for name, field in ServiceSettings.model_fields.items() if field.annotation in (int, float)]
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +33,14 @@ def test_a_job_inside_a_cluster_joins_it(monkeypatch: pytest.MonkeyPatch) -> Non
     assert load_settings().address == "10.0.0.1:6379"
     monkeypatch.setenv("E2E3D_RAY_ADDRESS", "10.0.0.2:6379")
     assert load_settings().address == "10.0.0.2:6379"
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", ["-1", "9" * 400, "1e999", "nan"])
+def test_numbers_of_the_service_have_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"E2E3D_{name.upper()}", value)
+    with pytest.raises(SettingsError, match=f"E2E3D_{name.upper()}"):
+        load_service_settings()
 
 
 @pytest.mark.parametrize(

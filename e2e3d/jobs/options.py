@@ -6,7 +6,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from e2e3d.data.bounds import Range
+from e2e3d.errors import SettingsError
 from e2e3d.jobs.leave_out import LeaveOut
+
+SCALE = Range(1e-6, 1e9)
+"""Metres per unit of a model, and metres between two photographs: from a grain of dust to the solar system."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,9 @@ class Options:
         known_distance: two photographs, and the distance between their cameras in metres.
         keep_depth: also export the depth maps.
         left_out: photographs to keep out: every n-th, or by name.
+
+    Raises:
+        SettingsError: ``bad-setting`` for a scale or a distance outside of :data:`SCALE`.
     """
 
     intrinsics: str | os.PathLike[str] | None = None
@@ -28,6 +36,12 @@ class Options:
     known_distance: tuple[str, str, float] | None = None
     keep_depth: bool = False
     left_out: LeaveOut | None = None
+
+    def __post_init__(self) -> None:
+        distance = None if self.known_distance is None else self.known_distance[2]
+        for name, value in (("scale", self.scale), ("known_distance", distance)):
+            if value is not None and not SCALE.allows(value):
+                raise SettingsError("bad-setting", f"{name} is {value} metres.", f"It must be {SCALE}.")
 
     def recorded(self) -> dict[str, object]:
         """What the manifest says of them: names of files without their folders."""

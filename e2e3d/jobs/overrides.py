@@ -9,6 +9,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from e2e3d.data.bounds import shortened
 from e2e3d.errors import SettingsError
 
 ConfigT = TypeVar("ConfigT")
@@ -73,9 +74,9 @@ def _replace(config: Any, path: list[str], name: str, value: object) -> Any:
 def _convert(value: object, hint: Any, name: str) -> object:
     try:
         return _parse(value, hint)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise SettingsError(
-            "bad-setting", f"{value!r} is no value for {name}.", f"{name} is of type {_describe(hint)}."
+            "bad-setting", f"{shortened(value)} is no value for {name}.", f"{name} is of type {_describe(hint)}."
         ) from error
 
 
@@ -111,7 +112,7 @@ def _parse_union(value: object, choices: tuple[Any, ...]) -> object:
         if choice is not type(None):
             try:
                 return _parse(value, choice)
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, OverflowError):
                 continue
     raise ValueError(value)
 

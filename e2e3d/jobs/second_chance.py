@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from e2e3d.data.bounds import bounded, check_bounds
 from e2e3d.data.features import Features, LearnedFeatures, MatchBlock
 from e2e3d.data.photo import Photo
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping
-from e2e3d.errors import ReconstructionError, SettingsError
+from e2e3d.errors import ReconstructionError
 from e2e3d.jobs.executor import Executor
 from e2e3d.ops import second_chance, xfeat
 from e2e3d.ops.match_blocks import plan_blocks
@@ -39,15 +40,13 @@ class LearnedConfig:
     """
 
     enabled: bool = False
-    candidates: int = 100
-    neighbours: int = 8
+    candidates: int = bounded(100, 1, 1000)
+    neighbours: int = bounded(8, 1, 200)
     features: LearnedFeaturesConfig = field(default_factory=LearnedFeaturesConfig)
     matching: LearnedMatchingConfig = field(default_factory=LearnedMatchingConfig)
 
     def __post_init__(self) -> None:
-        for name in ("candidates", "neighbours"):
-            if getattr(self, name) < 1:
-                raise SettingsError("bad-setting", f"learned.{name} is {getattr(self, name)}.", "Use at least 1.")
+        check_bounds(self, "learned")
 
 
 def check_packages(config: LearnedConfig) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from e2e3d.data.bounds import bounded
 from e2e3d.data.dense import PointCloud
 from e2e3d.errors import ReconstructionError
 from e2e3d.ops.fusion_view import FusionView, foreign_depth, rays_cam, read_only
@@ -45,12 +46,12 @@ class FusionRules:
         density: points per pixel of the finest view, about: so many of the finest agreeing views emit theirs.
     """
 
-    max_depth_difference: float = 0.01
-    max_reprojection_px: float = 2.0
-    max_normal_deg: float = 50.0
-    min_views: int = 2
-    min_evidence: float = 0.4
-    density: int = 3
+    max_depth_difference: float = bounded(0.01, 1e-05, 1)
+    max_reprojection_px: float = bounded(2.0, 0.01, 100)
+    max_normal_deg: float = bounded(50.0, 0.1, 180)
+    min_views: int = bounded(2, 1, 32)
+    min_evidence: float = bounded(0.4, 0, 100)
+    density: int = bounded(3, 1, 100)
 
 
 @dataclass(frozen=True)

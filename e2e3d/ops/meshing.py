@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from e2e3d.data.bounds import bounded
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.mesh import Mesh
 from e2e3d.errors import ReconstructionError
@@ -54,18 +55,18 @@ class MeshRules:
         photo_smoothness: weight of the bending of its displacements; less brings out finer relief, and more noise.
     """
 
-    max_faces: int = 1_000_000
-    max_error_ratio: float = 20.0
-    cell: float = 3.0
-    smoothing: float = 1.5
-    support: float = 2.0
-    hole: float = 60.0
-    island: float = 40.0
-    island_share: float = 0.003
-    island_near: float = 0.2
-    void_views: int = 2
-    photo_steps: int = 0
-    photo_smoothness: float = 30.0
+    max_faces: int = bounded(1_000_000, 100, 50_000_000)
+    max_error_ratio: float = bounded(20.0, 0.1, 10_000)
+    cell: float = bounded(3.0, 0.5, 100)
+    smoothing: float = bounded(1.5, 0.1, 100)
+    support: float = bounded(2.0, 0.1, 100)
+    hole: float = bounded(60.0, 0, 10_000)
+    island: float = bounded(40.0, 0, 10_000)
+    island_share: float = bounded(0.003, 0, 1)
+    island_near: float = bounded(0.2, 0.001, 100)
+    void_views: int = bounded(2, 1, 100)
+    photo_steps: int = bounded(0, 0, 20)
+    photo_smoothness: float = bounded(30.0, 0.01, 1_000_000)
 
 
 def build_mesh(

@@ -19,6 +19,8 @@ from e2e3d.storage.objects import S3Options
 
 _DAY_S = 86400
 _GB = 1_000_000_000
+_MOST = 2_000_000_000
+_MOST_BYTES = 2**53 - 1  # what every JSON reader understands
 _NAMES = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -34,7 +36,8 @@ class ServiceSettings(Settings):
         replicas: processes that answer HTTP.
         public_url: how users reach the service; None = ``http://host:port``.
         runner_jobs: jobs that the runner computes at once.
-        quota_photos, quota_bytes, quota_jobs: of new users: photographs a job, stored bytes, unfinished jobs at once.
+        quota_photos, quota_bytes, quota_jobs: of new users: photographs a job, stored bytes, and unfinished
+            jobs (queued and running ones together).
         access_token_s, refresh_token_s: how long tokens are good for.
         retention_days_results, retention_days_uploads: days until finished jobs' results, and what no job uses, go.
         retention_days_users: days until deleted users go with all they own; until then they can be restored.
@@ -55,24 +58,24 @@ class ServiceSettings(Settings):
     secret_key: str | None = Field(default=None, min_length=32, repr=False)
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
-    replicas: int = Field(default=1, ge=1)
+    replicas: int = Field(default=1, ge=1, le=1000)
     public_url: str | None = None
-    runner_jobs: int = Field(default=1, ge=1)
-    quota_photos: int = Field(default=1000, ge=1)
-    quota_bytes: int = Field(default=100 * _GB, ge=1)
-    quota_jobs: int = Field(default=20, ge=1)
-    access_token_s: int = Field(default=900, ge=1)
-    refresh_token_s: int = Field(default=30 * _DAY_S, ge=1)
-    retention_days_results: float = Field(default=30, gt=0)
-    retention_days_uploads: float = Field(default=7, gt=0)
-    retention_days_users: float = Field(default=30, ge=0, le=36500)
+    runner_jobs: int = Field(default=1, ge=1, le=1000)
+    quota_photos: int = Field(default=1000, ge=1, le=_MOST)
+    quota_bytes: int = Field(default=100 * _GB, ge=1, le=_MOST_BYTES)
+    quota_jobs: int = Field(default=20, ge=1, le=_MOST)
+    access_token_s: int = Field(default=900, ge=1, le=366 * _DAY_S)
+    refresh_token_s: int = Field(default=30 * _DAY_S, ge=1, le=3660 * _DAY_S)
+    retention_days_results: float = Field(default=30, gt=0, le=36_600)
+    retention_days_uploads: float = Field(default=7, gt=0, le=36_600)
+    retention_days_users: float = Field(default=30, ge=0, le=36_600)
     allowed_s3_prefixes: _NAMES = ()
     webhook_allowed_networks: _NAMES = ()
-    max_upload_bytes: int = Field(default=10 * _GB, ge=1)
+    max_upload_bytes: int = Field(default=10 * _GB, ge=1, le=_MOST_BYTES)
     admin_email: str = "admin@localhost"
     admin_password: str | None = Field(default=None, min_length=10, max_length=256, repr=False)
     metrics_token: str | None = Field(default=None, min_length=16, repr=False)
-    min_free_bytes: int = Field(default=_GB, ge=0)
+    min_free_bytes: int = Field(default=_GB, ge=0, le=_MOST_BYTES)
     s3_public_endpoint: str | None = None
     log_json: bool = True
     trusted_proxies: _NAMES = ("127.0.0.1", "::1")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from e2e3d.data.bounds import bounded
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
@@ -23,7 +24,8 @@ class ConsistencyConfig(StereoConfig):
 
     Attributes:
         sweeps: red-black sweeps.
-        geometric_weight: cost of one pixel of forward-backward reprojection error; `geometric_limit_px` truncates it.
+        geometric_weight: cost of one pixel of forward-backward reprojection error.
+        geometric_limit_px: error beyond which the cost does not grow.
         min_views: sources that must agree with a depth for it to stay.
         max_error_px: forward-backward reprojection error up to which a source agrees.
         max_depth_ratio: relative difference of depth up to which a source agrees.
@@ -32,29 +34,22 @@ class ConsistencyConfig(StereoConfig):
         seed: of the random hypotheses.
     """
 
-    sweeps: int = 1
-    geometric_weight: float = 0.15
-    geometric_limit_px: float = 3.0
-    min_views: int = 1
-    max_error_px: float = 1.5
-    max_depth_ratio: float = 0.01
-    max_cost: float = 0.9
-    min_confidence: float = 0.3
-    seed: int = 1
+    sweeps: int = bounded(1, 1, 50)
+    geometric_weight: float = bounded(0.15, 0, 2)
+    geometric_limit_px: float = bounded(3.0, 0.1, 100)
+    min_views: int = bounded(1, 1, 16)
+    max_error_px: float = bounded(1.5, 0.01, 100)
+    max_depth_ratio: float = bounded(0.01, 1e-05, 1)
+    max_cost: float = bounded(0.9, 0.01, 2)
+    min_confidence: float = bounded(0.3, 0, 0.99)
+    seed: int = bounded(1, 0, 2**31 - 1)
 
     def __post_init__(self) -> None:
         self.check_match("consistency")
-        if self.sweeps < 1 or self.min_views < 1:
-            raise SettingsError("bad-setting", "consistency.sweeps and consistency.min_views must be at least 1.", "")
-        numbers = (self.color_scale, self.noise_sigma, self.max_error_px, self.max_depth_ratio, self.max_cost)
-        if not 0 <= self.min_confidence < 1:
-            raise SettingsError(
-                "bad-setting", f"consistency.min_confidence={self.min_confidence} is no probability.", "Use 0 to 0.99."
-            )
-        if min(numbers) <= 0 or self.geometric_weight < 0 or self.geometric_weight * self.geometric_limit_px > 1.9:
+        if self.geometric_weight * self.geometric_limit_px > 1.9:
             raise SettingsError(
                 "bad-setting",
-                "A threshold of consistency is not positive, or geometric_weight x geometric_limit_px exceeds 1.9.",
+                "consistency.geometric_weight x consistency.geometric_limit_px exceeds 1.9.",
                 "Leave them at their defaults.",
             )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from e2e3d.data.bounds import bounded
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
@@ -27,23 +28,15 @@ class DepthConfig(StereoConfig):
         seed: of the random hypotheses.
     """
 
-    max_size: int = 1200
-    coarsest_px: int = 192
-    sweeps: tuple[int, int, int] = (5, 2, 1)
-    seed: int = 0
+    max_size: int = bounded(1200, 64, 8192)
+    coarsest_px: int = bounded(192, 32, 2048)
+    sweeps: tuple[int, int, int] = bounded((5, 2, 1), 1, 50)
+    seed: int = bounded(0, 0, 2**31 - 1)
 
     def __post_init__(self) -> None:
-        if self.max_size < 64:
-            raise SettingsError("bad-setting", f"depth.max_size={self.max_size} is too small.", "Use 400 to 6000.")
         self.check_match("depth")
-        if self.color_scale <= 0 or self.noise_sigma <= 0 or self.coarsest_px < 32:
-            raise SettingsError(
-                "bad-setting",
-                "depth.color_scale and depth.noise_sigma must be positive, depth.coarsest_px at least 32.",
-                "Leave them at their defaults.",
-            )
-        if len(self.sweeps) != 3 or min(self.sweeps) < 1:
-            raise SettingsError("bad-setting", f"depth.sweeps={self.sweeps}.", "Three numbers, each at least 1.")
+        if len(self.sweeps) != 3:
+            raise SettingsError("bad-setting", f"depth.sweeps={self.sweeps}.", "Give three numbers.")
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from e2e3d.data.agreement import StillRegions
+from e2e3d.data.bounds import bounded, check_bounds, one_of
 from e2e3d.data.features import Features
 from e2e3d.data.ref import Ref
-from e2e3d.errors import SettingsError
 from e2e3d.ops import sift
 from e2e3d.ops.photo import decode_photo
 from e2e3d.stages.base import Resources, RunContext, Stage
@@ -29,29 +29,16 @@ class FeaturesConfig:
         normalization: ``L1_ROOT`` (root-SIFT) or ``L2``.
     """
 
-    max_size_px: int = 3200
-    upsample_below_px: int = 1600
-    max_features: int = 8192
-    peak_threshold: float = 0.02 / 3
-    faint_peak_threshold: float = 0.02 / 18
-    wanted_features: int = 6000
-    normalization: str = "L1_ROOT"
+    max_size_px: int = bounded(3200, 64, 12_000)
+    upsample_below_px: int = bounded(1600, 0, 6000)
+    max_features: int = bounded(8192, 100, 100_000)
+    peak_threshold: float = bounded(0.02 / 3, 1e-05, 0.5)
+    faint_peak_threshold: float = bounded(0.02 / 18, 1e-05, 0.5)
+    wanted_features: int = bounded(6000, 0, 100_000)
+    normalization: str = one_of("L1_ROOT", "L2")
 
     def __post_init__(self) -> None:
-        if self.max_size_px < 64:
-            raise SettingsError("bad-setting", f"features.max_size_px is {self.max_size_px}.", "Use at least 64.")
-        if self.max_features < 100:
-            raise SettingsError("bad-setting", f"features.max_features is {self.max_features}.", "Use at least 100.")
-        for name in ("peak_threshold", "faint_peak_threshold"):
-            if not 0 < getattr(self, name) < 1:
-                message = f"features.{name} is {getattr(self, name)}."
-                raise SettingsError("bad-setting", message, "Use a number between 0 and 1.")
-        if self.wanted_features < 0:
-            message = f"features.wanted_features is {self.wanted_features}."
-            raise SettingsError("bad-setting", message, "Use at least 0.")
-        if self.normalization not in ("L1_ROOT", "L2"):
-            message = f"features.normalization is {self.normalization!r}."
-            raise SettingsError("bad-setting", message, "Use L1_ROOT or L2.")
+        check_bounds(self, "features")
 
 
 @dataclass(frozen=True)

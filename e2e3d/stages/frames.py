@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from e2e3d.data.bounds import bounded, check_bounds
 from e2e3d.data.photo import VideoFrames
 from e2e3d.data.ref import Ref
 from e2e3d.errors import InputError, SettingsError
@@ -26,23 +27,18 @@ class FramesConfig:
         jpeg_quality: of the frames, 95 to 100.
     """
 
-    spacing: float = 0.08
-    min_frames: int = 20
-    max_frames: int = 120
-    jpeg_quality: int = 97
+    spacing: float = bounded(0.08, 0.005, 1)
+    min_frames: int = bounded(20, 3, 2000)
+    max_frames: int = bounded(120, 3, 2000)
+    jpeg_quality: int = bounded(97, 95, 100)
 
     def __post_init__(self) -> None:
-        if not 0 < self.spacing <= 1:
-            raise SettingsError("bad-setting", f"frames.spacing is {self.spacing}.", "It must be above 0, at most 1.")
-        if not 3 <= self.min_frames <= self.max_frames:
+        check_bounds(self, "frames")
+        if self.min_frames > self.max_frames:
             raise SettingsError(
                 "bad-setting",
                 f"frames.min_frames is {self.min_frames} and frames.max_frames {self.max_frames}.",
-                "3 <= min_frames <= max_frames must hold.",
-            )
-        if not 95 <= self.jpeg_quality <= 100:
-            raise SettingsError(
-                "bad-setting", f"frames.jpeg_quality is {self.jpeg_quality}.", "It must be from 95 to 100."
+                "min_frames <= max_frames must hold.",
             )
 
 

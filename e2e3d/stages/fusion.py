@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from e2e3d.data.bounds import check_bounds
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.ref import Ref
-from e2e3d.errors import SettingsError
 from e2e3d.ops.fusion import (
     MAX_NEIGHBOURS,
     FusionRules,
@@ -28,16 +28,7 @@ class FusionConfig(FusionRules):
     """Settings of fusion; see :class:`~e2e3d.ops.fusion.FusionRules`."""
 
     def __post_init__(self) -> None:
-        for name in ("max_depth_difference", "max_reprojection_px", "max_normal_deg"):
-            if not getattr(self, name) > 0:
-                raise SettingsError("bad-setting", f"fusion.{name} must be positive, not {getattr(self, name)}.")
-        if self.max_normal_deg > 180:
-            raise SettingsError("bad-setting", f"fusion.max_normal_deg is {self.max_normal_deg}; angles end at 180.")
-        for name in ("min_views", "density"):
-            if getattr(self, name) < 1:
-                raise SettingsError("bad-setting", f"fusion.{name} must be at least 1, not {getattr(self, name)}.")
-        if self.min_evidence < 0:
-            raise SettingsError("bad-setting", f"fusion.min_evidence must not be negative, not {self.min_evidence}.")
+        check_bounds(self, "fusion")
 
 
 @dataclass(frozen=True)

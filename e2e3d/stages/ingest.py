@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.data.bounds import bounded, check_bounds
 from e2e3d.data.photo import CameraGuess, Photo, PhotoBlock, PhotoProblem
 from e2e3d.data.ref import Ref
-from e2e3d.errors import InputError, SettingsError
+from e2e3d.errors import InputError
 from e2e3d.ops.exif import PhotoTags, guess_camera, read_tags
 from e2e3d.ops.photo import decode_mask, decode_photo, open_photo, upright_size
 from e2e3d.ops.photo_quality import WORKING_SIZE_PX, exposure_problems, measure_photo
@@ -28,16 +29,11 @@ class IngestConfig:
         min_mask_fraction: photographs of which the mask leaves less are left out.
     """
 
-    min_size_px: int = 320
-    min_mask_fraction: float = 0.002
+    min_size_px: int = bounded(320, 1, 10_000)
+    min_mask_fraction: float = bounded(0.002, 0, 0.99)
 
     def __post_init__(self) -> None:
-        if self.min_size_px < 1:
-            raise SettingsError("bad-setting", f"ingest.min_size_px is {self.min_size_px}.", "It must be at least 1.")
-        if not 0 <= self.min_mask_fraction < 1:
-            raise SettingsError(
-                "bad-setting", f"ingest.min_mask_fraction is {self.min_mask_fraction}.", "It must be in [0, 1)."
-            )
+        check_bounds(self, "ingest")
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from e2e3d.data.bounds import bounded, check_bounds
 from e2e3d.data.features import Features, LearnedFeatures, OverlapCounts
 from e2e3d.data.ref import Ref
-from e2e3d.errors import SettingsError
 from e2e3d.ops import xfeat
 from e2e3d.ops.photo import decode_photo
 from e2e3d.ops.sift import sample_colors
@@ -26,18 +26,12 @@ class LearnedFeaturesConfig:
         min_score: keypoints that the network is less sure of, in [0, 1], are left out.
     """
 
-    max_size_px: int = 1600
-    max_features: int = 2048
-    min_score: float = 0.05
+    max_size_px: int = bounded(1600, 64, 4096)
+    max_features: int = bounded(2048, 100, 20_000)
+    min_score: float = bounded(0.05, 0.0001, 0.99)
 
     def __post_init__(self) -> None:
-        for name, least in (("max_size_px", 64), ("max_features", 100)):
-            if getattr(self, name) < least:
-                message = f"learned.features.{name} is {getattr(self, name)}."
-                raise SettingsError("bad-setting", message, f"Use at least {least}.")
-        if not 0 < self.min_score < 1:
-            message = f"learned.features.min_score is {self.min_score}."
-            raise SettingsError("bad-setting", message, "Use a number between 0 and 1.")
+        check_bounds(self, "learned.features")
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
+from e2e3d.data.bounds import bounded, check_bounds
 from e2e3d.data.features import Features, LearnedFeatures, MatchBlock
 from e2e3d.data.photo import CameraGuess
 from e2e3d.data.ref import Ref
-from e2e3d.errors import SettingsError
 from e2e3d.ops import xfeat
 from e2e3d.ops.match_blocks import merge_blocks
 from e2e3d.ops.second_chance import confirmed
@@ -30,20 +30,12 @@ class LearnedMatchingConfig:
         min_inliers: a pair with fewer verified matches counts as not matched.
     """
 
-    min_confidence: float = 0.1
-    max_error_px: float = 2.5
-    min_inliers: int = 25
+    min_confidence: float = bounded(0.1, 0.0001, 0.99)
+    max_error_px: float = bounded(2.5, 0.1, 100)
+    min_inliers: int = bounded(25, 8, 10_000)
 
     def __post_init__(self) -> None:
-        if not 0 < self.min_confidence < 1:
-            message = f"learned.matching.min_confidence is {self.min_confidence}."
-            raise SettingsError("bad-setting", message, "Use a number between 0 and 1.")
-        if self.max_error_px <= 0:
-            message = f"learned.matching.max_error_px is {self.max_error_px}."
-            raise SettingsError("bad-setting", message, "Use more than 0.")
-        if self.min_inliers < 8:
-            message = f"learned.matching.min_inliers is {self.min_inliers}."
-            raise SettingsError("bad-setting", message, "Use at least 8.")
+        check_bounds(self, "learned.matching")
 
 
 @dataclass(frozen=True)

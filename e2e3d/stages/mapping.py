@@ -10,11 +10,11 @@ import pycolmap
 from numpy.typing import NDArray
 
 from e2e3d.data.agreement import PhotoAgreement, StillParts, StillRegions
+from e2e3d.data.bounds import bounded, check_bounds, one_of
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.photo import Photo
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping, Scene
-from e2e3d.errors import SettingsError
 from e2e3d.ops import left_out, photo_agreement, sfm
 from e2e3d.ops.calibration import polish
 from e2e3d.ops.colmap_log import silence_colmap
@@ -39,17 +39,12 @@ class MappingConfig:
         max_error_px: observations farther from their point's projection are dropped in the end.
     """
 
-    mapper: str = "incremental"
-    min_matches: int = 15
-    max_error_px: float = 3.0
+    mapper: str = one_of("incremental", "global")
+    min_matches: int = bounded(15, 8, 10_000)
+    max_error_px: float = bounded(3.0, 0.1, 100)
 
     def __post_init__(self) -> None:
-        if self.mapper not in ("incremental", "global"):
-            raise SettingsError("bad-setting", f"mapping.mapper is {self.mapper!r}.", "Use incremental or global.")
-        if self.min_matches < 8:
-            raise SettingsError("bad-setting", f"mapping.min_matches is {self.min_matches}.", "Use at least 8.")
-        if self.max_error_px <= 0:
-            raise SettingsError("bad-setting", f"mapping.max_error_px is {self.max_error_px}.", "Use more than 0.")
+        check_bounds(self, "mapping")
 
 
 @dataclass(frozen=True)

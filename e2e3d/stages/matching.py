@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from e2e3d.data.bounds import bounded, check_bounds
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.photo import CameraGuess
 from e2e3d.data.ref import Ref
-from e2e3d.errors import SettingsError
 from e2e3d.ops.descriptor_matching import DescriptorSet, mutual_matches
 from e2e3d.ops.match_blocks import join_matches
 from e2e3d.ops.still_matches import Matches, stands_still, verify_moving
@@ -29,20 +29,13 @@ class MatchingConfig:
         min_inliers: a pair with fewer verified matches counts as not matched.
     """
 
-    max_ratio: float = 0.8
-    max_distance_rad: float = 0.7
-    max_error_px: float = 4.0
-    min_inliers: int = 15
+    max_ratio: float = bounded(0.8, 0.1, 1)
+    max_distance_rad: float = bounded(0.7, 0.01, 3.15)
+    max_error_px: float = bounded(4.0, 0.1, 100)
+    min_inliers: int = bounded(15, 8, 10_000)
 
     def __post_init__(self) -> None:
-        if not 0 < self.max_ratio <= 1:
-            message = f"matching.max_ratio is {self.max_ratio}."
-            raise SettingsError("bad-setting", message, "Use a number above 0 and at most 1.")
-        if self.max_distance_rad <= 0 or self.max_error_px <= 0:
-            raise SettingsError("bad-setting", "A limit of matching is not positive.", "Use numbers above 0.")
-        if self.min_inliers < 8:
-            message = f"matching.min_inliers is {self.min_inliers}."
-            raise SettingsError("bad-setting", message, "Use at least 8.")
+        check_bounds(self, "matching")
 
 
 @dataclass(frozen=True)

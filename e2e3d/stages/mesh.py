@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
+from e2e3d.data.bounds import check_bounds
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.mesh import Mesh
 from e2e3d.data.ref import Ref
-from e2e3d.errors import SettingsError
 from e2e3d.ops.meshing import MeshRules, build_mesh
 from e2e3d.stages.base import Resources, RunContext, Stage
 
@@ -19,16 +19,7 @@ class MeshConfig(MeshRules):
     """Settings of the mesh; see :class:`~e2e3d.ops.meshing.MeshRules`."""
 
     def __post_init__(self) -> None:
-        if self.max_faces < 100:
-            raise SettingsError("bad-setting", f"mesh.max_faces must be at least 100, not {self.max_faces}.")
-        for name in ("max_error_ratio", "cell", "smoothing", "support", "island_near", "photo_smoothness"):
-            if not getattr(self, name) > 0:
-                raise SettingsError("bad-setting", f"mesh.{name} must be positive, not {getattr(self, name)}.")
-        for name in ("hole", "island", "island_share", "photo_steps"):
-            if getattr(self, name) < 0:
-                raise SettingsError("bad-setting", f"mesh.{name} must not be negative, not {getattr(self, name)}.")
-        if self.void_views < 1:
-            raise SettingsError("bad-setting", f"mesh.void_views must be at least 1, not {self.void_views}.")
+        check_bounds(self, "mesh")
 
 
 @dataclass(frozen=True)

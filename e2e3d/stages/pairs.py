@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from e2e3d.data.bounds import bounded, check_bounds
 from e2e3d.data.features import GlobalDescriptor, PairList
 from e2e3d.data.photo import GpsPosition
 from e2e3d.data.ref import Ref
-from e2e3d.errors import SettingsError
 from e2e3d.ops import pair_selection
 from e2e3d.ops.georeferencing import local_from_gps
 from e2e3d.stages.base import Resources, RunContext, Stage
@@ -28,17 +28,15 @@ class PairsConfig:
         extra_neighbours: the same, in addition to sequence or GPS neighbours.
     """
 
-    exhaustive_up_to: int = 150
-    sequence_exhaustive_up_to: int = 40
-    sequence_window: int = 8
-    gps_neighbours: int = 20
-    similar_neighbours: int = 30
-    extra_neighbours: int = 8
+    exhaustive_up_to: int = bounded(150, 0, 2000)
+    sequence_exhaustive_up_to: int = bounded(40, 0, 2000)
+    sequence_window: int = bounded(8, 1, 200)
+    gps_neighbours: int = bounded(20, 1, 500)
+    similar_neighbours: int = bounded(30, 1, 500)
+    extra_neighbours: int = bounded(8, 0, 500)
 
     def __post_init__(self) -> None:
-        for name in ("sequence_window", "gps_neighbours", "similar_neighbours"):
-            if getattr(self, name) < 1:
-                raise SettingsError("bad-setting", f"pairs.{name} is {getattr(self, name)}.", "Use at least 1.")
+        check_bounds(self, "pairs")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from e2e3d.data.bounds import bounded, check_bounds, one_of
 from e2e3d.data.dense import View
 from e2e3d.data.ref import Ref
 from e2e3d.errors import ReconstructionError, SettingsError
@@ -15,7 +16,8 @@ class StereoConfig:
     """Settings of the match.
 
     Attributes:
-        sources: how many of the view's sources to use, best first; `views` how many of them a pixel is matched with.
+        sources: how many of the view's sources to use, best first.
+        views: how many of them a pixel is matched with.
         window_radius_px: half the side of the matching window, 3 or 5.
         fine_texture: at full size, where the greys within a window of radius 3 have at least this standard deviation,
             that window is used instead, so that less reaches over the outlines of objects. 0 = nowhere.
@@ -23,25 +25,19 @@ class StereoConfig:
         noise_sigma: noise of the grey levels; texture weaker than it does not count as a match.
     """
 
-    sources: int = 6
-    views: int = 3
-    window_radius_px: int = 5
-    fine_texture: float = 4.0
-    color_scale: float = 8.0
-    noise_sigma: float = 1.5
+    sources: int = bounded(6, 1, 16)
+    views: int = bounded(3, 1, 16)
+    window_radius_px: int = one_of(5, 3)
+    fine_texture: float = bounded(4.0, 0, 100)
+    color_scale: float = bounded(8.0, 0.1, 255)
+    noise_sigma: float = bounded(1.5, 0.01, 100)
 
     def check_match(self, stage: str) -> None:
-        """Raise SettingsError ``bad-setting`` where sources, views or the window make no sense for `stage`."""
-        if not 1 <= self.views <= self.sources <= 16:
-            raise SettingsError(
-                "bad-setting",
-                f"{stage}.views={self.views}, {stage}.sources={self.sources}.",
-                "1 <= views <= sources <= 16.",
-            )
-        if self.window_radius_px not in (3, 5):
-            raise SettingsError("bad-setting", f"{stage}.window_radius_px={self.window_radius_px}.", "Use 3 or 5.")
-        if self.fine_texture < 0:
-            raise SettingsError("bad-setting", f"{stage}.fine_texture={self.fine_texture}.", "Use 0 to 20.")
+        """Raise SettingsError ``bad-setting`` where a setting of `stage` makes no sense."""
+        check_bounds(self, stage)
+        if self.views > self.sources:
+            message = f"{stage}.views is {self.views} and {stage}.sources {self.sources}."
+            raise SettingsError("bad-setting", message, "views <= sources must hold.")
 
     def match_settings(self, geometric_weight: float, geometric_limit_px: float) -> MatchSettings:
         """How the kernels measure similarity; a `geometric_weight` of 0 switches the geometric term off."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.data.bounds import bounded, check_bounds
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping
@@ -24,19 +25,15 @@ class TextureConfig:
         even_exposure: even the exposure and white balance of the photographs.
     """
 
-    atlas_size_px: int = 4096
-    max_pages: int = 1
+    atlas_size_px: int = bounded(4096, 256, 16_384)
+    max_pages: int = bounded(1, 1, 16)
     even_exposure: bool = True
 
     def __post_init__(self) -> None:
-        if not 256 <= self.atlas_size_px <= 16384 or self.atlas_size_px % 64:
-            raise SettingsError(
-                "bad-atlas-size",
-                f"texture.atlas_size_px is {self.atlas_size_px}.",
-                "Give a multiple of 64 from 256 to 16384.",
-            )
-        if not 1 <= self.max_pages <= 16:
-            raise SettingsError("bad-max-pages", f"texture.max_pages is {self.max_pages}.", "Give 1 to 16.")
+        check_bounds(self, "texture")
+        if self.atlas_size_px % 64:
+            message = f"texture.atlas_size_px is {self.atlas_size_px}."
+            raise SettingsError("bad-setting", message, "It must be a multiple of 64.")
 
 
 @dataclass(frozen=True)

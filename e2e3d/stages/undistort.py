@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.data.bounds import bounded, check_bounds
 from e2e3d.data.dense import View
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping, Scene
-from e2e3d.errors import SettingsError
 from e2e3d.ops.photo import decode_photo
 from e2e3d.ops.undistortion import PinholeSize, pinhole_for, undistort_image, undistort_points
 from e2e3d.ops.view_selection import depth_range, depths_in, select_sources
@@ -27,14 +27,11 @@ class UndistortConfig:
         max_sources: how many source views to list at most.
     """
 
-    max_size_px: int = 1200
-    max_sources: int = 10
+    max_size_px: int = bounded(1200, 64, 8192)
+    max_sources: int = bounded(10, 1, 32)
 
     def __post_init__(self) -> None:
-        if self.max_size_px < 64:
-            raise SettingsError("bad-setting", f"depth size {self.max_size_px} is below 64 pixels.", "Use 400 to 6000.")
-        if self.max_sources < 1:
-            raise SettingsError("bad-setting", "max_sources must be at least 1.", "Use 4 to 12.")
+        check_bounds(self, "undistort")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from e2e3d.data.service.jobs import JobRecord, LogLine, StageRecord
 from e2e3d.data.service.outputs import DEFAULT_OUTPUTS
 from e2e3d.data.service.qualities import QUALITIES
+from e2e3d.jobs.options import SCALE
 
 StateName = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 OutputName = Literal["sparse", "cloud", "mesh", "obj", "glb", "report", "depth"]
@@ -19,6 +20,7 @@ Settings = Annotated[
     dict[Annotated[str, Field(max_length=100)], SettingValue],
     Field(max_length=100, description="Changes to the preset by dotted name, such as `depth.max_size`."),
 ]
+SettingChanges = Annotated[dict[Annotated[str, Field(max_length=100)], SettingValue | None], Field(max_length=100)]
 
 
 class _Body(BaseModel):
@@ -30,7 +32,7 @@ class Distance(_Body):
 
     photo_a: str = Field(max_length=255, description="Name of a photograph.")
     photo_b: str = Field(max_length=255, description="Name of another photograph.")
-    metres: float = Field(gt=0, allow_inf_nan=False, description="Between the two cameras.")
+    metres: float = Field(ge=SCALE.low, le=SCALE.high, description="Between the two cameras.")
 
 
 class JobOptions(_Body):
@@ -39,7 +41,7 @@ class JobOptions(_Body):
     intrinsics: str | None = Field(
         default=None, max_length=2000, description="The 3 x 3 calibration matrix in pixels: three rows of numbers."
     )
-    scale: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="Metres per unit of the model.")
+    scale: float | None = Field(default=None, ge=SCALE.low, le=SCALE.high, description="Metres per unit of the model.")
     known_distance: Distance | None = None
 
     @field_validator("intrinsics")
@@ -100,11 +102,15 @@ class JobRequest(ForecastRequest):
 
 
 class RerunRequest(_Body):
-    """What shall be different when a job runs again; what does not change is not computed again."""
+    """What shall be different when a job runs again; everything else is as it was, and is not computed again."""
 
     quality: Quality | None = None
-    settings: Settings | None = Field(default=None, description="Replace those of the job.")
-    options: JobOptions | None = None
+    settings: SettingChanges | None = Field(
+        default=None, description="Change those of the job, which keeps the others; null takes one back to its preset."
+    )
+    options: JobOptions | None = Field(
+        default=None, description="Change those of the job, which keeps the others; null takes one away."
+    )
     outputs: list[OutputName] | None = Field(default=None, max_length=10)
     priority: int | None = Field(default=None, ge=-100, le=100)
     name: str | None = Field(default=None, max_length=200)
