@@ -30,6 +30,15 @@ def test_missing_photographs_are_named(script: str, tmp_path: Path) -> None:
     assert (tmp_path / "kept").exists()
 
 
+@pytest.mark.slow
+def test_no_hostile_file_breaks_anything() -> None:
+    """Every attack made by hand at a hundredth of its size, and some random changes."""
+    done = run("hostile_files.py", "140", "7", "--quick")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "140 files, 0 wrong" in done.stdout
+    assert "| service | zip attacks | 47 |" in done.stdout
+
+
 @pytest.mark.skipif(gpu_count() > 0, reason="a GPU is present")
 def test_the_gpu_check_says_that_there_is_no_gpu(tmp_path: Path) -> None:
     done = run("gpu.py", "check", tmp_path / "views.safetensors", tmp_path / "out")
