@@ -36,7 +36,7 @@ print(value)
 @pytest.fixture
 def living(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveService]:
     """A service whose jobs are done at once, and a folder with photographs to work in."""
-    write_photographs(tmp_path / "photographs", 2, seed=5)
+    write_photographs(tmp_path / "photographs", 3, seed=5)
     for name in ("config", "state"):
         monkeypatch.setenv(f"XDG_{name.upper()}_HOME", str(tmp_path / name))
     monkeypatch.chdir(tmp_path)
@@ -93,6 +93,12 @@ def test_the_curl_examples_run(living: LiveService, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr + done.stdout
     assert "event: job.succeeded" in done.stdout
     assert (tmp_path / "model.glb").read_bytes() == b"model"
+
+
+def test_the_page_of_settings_is_what_the_stages_declare() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "settings_page.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == done.stdout
 
 
 def test_every_operation_is_in_the_table_and_no_other(living: LiveService) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Query
 from pydantic import BaseModel, Field
 
+from e2e3d.serve.moments import in_utc
 from e2e3d.serve.problems import ProblemError
 
 Item = TypeVar("Item")
@@ -41,10 +42,10 @@ def position_of(cursor: str | None) -> tuple[datetime.datetime, str] | None:
         return None
     try:
         at, item_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        moment = datetime.datetime.fromisoformat(at)
-    except (ValueError, TypeError, binascii.Error) as error:
+        moment = in_utc(datetime.datetime.fromisoformat(at))
+    except (ValueError, TypeError, RecursionError, binascii.Error) as error:
         raise bad_cursor() from error
-    if not isinstance(item_id, str) or len(item_id) > 64 or "\0" in item_id or moment.tzinfo is None:
+    if not isinstance(item_id, str) or len(item_id) > 64 or not item_id.isprintable():
         raise bad_cursor()
     return moment, item_id
 

@@ -12,15 +12,17 @@ from typing import Any
 from e2e3d.data.service.jobs import JobRecord, NewJob
 from e2e3d.errors import InputError
 from e2e3d.jobs.intake.lost import lost_photographs, photographs_gone
+from e2e3d.jobs.intake.names import is_mask
 from e2e3d.jobs.source import parse_intrinsics
 from e2e3d.jobs.webhooks.addresses import AddressGuard, parse_networks
+from e2e3d.ops.photoset import MIN_PHOTOGRAPHS
 from e2e3d.serve.auth.caller import Caller
 from e2e3d.serve.problems import ProblemError, missing
 from e2e3d.serve.schemas.jobs import ForecastRequest, JobOptions, JobRequest
 from e2e3d.serve.services import Services
 from e2e3d.storage.database import Session
 from e2e3d.storage.database.models import now
-from e2e3d.storage.database.repository import audit, blobs, forecasts, idempotency, image_sets, jobs
+from e2e3d.storage.database.repository import audit, blobs, forecasts, idempotency, image_sets, jobs, usage
 
 _TYPICAL_MEGAPIXELS = 12.0
 
@@ -113,6 +115,7 @@ def submit(
             known = None if made is None else jobs.by_id(session, made)
             if known is not None:
                 return known, True
+        usage.require_job(session, caller.id)
         _hold(session, photographs, gone, at)
         job = jobs.create(session, new, photographs.files, at)
         if key is not None:
@@ -147,6 +150,7 @@ def recorded_options(options: JobOptions) -> dict[str, Any]:
 
 def _check(services: Services, caller: Caller, request: JobRequest, photographs: Photographs) -> None:
     count, quota = len(photographs.files), caller.user.quotas.photos
+    _check_enough(photographs)
     if count > quota:
         raise InputError(
             "quota-photos",
@@ -164,6 +168,18 @@ def _check(services: Services, caller: Caller, request: JobRequest, photographs:
         _check_names((distance.photo_a, distance.photo_b), [name for name, _ in photographs.files])
     if request.webhook_url is not None:
         AddressGuard(parse_networks(services.settings.webhook_allowed_networks)).check(request.webhook_url)
+
+
+def _check_enough(photographs: Photographs) -> None:
+    """Refuse at once what the engine would refuse after it has looked at the photographs again."""
+    no_masks = [sha256 for name, sha256 in photographs.files if not is_mask(name)]
+    count = len(set(no_masks or (sha256 for _, sha256 in photographs.files)))
+    if count < MIN_PHOTOGRAPHS:
+        raise InputError(
+            "too-few-photographs",
+            f"The image set has {count} photographs that can be used.",
+            f"A model needs at least {MIN_PHOTOGRAPHS} photographs from different places; 20 to 60 are good.",
+        )
 
 
 def _check_names(wanted: Sequence[str], names: Sequence[str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -61,5 +63,23 @@ def test_photographs_become_a_model_by_the_commands(service: RunningService, sam
     paths = printed("download", job, "-o", tmp_path / "out").splitlines()
     assert {"model.glb", "report.html", "manifest.json"} <= {Path(path).name for path in paths}
     assert (tmp_path / "out" / "model.glb").read_bytes()[:4] == b"glTF"
+    the_curl_example_makes_a_model(service, sample_set, tmp_path)
     printed("delete", job)
     service.stop()
+
+
+def the_curl_example_makes_a_model(service: RunningService, sample_set: Path, tmp_path: Path) -> None:
+    """As it is written in the documents, on the photographs of somebody who tries it."""
+    (script,) = re.findall(r"^```bash\n(.*?)^```", (ROOT / "docs/api.md").read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "photographs").symlink_to(sample_set / "images")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        env=os.environ | {"E2E3D_URL": service.url, "PASSWORD": PASSWORD},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout[-3000:] + service.log()
+    assert "event: job.succeeded" in done.stdout
+    assert (tmp_path / "model.glb").read_bytes()[:4] == b"glTF"

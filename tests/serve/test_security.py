@@ -87,9 +87,11 @@ class World:
         moment = now()
         image_set = ImageSetRow(id=new_id(), user_id=self.ada, name="set")
         yield image_set
-        yield BlobRow(sha256=SHA256, bytes=1)
-        photo = PhotoRow(id=new_id(), image_set_id=image_set.id, name="a.jpg", sha256=SHA256, bytes=1, position=0)
-        yield photo
+        for position, sha256 in enumerate((SHA256, "b" * 64, "c" * 64)):
+            yield BlobRow(sha256=sha256, bytes=1)
+            name = f"{sha256[0]}.jpg"
+            photo = PhotoRow(image_set_id=image_set.id, name=name, sha256=sha256, bytes=1, position=position)
+            yield photo
         later = moment + datetime.timedelta(days=1)
         upload = UploadRow(
             id=new_id(), user_id=self.ada, image_set_id=image_set.id, kind="tus", name="b.jpg", size_bytes=9,
@@ -98,7 +100,8 @@ class World:
         yield upload
         job = JobRow(id=new_id(), user_id=self.ada, image_set_id=image_set.id, quality="low", state="failed")
         yield job
-        yield JobInputRow(job_id=job.id, position=0, name="a.jpg", sha256=SHA256)
+        for position, letter in enumerate("abc"):
+            yield JobInputRow(job_id=job.id, position=position, name=f"{letter}.jpg", sha256=letter * 64)
         yield ResultRow(
             job_id=job.id, path="model.glb", media_type="model/gltf-binary", bytes=1, sha256=SHA256, key="results/x"
         )

@@ -13,7 +13,7 @@ SCOPES = (READ, WRITE, ADMIN)
 
 @dataclass(frozen=True)
 class Quotas:
-    """What a user may use at most: photographs of one job, stored bytes, unfinished jobs at once."""
+    """What a user may use at most: photographs of one job, stored bytes, unfinished (queued or running) jobs."""
 
     photos: int
     bytes: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response, status
@@ -10,6 +9,7 @@ from fastapi import APIRouter, Header, Query, Response, status
 from e2e3d.data.service.jobs import JobFilter, JobRecord
 from e2e3d.data.service.lifecycle import ACTIVE, State
 from e2e3d.serve.auth.dependencies import DeferredReader, Reader, ServicesOf, Writer
+from e2e3d.serve.moments import Moment
 from e2e3d.serve.paging import Cursor, Limit, Page, page_of, position_of
 from e2e3d.serve.problems import ProblemError, missing, problem_responses
 from e2e3d.serve.schemas.jobs import (
@@ -54,7 +54,7 @@ def make_forecast(body: ForecastRequest, caller: Reader, services: ServicesOf) -
 
 
 @router.post(
-    "/jobs", summary="Submit a job", status_code=status.HTTP_201_CREATED, responses=problem_responses(404, 413)
+    "/jobs", summary="Submit a job", status_code=status.HTTP_201_CREATED, responses=problem_responses(404, 413, 429)
 )
 def submit_job(
     body: JobRequest, caller: Writer, services: ServicesOf, response: Response, key: IdempotencyKey = None
@@ -73,16 +73,16 @@ def list_jobs(
     cursor: Cursor = None,
     state: Annotated[list[StateName] | None, Query(description="May be repeated.")] = None,
     image_set_id: Annotated[str | None, Query(max_length=36)] = None,
-    created_after: datetime.datetime | None = None,
-    created_before: datetime.datetime | None = None,
+    created_after: Moment | None = None,
+    created_before: Moment | None = None,
     text: Annotated[str | None, Query(max_length=200, description="Part of the name.")] = None,
 ) -> Page[JobView]:
     """Your jobs, newest first."""
     wanted = JobFilter(
         states=tuple(state or ()),
         image_set_id=_plain(image_set_id),
-        created_after=_moment(created_after),
-        created_before=_moment(created_before),
+        created_after=created_after,
+        created_before=created_before,
         text=_plain(text),
     )
     with services.database.reading() as session:
@@ -140,17 +140,20 @@ def cancel_job(job_id: str, caller: Writer, services: ServicesOf) -> JobView:
     "/jobs/{job_id}/retry",
     summary="Try a failed or cancelled job again",
     status_code=status.HTTP_201_CREATED,
-    responses=problem_responses(404, 409),
+    responses=problem_responses(404, 409, 429),
 )
 def retry_job(
     job_id: str, caller: Writer, services: ServicesOf, response: Response, key: IdempotencyKey = None
 ) -> JobView:
     """A new job with the same photographs and settings; what was finished is not computed again."""
     job, photographs = _earlier(services, caller.id, job_id)
-    if job.state not in (State.FAILED, State.CANCELLED):
+    if job.state in ACTIVE:
         raise ProblemError(
-            409, "job-not-ended", f"The job is {job.state}.", "Retry jobs that failed or were cancelled, or rerun it."
+            409, "job-active", f"The job is {job.state}.", "Wait until it has ended, or cancel it first."
         )
+    if job.state == State.SUCCEEDED:
+        hint = "Rerun it, maybe with other settings: what is finished is not computed again."
+        raise ProblemError(409, "job-succeeded", "The job succeeded, so there is nothing to retry.", hint)
     made, replayed = submit(services, caller, _request_of(job), photographs, key, retry_of=job.id)
     return _made(services, made, replayed, response)
 
@@ -159,7 +162,7 @@ def retry_job(
     "/jobs/{job_id}/rerun",
     summary="Run a job again with other settings",
     status_code=status.HTTP_201_CREATED,
-    responses=problem_responses(404),
+    responses=problem_responses(404, 429),
 )
 def rerun_job(
     job_id: str,
@@ -169,10 +172,12 @@ def rerun_job(
     response: Response,
     key: IdempotencyKey = None,
 ) -> JobView:
-    """A new job with the same photographs. What the changes do not concern is reused, not computed again."""
+    """A new job with the same photographs, settings and options, but for what is given here.
+
+    What the changes do not concern is reused, not computed again.
+    """
     job, photographs = _earlier(services, caller.id, job_id)
-    changes = {name: value for name in RerunRequest.model_fields if (value := getattr(body, name)) is not None}
-    request = _request_of(job).model_copy(update=changes)
+    request = _changed(_request_of(job), body)
     made, replayed = submit(services, caller, request, photographs, key, retry_of=job.id)
     return _made(services, made, replayed, response)
 
@@ -232,10 +237,18 @@ def _request_of(job: JobRecord) -> JobRequest:
     )
 
 
+def _changed(request: JobRequest, changes: RerunRequest) -> JobRequest:
+    """The request with what `changes` names; of settings and options too, only those that it names."""
+    given = {name: value for name in RerunRequest.model_fields if (value := getattr(changes, name)) is not None}
+    if changes.settings is not None:
+        merged = request.settings | changes.settings
+        given["settings"] = {name: value for name, value in merged.items() if value is not None}
+    if changes.options is not None:
+        named = {name: getattr(changes.options, name) for name in changes.options.model_fields_set}
+        given["options"] = request.options.model_copy(update=named)
+    return request.model_copy(update=given)
+
+
 def _plain(text: str | None) -> str | None:
     """Text that a database can be asked for."""
     return None if text is None else text.replace("\0", "")
-
-
-def _moment(value: datetime.datetime | None) -> datetime.datetime | None:
-    return value if value is None or value.tzinfo is not None else value.replace(tzinfo=datetime.UTC)

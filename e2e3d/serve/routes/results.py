@@ -14,6 +14,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response, StreamingResponse
 from zipstream import ZipStream
 
+from e2e3d.data.service.lifecycle import ACTIVE
 from e2e3d.data.service.results import ResultRecord
 from e2e3d.serve.auth.caller import Caller
 from e2e3d.serve.auth.dependencies import Reader, ServicesOf
@@ -53,7 +54,7 @@ _ARCHIVE: dict[int | str, dict[str, Any]] = {
         "description": "The archive",
         "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
     },
-    **problem_responses(401, 410),
+    **problem_responses(401, 409, 410),
 }
 
 
@@ -106,6 +107,9 @@ def download_archive(job_id: ResourceId, caller: Reader, services: ServicesOf) -
     with services.database.reading() as session:
         job = _own_job(session, caller, job_id)
         found = results.listed(session, job_id, _MAX_ARCHIVED)
+    if not found:
+        hint = "Wait until the job has made some." if job.state in ACTIVE else "Run the job again."
+        raise ProblemError(409, "no-results", f"The job is {job.state} and has no results.", hint)
     _require_stored(services.files, found)
     stream = ZipStream(sized=True)
     for each in found:

@@ -60,7 +60,7 @@ class QuotasOut(BaseModel):
 
     photos: int = Field(description="Photographs of one job.")
     bytes: int = Field(description="Stored bytes.")
-    jobs: int = Field(description="Unfinished jobs at once.")
+    jobs: int = Field(description="Unfinished jobs, queued and running ones together.")
 
 
 class UserOut(BaseModel):

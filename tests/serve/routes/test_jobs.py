@@ -67,12 +67,13 @@ _numbers = iter(range(1000))
 
 
 def image_set_of(api: Api, user: str) -> str:
-    """An image set of two photographs that can be used and a file that cannot."""
+    """An image set of three photographs that can be used and a file that cannot."""
     with api.services.database.session() as session:
-        image_set = ImageSetRow(user_id=user, name="set", photo_count=3)
+        image_set = ImageSetRow(user_id=user, name="set", photo_count=4)
         session.add(image_set)
         session.flush()
-        for position, (name, state) in enumerate((("a.jpg", "ok"), ("b.jpg", "warning"), ("c.txt", "rejected"))):
+        states = (("a.jpg", "ok"), ("b.jpg", "warning"), ("c.txt", "rejected"), ("d.jpg", "ok"))
+        for position, (name, state) in enumerate(states):
             values = {"name": name, "sha256": name[0] * 64, "bytes": 9, "width_px": 4000, "height_px": 3000}
             session.add(PhotoRow(image_set_id=image_set.id, state=state, position=position, **values))
             session.merge(BlobRow(sha256=values["sha256"], bytes=9))
@@ -104,7 +105,7 @@ def test_a_job_is_queued_with_its_forecast(one: Jobs) -> None:
     job = answer.json()
     assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
     assert (job["state"], job["place_in_queue"], job["attempt"], job["outputs"]) == ("queued", 1, 0, ["glb"])
-    assert (job["forecast"]["photos"], job["forecast"]["megapixels"]) == (2, 12.0)
+    assert (job["forecast"]["photos"], job["forecast"]["megapixels"]) == (3, 12.0)
     assert 0 < job["forecast"]["seconds_low"] < job["forecast"]["seconds_high"]
     assert job["forecast"]["memory_bytes"] > 10**8
     seen = one.call("GET", f"/jobs/{job['id']}").json()
@@ -121,6 +122,10 @@ def test_a_job_is_queued_with_its_forecast(one: Jobs) -> None:
         ({"quality": "best"}, 422, "unknown-quality", "preview, low"),
         ({"settings": {"depth.maxsize": 3}}, 422, "unknown-setting", "Did you mean depth.max_size?"),
         ({"settings": {"depth.max_size": "many"}}, 422, "bad-setting", "type int"),
+        ({"settings": {"depth.max_size": 10**400}}, 422, "bad-setting", "64 to 8,192"),
+        ({"settings": {"depth.noise_sigma": 10**400}}, 422, "bad-setting", "type float"),
+        ({"settings": {"depth.max_size": "9" * 5000}}, 422, "bad-setting", "type int"),
+        ({"settings": {"texture.max_pages": 17}}, 422, "bad-setting", "1 to 16"),
         ({"options": {"intrinsics": "1 2 3"}}, 422, "intrinsics-form", "fx 0 cx"),
         (
             {"options": {"known_distance": {"photo_a": "a.jpg", "photo_b": "z.jpg", "metres": 1}}},
@@ -135,6 +140,7 @@ def test_a_job_is_queued_with_its_forecast(one: Jobs) -> None:
             "",
         ),
         ({"options": {"scale": -1}}, 422, "invalid-request", ""),
+        ({"options": {"scale": 1e300}}, 422, "invalid-request", ""),
         ({"outputs": ["everything"]}, 422, "invalid-request", ""),
         ({"priority": 1}, 403, "priority-reserved", ""),
         ({"webhook_url": "http://127.0.0.1/"}, 422, "webhook-address-refused", ""),
@@ -171,6 +177,65 @@ def test_a_job_needs_photographs_and_the_quota_for_them(one: Jobs, opened: Api) 
     assert problem_of(one.submit()) == (403, "quota-photos")
 
 
+def test_a_set_that_is_too_small_is_refused_at_once(one: Jobs, opened: Api) -> None:
+    """The engine refuses it too, with the same code, after a start and a look at every photograph."""
+    with opened.services.database.session() as session:
+        small = ImageSetRow(user_id=one.user, name="small")
+        session.add(small)
+        session.flush()
+        for position, name in enumerate(("a.jpg", "b.jpg", "masks/a.png", "masks/b.png")):
+            values = {"sha256": f"{position:064}", "bytes": 9, "name": name, "position": position}
+            session.add(PhotoRow(image_set_id=small.id, state="ok", **values))
+    answer = one.submit(image_set_id=small.id)
+    assert problem_of(answer) == (422, "too-few-photographs")
+    assert "2 photographs" in answer.json()["detail"]
+    assert one.call("GET", "/jobs").json()["items"] == []
+
+
+def test_a_rerun_keeps_the_settings_and_options_that_it_does_not_change(one: Jobs) -> None:
+    settings = {"depth.max_size": 512, "mesh.max_faces": 9000}
+    job = one.submit(settings=settings, options={"scale": 2.0, "intrinsics": MATRIX}).json()["id"]
+
+    def again(**changes: Any) -> Any:
+        answer = one.call("POST", f"/jobs/{job}/rerun", json=changes)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    assert again()["settings"] == settings
+    assert again(settings={"mesh.max_faces": 5000})["settings"] == settings | {"mesh.max_faces": 5000}
+    assert again(settings={"texture.max_pages": 2})["settings"] == settings | {"texture.max_pages": 2}
+    assert again(settings={"depth.max_size": None})["settings"] == {"mesh.max_faces": 9000}
+    assert again(options={"scale": 3.0})["options"] == {"scale": 3.0, "intrinsics": MATRIX}
+    assert again(options={"intrinsics": None})["options"] == {"scale": 2.0}
+    wrong = one.call("POST", f"/jobs/{job}/rerun", json={"settings": {"depth.max_size": 1}})
+    assert problem_of(wrong) == (422, "bad-setting")
+
+
+def test_a_job_that_succeeded_is_not_retried(one: Jobs) -> None:
+    job = one.submit().json()["id"]
+    one.end(one.begin(), Happening.COMPLETED)
+    answer = one.call("POST", f"/jobs/{job}/retry")
+    assert problem_of(answer) == (409, "job-succeeded")
+    assert "Rerun" in answer.json()["action"]
+
+
+def test_there_is_no_archive_of_nothing(one: Jobs) -> None:
+    job = one.submit().json()["id"]
+    answer = one.call("GET", f"/jobs/{job}/archive")
+    assert problem_of(answer) == (409, "no-results")
+    assert "queued" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("name", ["created_after", "created_before"])
+def test_moments_at_the_ends_of_time(one: Jobs, name: str) -> None:
+    for moment in ("9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"):
+        answer = one.call("GET", "/jobs", params={name: moment})
+        assert problem_of(answer) == (422, "invalid-request")
+        assert "9999" in answer.json()["detail"]
+    for moment in ("9999-12-31T23:59:59", "0001-01-01T00:00:00Z", "2026-01-01T00:00:00+05:00"):
+        assert one.call("GET", "/jobs", params={name: moment}).status_code == 200
+
+
 def test_the_same_key_makes_the_same_job(one: Jobs) -> None:
     body = {"image_set_id": one.image_set, "quality": "preview"}
     first = one.call("POST", "/jobs", json=body, headers={"Idempotency-Key": "x"})
@@ -191,7 +256,7 @@ def test_a_life_over_http(one: Jobs, opened: Api) -> None:
     assert (seen["state"], seen["stage"], seen["units_done"], seen["progress"]) == ("running", "depth", 3, 0.4)
     assert (seen["eta_low_s"], seen["eta_high_s"], seen["place_in_queue"]) == (5.0, 9.0, None)
     assert problem_of(one.call("DELETE", f"/jobs/{job}")) == (409, "job-active")
-    assert problem_of(one.call("POST", f"/jobs/{job}/retry")) == (409, "job-not-ended")
+    assert problem_of(one.call("POST", f"/jobs/{job}/retry")) == (409, "job-active")
     asked = one.call("POST", f"/jobs/{job}/cancel").json()
     assert (asked["state"], asked["cancel_requested"]) == ("running", True)
     one.end(fence, Happening.REFUSED, InputError("too-few", "Too few.", "Take more."))

@@ -1,12 +1,13 @@
-"""How much a user stores, against the quota."""
+"""How much a user stores and has computed, against the quotas."""
 
 from __future__ import annotations
 
 from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
+from e2e3d.data.service.lifecycle import ACTIVE
 from e2e3d.errors import InputError
-from e2e3d.storage.database.models import UploadRow, UserRow
+from e2e3d.storage.database.models import JobRow, UploadRow, UserRow
 
 
 def charge(session: Session, user_id: str, count: int) -> None:
@@ -42,6 +43,25 @@ def require(session: Session, user_id: str, count: int) -> None:
     used = user.stored_bytes + int(session.scalar(coming) or 0)
     if used + count > user.quota_bytes:
         raise _refused(user, used, count)
+
+
+def require_job(session: Session, user_id: str) -> None:
+    """Ask whether the user may have one more unfinished job, which this transaction then adds.
+
+    The user's row stays locked until it ends, so submissions at the same time cannot exceed the quota together.
+
+    Raises:
+        InputError: ``quota-jobs``.
+    """
+    quota = session.scalar(select(UserRow.quota_jobs).where(UserRow.id == user_id).with_for_update(key_share=True)) or 0
+    mine = (JobRow.user_id == user_id, JobRow.state.in_(ACTIVE), JobRow.deleted_at.is_(None))
+    unfinished = session.scalar(select(func.count()).select_from(JobRow).where(*mine)) or 0
+    if unfinished >= quota:
+        raise InputError(
+            "quota-jobs",
+            f"You have {unfinished} unfinished jobs, queued and running ones together, and your quota is {quota}.",
+            "Wait until one has ended, cancel one, or ask an administrator for a larger quota.",
+        )
 
 
 def _refused(user: UserRow, used: int, count: int) -> InputError:
