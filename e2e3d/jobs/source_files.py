@@ -222,16 +222,15 @@ class _Directory:
 def _read_member(title: str, size_bytes: int, opened: Callable[[], IO[bytes]]) -> bytes:
     if size_bytes > MAX_PHOTO_BYTES:
         return b""
-    data = bytearray()
+    data = io.BytesIO()
     try:
         with opened() as file:
-            while block := file.read(_COPY_BYTES):
-                data += block
+            shutil.copyfileobj(file, data, _COPY_BYTES)
     except MemberError:
         return b""
     except OSError as error:
         raise _cannot_read(title, error) from error
-    return bytes(data)
+    return data.getvalue()
 
 
 def _check_size(title: str, size_bytes: int, members: list[zipfile.ZipInfo]) -> None:
