@@ -104,7 +104,10 @@ def retry(session: Session, job_id: str, idempotency_key: str | None = None) -> 
 
 
 def rerun(session: Session, /, job_id: str, idempotency_key: str | None = None, **changes: Any) -> Flow[Job]:
-    """Run a job again with other `quality`, `settings`, `options`, `outputs`, `priority` or `name`; reuses the rest."""
+    """Run a job again with other `quality`, `settings`, `options`, `outputs`, `priority` or `name`; reuses the rest.
+
+    Settings and options that are not named stay as they were; None takes a setting back to its preset.
+    """
     return _again(session, job_id, "rerun", changes, idempotency_key)
 
 

@@ -191,7 +191,8 @@ def _decode_pixels(data: bytes, header: Image.Image, target: tuple[int, int]) ->
         if header.mode in ("F", "I"):
             raise ValueError("pictures of 32-bit samples are not photographs")
         has_alpha = header.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in header.info
-        return np.asarray(header.convert("RGBA" if has_alpha else "RGB"))
+        wanted = "RGBA" if has_alpha else "RGB"
+        return np.asarray(header if header.mode == wanted else header.convert(wanted))
     except MemoryError:
         raise
     except Exception as error:  # decoders raise anything on damaged bytes
