@@ -168,6 +168,7 @@ class Job(Record):
         stage: what is being computed: `units_done` of `units_total`; `progress` is that of the whole job, in [0, 1].
         eta_low_s: least, and `eta_high_s` most seconds that probably remain.
         place_in_queue: 1 for the job that comes next.
+        interruptions: how often the service stopped or broke down while it was computed; not counted in `attempt`.
         judgement: what the model is worth, once the job has succeeded or failed.
         stages: what each stage took; only in the answer of :meth:`Client.job`.
     """
@@ -182,6 +183,7 @@ class Job(Record):
     outputs: tuple[str, ...]
     priority: int
     attempt: int
+    interruptions: int = 0
     retry_of: str | None
     webhook_url: str | None
     stage: str | None

@@ -22,7 +22,7 @@ from e2e3d.serve.schemas.jobs import ForecastRequest, JobOptions, JobRequest
 from e2e3d.serve.services import Services
 from e2e3d.storage.database import Session
 from e2e3d.storage.database.models import now
-from e2e3d.storage.database.repository import audit, blobs, forecasts, idempotency, image_sets, jobs, usage
+from e2e3d.storage.database.repository import audit, blobs, fair_queue, forecasts, idempotency, image_sets, jobs, usage
 
 _TYPICAL_MEGAPIXELS = 12.0
 
@@ -54,15 +54,17 @@ def photographs_of_set(services: Services, caller: Caller, image_set_id: str) ->
     return Photographs(files, megapixels or _TYPICAL_MEGAPIXELS)
 
 
-def forecast(services: Services, request: ForecastRequest, photographs: Photographs, priority: int) -> dict[str, Any]:
-    """Check quality and settings, and say what the job would cost.
+def forecast(
+    services: Services, caller: Caller, request: ForecastRequest, photographs: Photographs, priority: int
+) -> dict[str, Any]:
+    """Check quality and settings, and say what the job would cost, and how many jobs would come before it.
 
     Raises:
         SettingsError: ``unknown-quality``, ``unknown-setting``, ``bad-setting``.
     """
     with services.database.reading() as session:
         history = forecasts.history(session)
-        ahead = jobs.queued_ahead(session, priority)
+        ahead = fair_queue.jobs_ahead(session, caller.id, priority)
     count = len(photographs.files)
     cost = services.advisor.forecast(request.quality, request.settings, count, photographs.megapixels, history)
     return cost | {"photos": count, "megapixels": round(photographs.megapixels, 3), "queued_ahead": ahead}
@@ -93,7 +95,7 @@ def submit(
         E2E3DError: whatever is wrong with the request.
     """
     _check(services, caller, request, photographs)
-    expected = forecast(services, request, photographs, request.priority)
+    expected = forecast(services, caller, request, photographs, request.priority)
     new = NewJob(
         user_id=caller.id,
         image_set_id=request.image_set_id,
@@ -116,6 +118,7 @@ def submit(
             if known is not None:
                 return known, True
         usage.require_job(session, caller.id)
+        _require_room(session, services.settings.queue_jobs)
         _hold(session, photographs, gone, at)
         job = jobs.create(session, new, photographs.files, at)
         if key is not None:
@@ -123,6 +126,18 @@ def submit(
         audit.record(session, caller.actor, "job.submit", "job", job.id, quality=job.quality)
     services.bell.ring(caller.id)
     return job, False
+
+
+def _require_room(session: Session, most: int) -> None:
+    """Refuse a job when too many wait; those that are submitted in the same moment may exceed the bound together."""
+    if fair_queue.length(session) >= most:
+        raise ProblemError(
+            503,
+            "queue-full",
+            f"{most} jobs wait already, and the service takes no more for now.",
+            "Submit the job again later; the photographs stay.",
+            {"Retry-After": "60"},
+        )
 
 
 def _hold(session: Session, photographs: Photographs, gone: Sequence[str], at: datetime.datetime) -> None:

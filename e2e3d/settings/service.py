@@ -36,6 +36,7 @@ class ServiceSettings(Settings):
         replicas: processes that answer HTTP.
         public_url: how users reach the service; None = ``http://host:port``.
         runner_jobs: jobs that the runner computes at once.
+        queue_jobs: jobs of all users that may wait; further ones are refused for the time being.
         quota_photos, quota_bytes, quota_jobs: of new users: photographs a job, stored bytes, and unfinished
             jobs (queued and running ones together).
         access_token_s, refresh_token_s: how long tokens are good for.
@@ -61,6 +62,7 @@ class ServiceSettings(Settings):
     replicas: int = Field(default=1, ge=1, le=1000)
     public_url: str | None = None
     runner_jobs: int = Field(default=1, ge=1, le=1000)
+    queue_jobs: int = Field(default=10_000, ge=1, le=_MOST)
     quota_photos: int = Field(default=1000, ge=1, le=_MOST)
     quota_bytes: int = Field(default=100 * _GB, ge=1, le=_MOST_BYTES)
     quota_jobs: int = Field(default=20, ge=1, le=_MOST)

@@ -37,7 +37,9 @@ class JobRecord:
     """A job as the database has it.
 
     Attributes:
-        attempt: how often it was begun; graceful releases do not count.
+        attempt: how often it was begun; beginnings that ended through no fault of the job do not count.
+        start_tag: its turn in the queue, smaller ones first.
+        interruptions: how often its runner, Ray or machine went away under it.
         lease_owner: who works on it, until `lease_until` unless the lease is renewed.
         units_done: finished units of the running `stage`, of `units_total`; `progress` of the whole job, in [0, 1].
         eta_low_s: lower, and `eta_high_s` upper estimate of the remaining seconds.
@@ -56,7 +58,9 @@ class JobRecord:
     options: Mapping[str, Any]
     outputs: tuple[str, ...]
     priority: int
+    start_tag: float
     attempt: int
+    interruptions: int
     retry_of: str | None
     webhook_url: str | None
     stage: str | None

@@ -18,20 +18,24 @@ class State(enum.StrEnum):
 class Happening(enum.StrEnum):
     """What can happen to a job.
 
-    ``claimed`` by a runner; ``released`` by a runner that shuts down; ``crashed``: its process died or its runner fell
-    silent; ``completed``; ``refused``: it ended with an error that a user can act on; ``stopped``: somebody asked to
-    cancel it, and all its work has ended.
+    ``claimed`` by a runner; ``released`` by a runner that shuts down; ``crashed``: its process died alone;
+    ``interrupted``: its runner, Ray or machine went away under it; ``completed``; ``refused``: it ended with an error
+    that a user can act on; ``stopped``: somebody asked to cancel it, and all its work has ended.
     """
 
     CLAIMED = "claimed"
     RELEASED = "released"
     CRASHED = "crashed"
+    INTERRUPTED = "interrupted"
     COMPLETED = "completed"
     REFUSED = "refused"
     STOPPED = "stopped"
 
 
 MAX_CRASHES = 3
+MAX_INTERRUPTIONS = 20
+"""Far more than a service sees that is restarted now and then: a job that takes its machine down must end too."""
+
 TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
 ACTIVE = frozenset({State.QUEUED, State.RUNNING})
 
@@ -40,13 +44,16 @@ _CHANGES: dict[tuple[State, Happening], State] = {
     (State.QUEUED, Happening.STOPPED): State.CANCELLED,
     (State.RUNNING, Happening.RELEASED): State.QUEUED,
     (State.RUNNING, Happening.CRASHED): State.QUEUED,
+    (State.RUNNING, Happening.INTERRUPTED): State.QUEUED,
     (State.RUNNING, Happening.COMPLETED): State.SUCCEEDED,
     (State.RUNNING, Happening.REFUSED): State.FAILED,
     (State.RUNNING, Happening.STOPPED): State.CANCELLED,
 }
 
 
-def next_state(state: State, happening: Happening, attempt: int = 1, cancel_requested: bool = False) -> State:
+def next_state(
+    state: State, happening: Happening, attempt: int = 1, cancel_requested: bool = False, interruptions: int = 0
+) -> State:
     """The state after `happening`.
 
     Args:
@@ -54,6 +61,7 @@ def next_state(state: State, happening: Happening, attempt: int = 1, cancel_requ
         happening: what happened.
         attempt: how often the job was begun: the crash of the last attempt that is allowed fails the job.
         cancel_requested: a job that would go back to the queue although somebody wants it cancelled is cancelled.
+        interruptions: before this one; the last one that is allowed fails the job.
 
     Raises:
         ValueError: when that cannot happen to a job in this state.
@@ -65,12 +73,14 @@ def next_state(state: State, happening: Happening, attempt: int = 1, cancel_requ
         return State.CANCELLED
     if happening is Happening.CRASHED and attempt >= MAX_CRASHES:
         return State.FAILED
+    if happening is Happening.INTERRUPTED and interruptions + 1 >= MAX_INTERRUPTIONS:
+        return State.FAILED
     return after
 
 
 def attempts_after(attempt: int, happening: Happening) -> int:
-    """How many attempts count after `happening`: a claim begins one, a graceful release takes it back."""
-    return attempt + {Happening.CLAIMED: 1, Happening.RELEASED: -1}.get(happening, 0)
+    """How many attempts count after `happening`: a claim begins one; what is not the job's own failure takes it back."""
+    return attempt + {Happening.CLAIMED: 1, Happening.RELEASED: -1, Happening.INTERRUPTED: -1}.get(happening, 0)
 
 
 def event_type(state: State) -> str:

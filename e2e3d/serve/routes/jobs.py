@@ -30,7 +30,7 @@ from e2e3d.serve.schemas.jobs import (
 from e2e3d.serve.services import Services
 from e2e3d.serve.submission import Photographs, forecast, photographs_of_set, submit
 from e2e3d.storage.database.models import now
-from e2e3d.storage.database.repository import audit, jobs, retention
+from e2e3d.storage.database.repository import audit, fair_queue, jobs, retention
 
 router = APIRouter(prefix="/v1", tags=["jobs"], responses=problem_responses(401, 403, 422, 503))
 
@@ -50,7 +50,7 @@ _MAX_ID = 2**63 - 1
 def make_forecast(body: ForecastRequest, caller: Reader, services: ServicesOf) -> ForecastView:
     """Time, memory and disk that a job would take, from rates and from the jobs that ran here before."""
     photographs = photographs_of_set(services, caller, body.image_set_id)
-    return ForecastView(**forecast(services, body, photographs, 0))
+    return ForecastView(**forecast(services, caller, body, photographs, 0))
 
 
 @router.post(
@@ -98,7 +98,7 @@ def get_job(job_id: str, caller: DeferredReader) -> Response:
         job = jobs.find(connection, caller.reader(connection).id, job_id)
         if job is None:
             raise missing("job")
-        detail = job_detail(job, jobs.place_in_queue(connection, job), jobs.stages(connection, job.id))
+        detail = job_detail(job, fair_queue.place(connection, job), jobs.stages(connection, job.id))
     # Clients ask this most often; a finished answer saves FastAPI's second validation and another thread.
     return Response(detail.model_dump_json(), media_type="application/json")
 
@@ -208,7 +208,7 @@ def _made(services: Services, job: JobRecord, replayed: bool, response: Response
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"
     with services.database.reading() as session:
-        return job_view(job, jobs.place_in_queue(session, job))
+        return job_view(job, fair_queue.place(session, job))
 
 
 def _earlier(services: Services, user_id: str, job_id: str) -> tuple[JobRecord, Photographs]:

@@ -165,7 +165,8 @@ class JobView(BaseModel):
     options: dict[str, Any]
     outputs: list[str]
     priority: int
-    attempt: int = Field(description="How often it was begun.")
+    attempt: int = Field(description="How often it was begun; what interrupted it from outside does not count.")
+    interruptions: int = Field(description="How often the service stopped or broke down while it was computed.")
     retry_of: str | None = Field(description="The job that this one repeats.")
     webhook_url: str | None
     stage: str | None = Field(description="What is being computed.")

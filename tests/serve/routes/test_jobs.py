@@ -372,3 +372,19 @@ def test_deleting_removes_the_files(one: Jobs, opened: Api, tmp_path: Path) -> N
     one.end(one.begin(), Happening.COMPLETED)
     assert one.call("DELETE", f"/jobs/{job}").status_code == 204
     assert opened.services.files.size(name) is None
+
+
+def test_a_full_queue_is_a_clear_error_and_takes_jobs_again_later(one: Jobs) -> None:
+    services = one.api.services
+    waiting = len(one.call("GET", "/jobs?state=queued").json()["items"])
+    object.__setattr__(services, "settings", services.settings.model_copy(update={"queue_jobs": waiting + 1}))
+    try:
+        first = one.submit()
+        assert first.status_code == 201
+        refused = one.submit()
+        assert problem_of(refused) == (503, "queue-full")
+        assert refused.headers["retry-after"] == "60"
+        one.call("POST", f"/jobs/{first.json()['id']}/cancel")
+        assert one.submit().status_code == 201
+    finally:
+        object.__setattr__(services, "settings", services.settings.model_copy(update={"queue_jobs": 10_000}))

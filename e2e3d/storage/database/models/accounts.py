@@ -15,6 +15,7 @@ class UserRow(Base):
     """A person or program with an account; `email` is kept in lower case.
 
     A deleted user is removed with everything it owns at `purge_at`, and can be restored until then.
+    `start_tag` is that of the job begun last, `finish_tag` that of the next one; see ``repository/fair_queue.py``.
     """
 
     __tablename__ = "users"
@@ -22,6 +23,8 @@ class UserRow(Base):
         CheckConstraint("role in ('admin', 'user')", "role"),
         Index(None, "created_at", "id"),
         Index(None, "purge_at"),
+        Index(None, "start_tag"),
+        Index(None, "finish_tag"),
     )
 
     id: Mapped[str] = mapped_column(Uuid, primary_key=True, default=new_id)
@@ -34,6 +37,8 @@ class UserRow(Base):
     quota_bytes: Mapped[int] = mapped_column(BigInteger)
     quota_jobs: Mapped[int]
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    start_tag: Mapped[float] = mapped_column(default=0.0)
+    finish_tag: Mapped[float] = mapped_column(default=0.0)
     created_at: Mapped[datetime.datetime] = mapped_column(default=now)
     deleted_at: Mapped[datetime.datetime | None]
     purge_at: Mapped[datetime.datetime | None]

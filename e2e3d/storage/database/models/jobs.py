@@ -5,21 +5,24 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from e2e3d.storage.database.models.base import Base, BigId, Uuid, new_id, now
 
 
 class JobRow(Base):
-    """A reconstruction; who may write to it while it runs is fenced by (id, lease_owner, attempt)."""
+    """A reconstruction; who may write to it while it runs is fenced by (id, lease_owner, attempt).
+
+    `start_tag` and `cost_s` are its turn in the queue, see ``repository/fair_queue.py``.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
         CheckConstraint("state in ('queued', 'running', 'succeeded', 'failed', 'cancelled')", "state"),
         Index(None, "user_id", "created_at", "id"),
         Index(None, "user_id", "state", "created_at", "id"),
-        Index("ix_jobs_claim", "state", text("priority DESC"), "queued_at", "id"),
+        Index("ix_jobs_claim", "state", "start_tag", "queued_at", "id"),
         Index(None, "state", "lease_until"),
         Index(None, "image_set_id"),
         Index(None, "expires_at"),
@@ -35,7 +38,10 @@ class JobRow(Base):
     options: Mapped[dict[str, Any]] = mapped_column(default=dict)
     outputs: Mapped[list[Any]] = mapped_column(default=list)
     priority: Mapped[int] = mapped_column(default=0)
+    start_tag: Mapped[float] = mapped_column(default=0.0)
+    cost_s: Mapped[float] = mapped_column(default=60.0)
     attempt: Mapped[int] = mapped_column(default=0)
+    interruptions: Mapped[int] = mapped_column(default=0)
     retry_of: Mapped[str | None] = mapped_column(Uuid)
     webhook_url: Mapped[str | None] = mapped_column(Text)
     stage: Mapped[str | None] = mapped_column(String(32))
@@ -54,6 +60,7 @@ class JobRow(Base):
     judgement: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime.datetime] = mapped_column(default=now)
     queued_at: Mapped[datetime.datetime] = mapped_column(default=now)
+    claimed_at: Mapped[datetime.datetime | None]
     started_at: Mapped[datetime.datetime | None]
     finished_at: Mapped[datetime.datetime | None]
     updated_at: Mapped[datetime.datetime] = mapped_column(default=now)

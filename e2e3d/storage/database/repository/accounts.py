@@ -34,6 +34,8 @@ def create(session: Session, email: str, name: str, role: str, password_hash: st
         "quota_bytes": quotas.bytes,
         "quota_jobs": quotas.jobs,
         "stored_bytes": 0,
+        "start_tag": 0.0,
+        "finish_tag": 0.0,
         "created_at": now(),
     }
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert

@@ -11,12 +11,10 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    and_,
     bindparam,
     delete,
     func,
     insert,
-    or_,
     select,
     tuple_,
     update,
@@ -26,9 +24,10 @@ from sqlalchemy.orm import Session
 from e2e3d.data.service.jobs import JobFilter, JobRecord, LogLine, NewJob, StageRecord
 from e2e3d.data.service.lifecycle import Happening, State, event_type, next_state
 from e2e3d.storage.database.models import JobInputRow, JobLogRow, JobRow, JobStageRow
-from e2e3d.storage.database.repository import events
+from e2e3d.storage.database.repository import events, fair_queue
 
 Position = tuple[datetime.datetime, str]
+_COST_UNKNOWN_S = 60.0
 _FIELDS = tuple(field.name for field in dataclasses.fields(JobRecord))
 # What clients ask most often, so built once.
 _FIND = select(*JobRow.__table__.columns).where(
@@ -46,9 +45,13 @@ def create(session: Session, new: NewJob, photos: Sequence[tuple[str, str]], now
     asked = {field.name: getattr(new, field.name) for field in dataclasses.fields(NewJob)}
     asked |= {"settings": dict(new.settings), "options": dict(new.options), "outputs": list(new.outputs)}
     asked |= {"forecast": dict(new.forecast), "created_at": now, "queued_at": now, "updated_at": now}
+    asked["cost_s"] = _cost_s(new.forecast)
+    fair_queue.lock_user(session, new.user_id)
     row = JobRow(**asked)
     session.add(row)
     session.flush()
+    fair_queue.assign_tags(session, new.user_id)
+    session.refresh(row, ["start_tag"])
     inputs = [
         {"job_id": row.id, "position": position, "name": name, "sha256": sha256}
         for position, (name, sha256) in enumerate(photos)
@@ -58,6 +61,12 @@ def create(session: Session, new: NewJob, photos: Sequence[tuple[str, str]], now
     job = record(row)
     announce(session, job, now)
     return job
+
+
+def _cost_s(forecast: Mapping[str, Any]) -> float:
+    """Seconds of service that a job is expected to take."""
+    low_s, high_s = (float(forecast.get(name, _COST_UNKNOWN_S)) for name in ("seconds_low", "seconds_high"))
+    return max((low_s + high_s) / 2, 1.0)
 
 
 def announce(session: Session, job: JobRecord, now: datetime.datetime) -> int:
@@ -116,26 +125,9 @@ def photographs(session: Session, job_id: str) -> tuple[tuple[str, str], ...]:
     return tuple((row.name, row.sha256) for row in session.execute(query.order_by(JobInputRow.position)))
 
 
-def place_in_queue(session: Session | Connection, job: JobRecord) -> int | None:
-    """1 for the queued job that comes next; None when the job is not queued."""
-    if job.state != State.QUEUED:
-        return None
-    ahead = or_(
-        JobRow.priority > job.priority,
-        and_(JobRow.priority == job.priority, tuple_(JobRow.queued_at, JobRow.id) < (job.queued_at, job.id)),
-    )
-    count = session.scalar(select(func.count()).select_from(JobRow).where(JobRow.state == State.QUEUED, ahead))
-    return (count or 0) + 1
-
-
-def queued_ahead(session: Session, priority: int) -> int:
-    """How many queued jobs come before a new one of this priority."""
-    wanted = (JobRow.state == State.QUEUED, JobRow.priority >= priority)
-    return session.scalar(select(func.count()).select_from(JobRow).where(*wanted)) or 0
-
-
 def request_cancel(session: Session, user_id: str, job_id: str, now: datetime.datetime) -> JobRecord | None:
     """Cancel a queued job at once, ask for the end of a running one, and leave one that has ended as it is."""
+    fair_queue.lock_user(session, user_id)
     row = session.scalars(select(JobRow).where(*_mine(user_id, job_id)).with_for_update()).one_or_none()
     if row is None:
         return None
@@ -147,6 +139,7 @@ def request_cancel(session: Session, user_id: str, job_id: str, now: datetime.da
     row.state = next_state(State.QUEUED, Happening.STOPPED)
     row.cancel_requested_at = row.finished_at = row.updated_at = now
     session.flush()
+    fair_queue.assign_tags(session, user_id)
     job = record(row)
     announce(session, job, now)
     return job

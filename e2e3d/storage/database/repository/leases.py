@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, or_, select
+from sqlalchemy import Connection, bindparam, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -17,48 +17,41 @@ from e2e3d.data.service.lifecycle import Happening, State, attempts_after, next_
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import E2E3DError, MachineError
 from e2e3d.storage.database.models import JobArtifactRow, JobRow, JobStageRow, ResultRow, UserRow
-from e2e3d.storage.database.repository import events, jobs, usage
+from e2e3d.storage.database.repository import events, fair_queue, jobs, usage
 
 _ARTIFACTS_A_STATEMENT = 500
+_NOT_CHARGED = (Happening.RELEASED, Happening.INTERRUPTED)
 # A claim runs these, so they are built once.
 _QUEUED = select(JobRow.id).where(JobRow.state == State.QUEUED).limit(1)
-_NEXT = (
-    select(JobRow)
-    .where(JobRow.state == State.QUEUED)
-    .order_by(JobRow.priority.desc(), JobRow.queued_at, JobRow.id)
-    .limit(1)
-    .with_for_update(skip_locked=True)
-)
-_QUOTA = (  # locked; events may refer to the row meanwhile
-    select(UserRow.quota_jobs).where(UserRow.id == bindparam("user_id")).with_for_update(key_share=True)
-)
-_RUNNING = select(func.count()).where(JobRow.user_id == bindparam("user_id"), JobRow.state == State.RUNNING)
-_USERS_AT_THEIR_QUOTA = (
-    select(JobRow.user_id)
+_NEXT = (  # the user's row is locked: the job's is once it is known to be the one, always in this order
+    select(JobRow.id)
     .join(UserRow, UserRow.id == JobRow.user_id)
-    .where(JobRow.state == State.RUNNING)
-    .group_by(JobRow.user_id, UserRow.quota_jobs)
-    .having(func.count() >= UserRow.quota_jobs)
+    .where(JobRow.state == State.QUEUED)
+    .order_by(*fair_queue.ORDER)
+    .limit(1)
+    .with_for_update(of=UserRow, key_share=True, skip_locked=True)
+)
+_STILL_QUEUED = (
+    select(JobRow)
+    .where(JobRow.id == bindparam("job_id"), JobRow.state == State.QUEUED)
+    .with_for_update(skip_locked=True)
+    .execution_options(populate_existing=True)
 )
 
 
 def claim(session: Session, owner: str, now: datetime.datetime, lease_s: float) -> JobRecord | None:
-    """Take the queued job that comes next, unless its user has as many running as the quota allows.
+    """Take the queued job that comes next, see :mod:`fair_queue`; None when there is none to be had now.
 
-    Runners never wait for each other: PostgreSQL skips rows that are being claimed, and on SQLite the transaction that
-    may write is the only one. A user's row is locked while the user's running jobs are counted, so that two runners
-    together do not exceed the quota.
+    Runners never wait for each other: PostgreSQL skips what others are claiming, and on SQLite the transaction that
+    may write is the only one.
     """
-    excluded = list(session.scalars(_USERS_AT_THEIR_QUOTA))
-    while True:
-        row = _next_queued(session, excluded)
-        if row is None:
-            return None
-        user = {"user_id": row.user_id}
-        quota = session.scalar(_QUOTA, user) or 0
-        if (session.scalar(_RUNNING, user) or 0) < quota:
+    taken: list[str] = []
+    while (job_id := session.scalar(_NEXT.where(JobRow.id.not_in(taken)) if taken else _NEXT)) is not None:
+        row = session.scalars(_STILL_QUEUED, {"job_id": job_id}).one_or_none()
+        if row is not None:
             return _begin(session, row, owner, now, lease_s)
-        excluded.append(row.user_id)
+        taken.append(job_id)  # another runner was faster
+    return None
 
 
 def any_queued(connection: Connection) -> bool:
@@ -73,17 +66,13 @@ def cancelled(session: Session, fences: Sequence[Fence]) -> frozenset[str]:
     return frozenset(session.scalars(query))
 
 
-def _next_queued(session: Session, excluded: Sequence[str]) -> JobRow | None:
-    query = _NEXT.where(JobRow.user_id.not_in(excluded)) if excluded else _NEXT
-    return session.scalars(query).one_or_none()
-
-
 def _begin(session: Session, row: JobRow, owner: str, now: datetime.datetime, lease_s: float) -> JobRecord:
     row.state = next_state(State(row.state), Happening.CLAIMED)
     row.attempt = attempts_after(row.attempt, Happening.CLAIMED)
     row.lease_owner, row.lease_until = owner, now + datetime.timedelta(seconds=lease_s)
     row.started_at = row.started_at or now
-    row.updated_at = now
+    row.claimed_at = row.updated_at = now
+    fair_queue.begun(session, row)
     session.flush()
     job = jobs.record(row)
     jobs.announce(session, job, now)
@@ -156,8 +145,7 @@ def add_artifacts(session: Session, fence: Fence, keys: Sequence[str]) -> bool:
 
 def record_result(session: Session, fence: Fence, result: NewResult, now: datetime.datetime) -> bool:
     """Take a file into the results of a job, in place of an earlier one of its path; False when the lease is lost."""
-    held_row = select(JobRow).where(JobRow.id == fence.job_id, *_holds(fence)).with_for_update()
-    job = session.scalars(held_row, execution_options={"populate_existing": True}).one_or_none()
+    job = _locked(session, fence)
     if job is None:
         return False
     wanted = (ResultRow.job_id == fence.job_id, ResultRow.path == result.path)
@@ -192,10 +180,9 @@ def finish(
     """End, or give back, a running job whose lease is `fence`; None when the lease is lost.
 
     `happening` is ``completed`` (with the `judgement` of its model), ``refused`` (with its `error`), ``stopped``,
-    ``released`` or ``crashed``; the results of a job that has ended are kept for `keep`.
+    ``released``, ``crashed`` or ``interrupted``; the results of a job that has ended are kept for `keep`.
     """
-    query = select(JobRow).where(JobRow.id == fence.job_id, *_holds(fence)).with_for_update()
-    row = session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
+    row = _locked(session, fence)
     if row is None:
         return None
     if judgement is not None:
@@ -207,12 +194,18 @@ def finish(
 def reclaim(
     session: Session, now: datetime.datetime, keep: datetime.timedelta, dead_owners: Sequence[str] = ()
 ) -> JobRecord | None:
-    """Take one job back whose lease has run out or whose runner is known to be dead; None when there is none."""
+    """Take one job back whose lease has run out or whose runner is known to be dead; None when there is none.
+
+    That is never the job's own failure: a process that dies alone is seen by its runner.
+    """
     lapsed = JobRow.lease_until < now
     condition = or_(lapsed, JobRow.lease_owner.in_(dead_owners)) if dead_owners else lapsed
-    query = select(JobRow).where(JobRow.state == State.RUNNING, condition).limit(1).with_for_update(skip_locked=True)
+    silent = (JobRow.state == State.RUNNING, condition)
+    first = select(JobRow.id).join(UserRow, UserRow.id == JobRow.user_id).where(*silent).limit(1)
+    job_id = session.scalar(first.with_for_update(of=UserRow, key_share=True, skip_locked=True))
+    query = select(JobRow).where(JobRow.id == job_id, *silent).with_for_update(skip_locked=True)
     row = session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
-    return None if row is None else _end(session, row, Happening.CRASHED, now, keep, None)
+    return None if row is None else _end(session, row, Happening.INTERRUPTED, now, keep, None)
 
 
 def any_lapsed(session: Session, now: datetime.datetime) -> bool:
@@ -227,6 +220,16 @@ def owners(session: Session) -> tuple[str, ...]:
     return tuple(owner for owner in session.scalars(query.distinct()) if owner is not None)
 
 
+def _locked(session: Session, fence: Fence) -> JobRow | None:
+    """The job of a lease, locked after its user; None when the lease is lost."""
+    user_id = session.scalar(select(JobRow.user_id).where(JobRow.id == fence.job_id))
+    if user_id is None:
+        return None
+    fair_queue.lock_user(session, user_id)
+    query = select(JobRow).where(JobRow.id == fence.job_id, *_holds(fence)).with_for_update()
+    return session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
+
+
 def _end(
     session: Session,
     row: JobRow,
@@ -235,9 +238,12 @@ def _end(
     keep: datetime.timedelta,
     error: E2E3DError | None,
 ) -> JobRecord:
-    state = next_state(State(row.state), happening, row.attempt, row.cancel_requested_at is not None)
+    cancelled = row.cancel_requested_at is not None
+    state = next_state(State(row.state), happening, row.attempt, cancelled, row.interruptions)
+    row.interruptions += happening is Happening.INTERRUPTED
     if state is State.FAILED and error is None:
-        error = worker_died(row.attempt)
+        interrupted = happening is Happening.INTERRUPTED
+        error = interrupted_often(row.interruptions) if interrupted else worker_died(row.attempt)
     row.attempt = attempts_after(row.attempt, happening)
     row.state, row.lease_owner, row.lease_until, row.updated_at = state, None, None, now
     row.eta_low_s = row.eta_high_s = None
@@ -249,9 +255,15 @@ def _end(
     if state is State.SUCCEEDED:
         row.progress = 1.0
     session.flush()
+    fair_queue.ended(session, row, 0.0 if happening in _NOT_CHARGED else _service_s(row, now))
     job = jobs.record(row)
     jobs.announce(session, job, now)
     return job
+
+
+def _service_s(row: JobRow, now: datetime.datetime) -> float:
+    """How long the job was computed since its last claim."""
+    return 0.0 if row.claimed_at is None else max(0.0, (now - row.claimed_at).total_seconds())
 
 
 def worker_died(attempts: int) -> MachineError:
@@ -260,6 +272,16 @@ def worker_died(attempts: int) -> MachineError:
         "worker-died",
         f"The process of the job ended unexpectedly {attempts} times.",
         "Look at the job's log; retry it with a lower quality, which needs less memory.",
+    )
+
+
+def interrupted_often(interruptions: int) -> MachineError:
+    """What a job ends with whose runner, Ray or machine went away too often."""
+    return MachineError(
+        "interrupted-too-often",
+        f"The service stopped or broke down {interruptions} times while it computed the job.",
+        "Look at the logs of the service and of the job; if it was this job that took the machine down, retry it with "
+        "a lower quality, or on a machine with more memory.",
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from e2e3d.data.judgement import Judgement, Reason
 from e2e3d.data.service.jobs import Fence, JobFilter, JobRecord, NewJob, NewResult, ProgressUpdate
-from e2e3d.data.service.lifecycle import Happening
+from e2e3d.data.service.lifecycle import MAX_INTERRUPTIONS, Happening
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import InputError, MachineError
 from e2e3d.storage.database import Database
@@ -88,18 +88,6 @@ def test_a_job_is_found_as_it_was_submitted(database: Database) -> None:
     assert types_of(database, user) == ["job.queued"]
 
 
-def test_claims_follow_priority_and_then_age(database: Database) -> None:
-    user = add_user(database)
-    expected = [add_job(database, user, priority=priority).id for priority in (0, 0, 5, -5)]
-    with database.reading() as session:
-        queued = [jobs.by_id(session, job_id) for job_id in expected]
-        places = [jobs.place_in_queue(session, job) for job in queued if job is not None]
-    assert places == [2, 3, 1, 4]
-    taken = [fence_of(claim(database)).job_id for _ in range(4)]
-    assert taken == [expected[2], expected[0], expected[1], expected[3]]
-    assert claim(database) is None
-
-
 def test_runners_that_claim_together_never_take_one_job_twice(database: Database) -> None:
     user = add_user(database)
     ids = {add_job(database, user).id for _ in range(12)}
@@ -118,25 +106,6 @@ def test_runners_that_claim_together_never_take_one_job_twice(database: Database
     assert set(taken) == ids
 
 
-def test_the_quota_of_jobs_at_once_holds_against_runners_that_claim_together(database: Database) -> None:
-    busy, other = add_user(database, quota_jobs=2), add_user(database)
-    for _ in range(8):
-        add_job(database, busy)
-    late = add_job(database, other)
-    together = threading.Barrier(4)
-
-    def work(owner: int) -> list[JobRecord]:
-        together.wait()
-        return [job for job in (claim(database, f"runner-{owner}") for _ in range(3)) if job is not None]
-
-    with ThreadPoolExecutor(4) as pool:
-        taken = [job for of_one in pool.map(work, range(4)) for job in of_one]
-    assert sorted(job.user_id for job in taken) == sorted([busy, busy, other])
-    assert late.id in {job.id for job in taken}
-    finish(database, fence_of(next(job for job in taken if job.user_id == busy)), Happening.COMPLETED)
-    assert fence_of(claim(database)) is not None
-
-
 def test_only_the_holder_of_the_lease_may_write(database: Database) -> None:
     user = add_user(database)
     add_job(database, user)
@@ -144,7 +113,7 @@ def test_only_the_holder_of_the_lease_may_write(database: Database) -> None:
     with database.session() as session:
         assert leases.reclaim(session, now() + datetime.timedelta(seconds=31), KEEP) is not None
     new = fence_of(claim(database, "second"))
-    assert new.attempt == 2
+    assert new.attempt == 1
     update = ProgressUpdate("depth", 1, 2, 0.5, (1.0, 2.0))
     result = NewResult("model.glb", "model/gltf-binary", 10, "c" * 64, "results/x/model.glb")
     with database.session() as session:
@@ -170,6 +139,20 @@ def test_three_crashes_fail_a_job_and_releases_do_not_count(database: Database) 
     end = finish(database, fence_of(claim(database)), Happening.CRASHED)
     assert end is not None
     assert (end.id, end.state, end.error_code) == (job.id, "failed", "worker-died")
+
+
+def test_interruptions_are_no_attempts_and_end_a_job_after_a_generous_number(database: Database) -> None:
+    user = add_user(database)
+    add_job(database, user)
+    for number in range(1, MAX_INTERRUPTIONS):
+        claim(database, "dead")
+        with database.session() as session:
+            back = leases.reclaim(session, now(), KEEP, ["dead"])
+        assert back is not None
+        assert (back.state, back.attempt, back.interruptions) == ("queued", 0, number)
+    end = finish(database, fence_of(claim(database)), Happening.INTERRUPTED)
+    assert end is not None
+    assert (end.state, end.error_code, end.interruptions) == ("failed", "interrupted-too-often", MAX_INTERRUPTIONS)
 
 
 def test_leases_of_dead_runners_are_taken_back_at_once_and_living_ones_are_left(database: Database) -> None:
