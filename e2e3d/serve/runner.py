@@ -1,8 +1,8 @@
 """The runner and the chores of the service, in a replica of Ray Serve or in a process of its own.
 
-On one machine it is a process of its own, ``python -m e2e3d.serve.runner PARENT ADDRESS``: a worker of Ray wakes a
-hundred times a second, and the runner needs nothing of Ray but its address. It ends in order when its standard input
-ends, and is started again when it dies.
+On one machine it is a process of its own, ``python -m e2e3d.serve.runner PARENT ADDRESS PIPE``: a worker of Ray
+wakes a hundred times a second, and the runner needs nothing of Ray but its address. It ends in order when its standard
+input ends, and is started again when it dies or gives no sign of life through the pipe.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from e2e3d.serve.permissions import keep_files_private
 from e2e3d.settings import load_service_settings
 from e2e3d.storage.database import Database
 from e2e3d.tasks.chores import Chores
+from e2e3d.tasks.heartbeat import Pulse, beat
 from e2e3d.tasks.processes import die_with
 from e2e3d.tasks.runner import Runner
 
 STOP_S = 8.0
 _PAUSE_S = 2.0
+_SILENT_S = 30.0
 _LOG = logging.getLogger("e2e3d.serve")
 
 
@@ -68,14 +70,17 @@ class RunnerProcess:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._process = self._start()
-        self._started_s = time.monotonic()
+        self._start()
 
     def watch(self) -> None:
-        """Start the runner again when it has died, not too often."""
-        if self._process.poll() is not None and time.monotonic() - self._started_s > _PAUSE_S:
-            self._process = self._start()
-            self._started_s = time.monotonic()
+        """Start the runner again when it has died, not too often, and kill it when it gives no sign of life."""
+        if self._process.poll() is not None:
+            if time.monotonic() - self._started_s > _PAUSE_S:
+                self._pulse.close()
+                self._start()
+        elif self._pulse.silent_s() > _SILENT_S:
+            _LOG.error("the runner gave no sign of life for %.0f s and is killed", _SILENT_S)
+            self._process.kill()
 
     def stop(self) -> None:
         """Have the running jobs given back to the queue, and wait for it."""
@@ -85,15 +90,20 @@ class RunnerProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_S + 1.0)
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "e2e3d.serve.runner", str(os.getpid()), self._address]
-        return subprocess.Popen(command, stdin=subprocess.PIPE)
+    def _start(self) -> None:
+        reading, writing = os.pipe()
+        command = [sys.executable, "-m", "e2e3d.serve.runner", str(os.getpid()), self._address, str(writing)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[writing])
+        os.close(writing)
+        self._pulse = Pulse(self._process.pid, reading)
+        self._started_s = time.monotonic()
 
 
 def main(arguments: list[str]) -> int:
     """Run until standard input ends; returns the exit code."""
-    parent, address = arguments
+    parent, address, pipe = arguments
     die_with(int(parent))
+    beat(int(pipe))
     stopping = threading.Event()
 
     def wait_for_the_node() -> None:

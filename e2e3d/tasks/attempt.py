@@ -13,10 +13,14 @@ from pathlib import Path
 
 from e2e3d.data.service.jobs import Fence
 from e2e3d.data.service.lifecycle import Happening
-from e2e3d.tasks.processes import end, workers_of
+from e2e3d.tasks.heartbeat import Pulse
+from e2e3d.tasks.processes import cluster_answers, end, is_stopped, workers_of
 
 RAY_JOB_FILE = "ray-job"
 """In the folder of an attempt: the id under which Ray knows its tasks, and the address of the cluster."""
+
+INTERRUPTED = 75
+"""Exit code of a driver whose Ray cluster or database stays away."""
 
 _PATIENCE_S = 2.5
 _WORKERS_S = 1.0
@@ -40,16 +44,26 @@ class DriverProcess:
         self.fence = fence
         self.asked: Happening | None = None
         self._folder = folder
+        self._address = address
         self._kill_at_s = 0.0
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        arguments = (fence.job_id, fence.owner, fence.attempt, os.getpid(), folder)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "e2e3d.tasks.driver", *map(str, arguments)],
-            env=driver_environment(address),
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        reading, writing = os.pipe()
+        arguments = (fence.job_id, fence.owner, fence.attempt, os.getpid(), folder, writing)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "e2e3d.tasks.driver", *map(str, arguments)],
+                env=driver_environment(address),
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                pass_fds=[writing],
+            )
+        except OSError:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        self._pulse = Pulse(self._process.pid, reading)
 
     def stop(self, why: Happening) -> None:
         """Ask the driver to stop; it is killed when it does not."""
@@ -57,6 +71,24 @@ class DriverProcess:
             self.asked = why
             self._kill_at_s = time.monotonic() + _PATIENCE_S
             self._signal(signal.SIGINT)
+
+    def kill_if_silent(self, patience_s: float) -> bool:
+        """Kill a driver that gave no sign of life for `patience_s`; whether it was.
+
+        A process that somebody has stopped is interrupted; one that hangs has failed.
+        """
+        if self.asked is not None or self._pulse.silent_s() < patience_s:
+            return False
+        self.asked = Happening.INTERRUPTED if is_stopped(self._process.pid) else Happening.CRASHED
+        self._signal(signal.SIGKILL)
+        return True
+
+    def meaning(self) -> Happening:
+        """What the end of the driver means; one that wrote the end of its job itself has lost its lease by that."""
+        if self.asked is not None:
+            return self.asked
+        lost = self._process.returncode == INTERRUPTED or (self._address and not cluster_answers(self._address))
+        return Happening.INTERRUPTED if lost else Happening.CRASHED
 
     def exit_code(self) -> int | None:
         """None while the driver runs; afterwards its exit code, negative for a signal."""
@@ -66,6 +98,7 @@ class DriverProcess:
 
     def clean_up(self) -> None:
         """Wait until what worked for the driver has gone, and remove its files. Ray ends its workers by itself."""
+        self._pulse.close()
         with contextlib.suppress(OSError):
             job_id, _, gcs_address = (self._folder / RAY_JOB_FILE).read_text().partition(" ")
             end(workers_of(job_id, gcs_address), _WORKERS_S)

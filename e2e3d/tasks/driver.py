@@ -1,8 +1,8 @@
-"""One attempt of one job, in a process of its own: ``python -m e2e3d.tasks.driver JOB OWNER ATTEMPT PARENT FOLDER``.
+"""One attempt of one job, as a process: ``python -m e2e3d.tasks.driver JOB OWNER ATTEMPT PARENT FOLDER PIPE``.
 
 The runner starts it with a lease. It joins the Ray cluster, runs the pipeline on photographs that lie in the store, and
 writes progress and results behind the fence of the lease. It ends the job itself, in one transaction, when it succeeds
-or fails; when it is stopped or dies, the runner does.
+or fails; when it is stopped or dies, the runner does. Through the pipe it gives signs of life.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ from e2e3d.storage.database.models import now
 from e2e3d.storage.database.repository import audit, forecasts, jobs, leases, state
 from e2e3d.storage.files import open_files
 from e2e3d.storage.store import ArtifactStore
-from e2e3d.tasks.attempt import RAY_JOB_FILE
+from e2e3d.tasks.attempt import INTERRUPTED, RAY_JOB_FILE
 from e2e3d.tasks.executor import RayExecutor
+from e2e3d.tasks.heartbeat import beat
 from e2e3d.tasks.journal import JobWitness, Journal, JournalHandler
 from e2e3d.tasks.processes import die_with
 from e2e3d.tasks.publisher import Publisher
@@ -53,14 +54,16 @@ log = logging.getLogger("e2e3d.driver")
 
 ENDED, STOPPED, CRASHED = 0, 130, 70
 
-_PASSING = frozenset({"database-away", "database-busy", "store-unreachable", "artifact-missing", "artifact-damaged"})
+_NO_CLUSTER = frozenset({"cluster-unreachable", "ray-failed"})
+_PASSING = _NO_CLUSTER | {"database-away", "database-busy", "store-unreachable", "artifact-missing", "artifact-damaged"}
 _PAUSES_S = (1.0, 5.0, 10.0, 20.0, 30.0, 60.0, 60.0)
 
 
 def main(arguments: list[str]) -> int:
     """Run the attempt that the arguments name; returns the exit code."""
-    job_id, owner, attempt, parent, folder = arguments
+    job_id, owner, attempt, parent, folder, pipe = arguments
     die_with(int(parent))
+    beat(int(pipe))
     settings = load_service_settings()
     database = Database(settings.database, pool_size=3)
     fence = Fence(job_id, owner, int(attempt))
@@ -106,6 +109,9 @@ class Attempt:
         except ray.exceptions.RayError:
             log.exception("Ray failed")
             return CRASHED
+        except MachineError as error:
+            log.error("%s", error.message)
+            return INTERRUPTED
 
     def _places(self) -> tuple[str, ...]:
         """Where the service keeps its files, which its users have no need to know."""
@@ -124,6 +130,8 @@ class Attempt:
         except (CancelledError, ray.exceptions.RayError):
             raise
         except E2E3DError as error:
+            if error.code in _NO_CLUSTER:
+                raise
             log.error("the job failed: %s: %s", error.code, error)
             return Happening.REFUSED, journal.public(error)
         except Exception as error:

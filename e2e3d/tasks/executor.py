@@ -28,15 +28,15 @@ from e2e3d.tasks.worker import Grant, UnitReport
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 3
+_INTERRUPTIONS = 20
 _POLL_S = 0.25
 _STOP_S = 2.0
+_NODE_DIED = (exceptions.NodeDiedError, exceptions.LocalRayletDiedError, exceptions.ObjectLostError)
 _DIED = (
     exceptions.WorkerCrashedError,
     exceptions.OutOfMemoryError,
-    exceptions.NodeDiedError,
-    exceptions.LocalRayletDiedError,
     exceptions.RayActorError,
-    exceptions.ObjectLostError,
+    *_NODE_DIED,
 )
 
 
@@ -157,7 +157,8 @@ class RayExecutor(StoreExecutor):
             log_level=logging.getLogger("e2e3d").getEffectiveLevel(),
             keep_bytes=self._connect().cluster.object_bytes // 8,
         )
-        values = self._inputs_kept(attempt) if attempt.number == 1 else {}
+        first = attempt.number == 1 and attempt.interruptions == 0
+        values = self._inputs_kept(attempt) if first else {}
         arguments = (attempt.call, grant, self.store, tuple(values), *values.values())
         return placement.submit(arguments, alone=attempt.lack_of_memory)
 
@@ -216,6 +217,9 @@ def _has_room(rank: int, placements: Sequence[Placement], running: Sequence[int]
 
 
 def _next_attempt(attempt: Attempt, error: Exception) -> Attempt:
+    if isinstance(error, _NODE_DIED) and attempt.interruptions < _INTERRUPTIONS:
+        log.warning("the node of %s died; it is computed elsewhere", attempt.call.key)
+        return attempt.interrupted()
     reason = "ran out of memory" if isinstance(error, exceptions.OutOfMemoryError) else "was killed"
     if attempt.number >= _ATTEMPTS:
         _give_up(attempt, reason, error)

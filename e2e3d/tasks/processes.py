@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from collections.abc import Iterable
 import psutil
 
 _PR_SET_PDEATHSIG = 1
+_CONNECT_S = 2.0
 
 
 def die_with(parent: int) -> None:
@@ -40,6 +42,30 @@ def workers_of(ray_job_id: str, gcs_address: str) -> list[psutil.Process]:
                 if raylet is not None and f"--gcs-address={gcs_address}" in raylet.cmdline():
                     found.append(process)
     return found
+
+
+def cluster_answers(gcs_address: str) -> bool:
+    """Whether a Ray cluster is there for drivers on this machine: its GCS listens, and it has a raylet here."""
+    host, _, port = gcs_address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
+    except OSError:
+        return False
+    return any(_is_raylet(process, gcs_address) for process in psutil.process_iter())
+
+
+def _is_raylet(process: psutil.Process, gcs_address: str) -> bool:
+    with contextlib.suppress(psutil.Error):
+        if process.name() == "raylet" and f"--gcs-address={gcs_address}" in process.cmdline():
+            return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether somebody has stopped a process, as SIGSTOP does."""
+    with contextlib.suppress(psutil.Error):
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    return False
 
 
 def end(processes: Iterable[psutil.Process], patience_s: float) -> list[psutil.Process]:

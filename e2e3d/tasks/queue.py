@@ -21,6 +21,7 @@ class Attempt:
         call: the unit.
         number: of the try, from 1.
         lack_of_memory: whether the one before ended for lack of it.
+        interruptions: tries before it whose node died, which are not counted.
     """
 
     rank: int
@@ -28,10 +29,15 @@ class Attempt:
     call: UnitCall = field(compare=False)
     number: int = field(default=1, compare=False)
     lack_of_memory: bool = field(default=False, compare=False)
+    interruptions: int = field(default=0, compare=False)
 
     def again(self, lack_of_memory: bool) -> Attempt:
-        """The next try."""
+        """The next try after one that failed."""
         return replace(self, number=self.number + 1, lack_of_memory=lack_of_memory)
+
+    def interrupted(self) -> Attempt:
+        """The same try once more, elsewhere."""
+        return replace(self, interruptions=self.interruptions + 1)
 
 
 class UnitQueue:

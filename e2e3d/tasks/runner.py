@@ -8,6 +8,7 @@ drivers: the kernel ends them with it.
 from __future__ import annotations
 
 import datetime
+import hashlib
 import logging
 import shutil
 import threading
@@ -34,6 +35,8 @@ _LOOK_S = 0.5
 _IDLE_S = 1.0
 _RECLAIM_S = 5.0
 _TRUST_S = 15.0
+_SILENT_S = 30.0
+_NO_PROCESS_S = 30.0
 
 
 class Runner:
@@ -87,7 +90,7 @@ class Runner:
     def _tick(self) -> None:
         for driver in [driver for driver in self._drivers if driver.exit_code() is not None]:
             self._drivers.remove(driver)
-            self._ended.append((driver, _meaning(driver)))
+            self._ended.append((driver, driver.meaning()))
             driver.clean_up()
         if self._stopping.is_set():
             for driver in self._drivers:
@@ -95,6 +98,10 @@ class Runner:
         while self._ended:
             self._settle(*self._ended[0])
             del self._ended[0]
+        for driver in self._drivers:
+            if driver.kill_if_silent(_SILENT_S):
+                text = f"The process of the job gave no sign of life for {_SILENT_S:.0f} s and was killed."
+                self._log(driver.fence.job_id, "warning", text)
         if self._drivers:
             self._every("renew", _RENEW_S, self._renew)
             self._every("look", _LOOK_S, self._look_for_cancels)
@@ -105,8 +112,8 @@ class Runner:
 
     def _every(self, name: str, period_s: float, work: Callable[[], None]) -> None:
         if time.monotonic() >= self._due[name]:
-            work()
             self._due[name] = time.monotonic() + period_s
+            work()
 
     def _claim(self) -> None:
         with self._database.quick_reading() as connection:
@@ -121,11 +128,12 @@ class Runner:
         fence = Fence(job.id, owner, job.attempt)
         log.info("job %s begins, attempt %d", job.id, job.attempt, extra={"members": {"job": job.id}})
         try:
-            self._drivers.append(DriverProcess(fence, self._work / f"{job.id}-{job.attempt}", self._address))
+            self._drivers.append(DriverProcess(fence, self._work / _folder_name(job.id, owner), self._address))
         except OSError as error:
             log.exception("the driver of job %s could not be started", job.id)
             self._log(job.id, "error", f"The job's process could not be started: {error.strerror}.")
-            self._finish(fence, Happening.CRASHED)
+            self._finish(fence, Happening.INTERRUPTED)
+            self._due["claim"] = time.monotonic() + _NO_PROCESS_S
         self._bell.ring(job.user_id)
 
     def _renew(self) -> None:
@@ -133,7 +141,7 @@ class Runner:
             with self._database.session() as session:
                 job = leases.renew(session, driver.fence, now(), LEASE_S)
             if job is None and driver.exit_code() is None:
-                driver.stop(Happening.CRASHED)
+                driver.stop(Happening.INTERRUPTED)
 
     def _look_for_cancels(self) -> None:
         with self._database.reading() as session:
@@ -161,9 +169,10 @@ class Runner:
 
     def _settle(self, driver: DriverProcess, happening: Happening) -> None:
         code = driver.exit_code()
-        if happening is Happening.CRASHED and driver.asked is None and code != 0:
+        if driver.asked is None and code != 0:
             how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
-            self._log(driver.fence.job_id, "warning", f"The process of the job {how}.")
+            why = ": its Ray cluster or the database is away" if happening is Happening.INTERRUPTED else ""
+            self._log(driver.fence.job_id, "warning", f"The process of the job {how}{why}.")
         self._finish(driver.fence, happening)
 
     def _finish(self, fence: Fence, happening: Happening) -> None:
@@ -185,7 +194,7 @@ class Runner:
         def used(session: Session) -> set[str]:
             running: list[JobRecord | None] = [jobs.by_id(session, path.name[:36]) for path in self._work.iterdir()]
             return {
-                f"{job.id}-{job.attempt}"
+                _folder_name(job.id, job.lease_owner)
                 for job in running
                 if job is not None and job.lease_owner is not None and not is_dead(job.lease_owner)
             }
@@ -196,6 +205,6 @@ class Runner:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _meaning(driver: DriverProcess) -> Happening:
-    """What the end of a driver means; one that wrote the end of its job itself has lost its lease by that."""
-    return driver.asked or Happening.CRASHED
+def _folder_name(job_id: str, owner: str) -> str:
+    """Of the working files of a claim: its attempt may have the number of one that was interrupted."""
+    return f"{job_id}-{hashlib.sha256(owner.encode()).hexdigest()[:12]}"

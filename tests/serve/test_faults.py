@@ -173,7 +173,17 @@ def test_kill_9_of_the_runner(setting: Setting) -> None:
     (runner,), drivers = setting.service.processes(RUNNER), setting.service.processes(DRIVER)
     runner.kill()
     assert_all_end([runner, *drivers], 5.0)
-    require_whole(setting, job, attempts=2)
+    require_whole(setting, job)
+    assert setting.client.job(job)["interruptions"] == 1
+
+
+def test_a_driver_that_is_stopped_loses_its_job(setting: Setting) -> None:
+    job = start_job(setting)
+    (driver,) = setting.service.processes(DRIVER)
+    driver.suspend()
+    assert_all_end([driver], patience_s(40.0))
+    require_whole(setting, job)
+    assert setting.client.job(job)["interruptions"] == 1
 
 
 def test_kill_9_of_a_replica_that_serves(setting: Setting) -> None:
@@ -195,7 +205,7 @@ def test_kill_9_of_the_ray_node(setting: Setting, part: str) -> None:
     before = [node, *node.children(recursive=True)]
     next(process for process in before if process.name() == part).kill()
     assert_all_end(before, 60.0)
-    require_whole(setting, job, attempts=2)
+    require_whole(setting, job)
 
 
 def test_postgresql_is_restarted(setting: Setting, postgres: PostgresServer) -> None:
