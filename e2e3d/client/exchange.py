@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 
 from e2e3d.client.credentials import Tokens
-from e2e3d.client.errors import AuthenticationError, UnreachableError
+from e2e3d.client.errors import AuthenticationError, ServiceUnavailableError, UnreachableError
 from e2e3d.client.flow import Alone, Flow, Open, Pause, Send
 from e2e3d.client.session import Session
 from e2e3d.client.wire import Call, Reply
@@ -29,8 +29,21 @@ def exchange(session: Session, call: Call) -> Flow[Reply]:
     return reply.checked()
 
 
-def attempt(session: Session, call: Call, command: type[Send] | type[Open] = Send) -> Flow[Reply]:
-    """The answer to a call, good or bad; with `Open` it stays open for reading. Raises UnreachableError."""
+def attempt(
+    session: Session, call: Call, command: type[Send] | type[Open] = Send, wait_elsewhere: bool = True
+) -> Flow[Reply]:
+    """The answer to a call, good or bad; with `Open` it stays open for reading.
+
+    Args:
+        session: who calls which service.
+        call: what is asked.
+        command: how it is sent.
+        wait_elsewhere: ask again where something other than the service says that there is no such thing.
+
+    Raises:
+        UnreachableError: there was none within the session's patience.
+        ServiceUnavailableError: ``not-the-service``: all the time something else said that there is no such thing.
+    """
     deadline_s = time.monotonic() + session.patience_s
     tries, renewed = 0, False
     reply: Reply | None
@@ -51,7 +64,8 @@ def attempt(session: Session, call: Call, command: type[Send] | type[Open] = Sen
                 yield from _renew(session)
                 renewed = True
                 continue
-            if not _passes(reply, call):
+            elsewhere = _is_elsewhere(reply, call)
+            if not (wait_elsewhere if elsewhere else _passes(reply, call)):
                 return reply
             asked_s = _retry_after_s(reply.headers)
         pause_s = pause_before(tries, asked_s)
@@ -59,8 +73,21 @@ def attempt(session: Session, call: Call, command: type[Send] | type[Open] = Sen
         if time.monotonic() + pause_s > deadline_s:
             if reply is None:
                 raise failure
+            if elsewhere:
+                raise _not_the_service(session, reply)
             return reply
         yield Pause(pause_s)
+
+
+def _not_the_service(session: Session, reply: Reply) -> ServiceUnavailableError:
+    """What an answer means that the service cannot have given."""
+    kind = reply.headers.get("content-type", "no content type")
+    return ServiceUnavailableError(
+        "not-the-service",
+        f"Not the service but something else answers at {session.url} ({reply.status}, {kind}).",
+        "Wait if the service or a proxy before it is being started; otherwise check the URL.",
+        reply.status,
+    )
 
 
 def signed(session: Session, call: Call) -> Call:
@@ -127,6 +154,11 @@ def _renewal(session: Session, used: Tokens | None, deadline_s: float) -> Flow[N
                         raise
                     yield Pause(pause_before(1))
                     continue
+                if _is_away(reply):
+                    if time.monotonic() > deadline_s:
+                        raise _not_the_service(session, reply)
+                    yield Pause(pause_before(2, _retry_after_s(reply.headers)))
+                    continue
                 if reply.status in (400, 401, 403):
                     session.keep(None)
                     raise AuthenticationError(
@@ -141,6 +173,11 @@ def _renewal(session: Session, used: Tokens | None, deadline_s: float) -> Flow[N
         yield Pause(_LOCK_PAUSE_S)
 
 
+def _is_away(reply: Reply) -> bool:
+    """Whether a refresh token was not used: the answer is none of the service's, or says that it cannot serve."""
+    return not reply.ok and (not reply.is_problem or reply.status == 503)
+
+
 def _tokens(reply: Reply) -> Tokens:
     document = reply.json()
     return Tokens(document["access_token"], document["refresh_token"], time.time() + float(document["expires_in"]))
@@ -149,7 +186,13 @@ def _tokens(reply: Reply) -> Tokens:
 def _passes(reply: Reply, call: Call) -> bool:
     if reply.status == 429:  # without a time it is a quota, which waiting does not change
         return _retry_after_s(reply.headers) is not None
-    return reply.status in _PASSING and call.may_repeat
+    broken = reply.status == 500 and call.to_service and not reply.is_problem  # its process died with the request
+    return (broken or reply.status in _PASSING) and call.may_repeat
+
+
+def _is_elsewhere(reply: Reply, call: Call) -> bool:
+    """Whether the service was away and something before it said "not found": the request has not been done."""
+    return reply.status == 404 and call.to_service and not reply.is_problem
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:

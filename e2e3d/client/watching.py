@@ -55,7 +55,8 @@ def _follow(session: Session, job_id: str, after: int | None, listener: Callable
     while True:
         tries += 1
         parser = EventParser()
-        reply = yield from attempt(session, _stream(job_id, last), Open)
+        # where there is no stream, asking for the job shows whether the service is away
+        reply = yield from attempt(session, _stream(job_id, last), Open, wait_elsewhere=False)
         try:
             while reply.status == 200 and (chunk := (yield Read())):
                 for event in parser.feed(chunk):

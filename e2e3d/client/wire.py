@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from e2e3d.client.errors import ApiError, error_of
 
+PROBLEM = "application/problem+json"
 REPEATABLE_METHODS = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")
 
 
@@ -50,6 +51,11 @@ class Call:
         return self.method in REPEATABLE_METHODS if self.repeatable is None else self.repeatable
 
     @property
+    def to_service(self) -> bool:
+        """Whether the service itself is asked; a signed link can lead to its store."""
+        return not self.path.startswith(("http://", "https://"))
+
+    @property
     def parameters(self) -> dict[str, str | int]:
         """The query without what is not set."""
         return {name: value for name, value in self.query.items() if value is not None}
@@ -67,6 +73,11 @@ class Reply:
     def ok(self) -> bool:
         """Whether the service did what was asked."""
         return 200 <= self.status < 300
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether it is an error in the service's own format (RFC 9457); streams and HEAD show no more than its type."""
+        return not self.ok and self.headers.get("content-type", "").partition(";")[0].strip().lower() == PROBLEM
 
     def json(self) -> Any:
         """The body as JSON. Raises ApiError when it is none: something other than the service has answered."""

@@ -57,7 +57,9 @@ class Script:
 
 
 def reply(status: int = 200, document: object = None, **headers: str) -> Reply:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    """An answer of the service; its errors are problem documents."""
+    named = {"content-type": "application/problem+json" if status >= 400 else "application/json"}
+    named |= {name.replace("_", "-"): value for name, value in headers.items()}
     return Reply(status, named, b"" if document is None else json.dumps(document).encode())
 
 
@@ -106,6 +108,63 @@ def test_a_passing_failure_is_tried_again_with_growing_pauses(
     assert len(script.pauses) == 5
     for number, pause_s in enumerate(script.pauses):
         assert 0.125 * 2**number <= pause_s <= 0.25 * 2**number
+
+
+FOREIGN = Reply(404, {"content-type": "text/plain"}, b"Path '/v1/jobs' not found.")
+
+
+@pytest.mark.parametrize("call", [GET, POST, Call("HEAD", "/v1/uploads/1")])
+def test_a_404_that_is_not_the_services_means_that_it_is_away(
+    session: Session, monkeypatch: pytest.MonkeyPatch, call: Call
+) -> None:
+    script = Script(FOREIGN, Reply(404, {}), reply(200, {"good": True}))
+    assert script.run(exchanging.exchange(session, call), monkeypatch).json() == {"good": True}
+    assert len(script.pauses) == 2
+
+
+def test_a_404_of_the_service_is_told_at_once(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    for headers in ({}, {"content_type": "application/problem+json; charset=utf-8"}):
+        script = Script(reply(404, {"code": "job-missing"}, **headers))
+        with pytest.raises(NotFoundError):
+            script.run(exchanging.exchange(session, GET), monkeypatch)
+        assert script.pauses == []
+
+
+def test_a_404_of_a_store_behind_a_signed_link_is_told_at_once(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = Script(Reply(404, {"content-type": "application/xml"}, b"<Code>NoSuchKey</Code>"))
+    with pytest.raises(NotFoundError):
+        script.run(exchanging.exchange(session, Call("GET", "https://bucket.test/x", authorised=False)), monkeypatch)
+
+
+def test_something_else_at_the_address_is_named_when_patience_ends(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ServiceUnavailableError, match=r"something else answers at http://service.test \(404") as caught:
+        Script(*[FOREIGN] * 100).run(exchanging.exchange(session, GET), monkeypatch)
+    assert caught.value.code == "not-the-service"
+
+
+def test_a_replica_that_died_with_a_request_is_asked_again_where_that_does_no_harm(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died = Reply(500, {"content-type": "text/plain"}, b"Internal Server Error")
+    Script(died, reply()).run(exchanging.exchange(session, GET), monkeypatch)
+    for answer, call in ((died, POST), (reply(500, {"code": "internal-error"}), GET)):
+        with pytest.raises(ServiceUnavailableError):
+            Script(answer).run(exchanging.exchange(session, call), monkeypatch)
+
+
+def test_a_sign_in_outlives_a_restart(file: CredentialsFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.keep(URL, tokens("1", lasts_s=5))
+    away = [FOREIGN, Reply(403, {"content-type": "text/html"}), reply(503, {"code": "database-away"})]
+    script = Script(*away, token_reply("2"), reply())
+    script.run(exchanging.exchange(Session(URL, credentials=file), GET), monkeypatch)
+    assert len(script.calls) == 5
+    kept = file.tokens(URL)
+    assert kept is not None
+    assert kept.refresh_token == "refresh-2"
 
 
 def test_patience_ends(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

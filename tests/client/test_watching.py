@@ -65,3 +65,10 @@ def test_streams_that_hold_everything_back_do_not_hide_the_end(tmp_path: Path) -
 
 def test_a_job_that_ended_before_is_told_once(tmp_path: Path) -> None:
     assert followed(tmp_path, Reply(204, {}), [job_reply("succeeded", 1)]) == [("job.succeeded", None)]
+
+
+def test_a_restart_of_the_service_is_waited_for(tmp_path: Path) -> None:
+    away = Reply(404, {"content-type": "text/plain"}, b"Path '/v1/jobs/j' not found.")
+    with_restart = jobs()
+    with_restart[1:1] = [away, away]
+    assert followed(tmp_path, away, with_restart) == PROGRESS
