@@ -15,6 +15,8 @@ API, RUNNER = "api", "runner"
 _REQUESTS_A_REPLICA = 2000  # event streams stay open for hours, and each counts as a request
 _NO_ACCESS_LOG = {"enable_access_log": False}  # the application has its own, with more in it
 _SHUTDOWN_S = 9.0
+_LOOK_S = 0.8  # with each turn of Serve's loop, once a second: a replica that died is found in two
+_SILENT_S = 10.0  # three times in a row
 
 
 def build_app() -> Any:
@@ -45,8 +47,8 @@ def api_application(settings: ServiceSettings) -> Any:
         num_replicas=settings.replicas,
         max_ongoing_requests=_REQUESTS_A_REPLICA,
         ray_actor_options=_actor_options(settings),
-        health_check_period_s=5,
-        health_check_timeout_s=20,
+        health_check_period_s=_LOOK_S,
+        health_check_timeout_s=_SILENT_S,
         graceful_shutdown_timeout_s=3,
         graceful_shutdown_wait_loop_s=0.5,
         logging_config=_NO_ACCESS_LOG,

@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import threading
+import time
 
 import psutil
 import ray
@@ -26,7 +27,8 @@ from e2e3d.tasks.processes import die_with
 from e2e3d.tasks.session import RaySession
 
 RAY_DIED = 75
-_WATCH_S = 1.0
+_WATCH_S = 0.5
+_STOPPED_S = 10.0
 _CORE = ("gcs_server", "raylet")
 
 
@@ -61,8 +63,12 @@ def _run(settings: ServiceSettings, stopping: threading.Event) -> int:
         session.close()
         return 0
     runner = RunnerProcess(ray.get_runtime_context().gcs_address)
+    lives_s = time.monotonic()
     while not stopping.wait(_WATCH_S):
-        if not all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in core):
+        states = [_status(process) for process in core]
+        if psutil.STATUS_STOPPED not in states:
+            lives_s = time.monotonic()
+        if psutil.STATUS_ZOMBIE in states or time.monotonic() - lives_s > _STOPPED_S:
             return RAY_DIED
         runner.watch()
     runner.stop()
@@ -74,6 +80,14 @@ def _run(settings: ServiceSettings, stopping: threading.Event) -> int:
 
 def _core_processes() -> list[psutil.Process]:
     return [process for process in psutil.Process().children() if process.name() in _CORE]
+
+
+def _status(process: psutil.Process) -> str:
+    """The state of a process, that of one which has gone being the same as of one that nobody has waited for."""
+    try:
+        return str(process.status())
+    except psutil.NoSuchProcess:
+        return str(psutil.STATUS_ZOMBIE)
 
 
 if __name__ == "__main__":
