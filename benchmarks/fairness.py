@@ -116,10 +116,12 @@ def main(url: str | None, runners: int) -> None:
         ideal, least = median_wait_s(first_s, runners), median_wait_s(sorted(first_s), runners)
         by_age_s = sum(list(takes_s.values())[:FLOOD]) / runners
         database.close()
+    wait = float(np.median(mine))
     print(
-        f"{runners} runner(s): the median user's first job waits {np.median(mine) / 60:.1f} min, ideal {ideal / 60:.1f} "
-        f"min, ratio {np.median(mine) / ideal:.2f} (least possible {least / 60:.1f} min); the last of them {mine.max() / 60:.1f} min; by age it would begin "
-        f"after {by_age_s / 60:.0f} min; CPU of a submission {1e3 * submitted_s / len(takes_s):.1f} ms"
+        f"{runners} runner(s): the median user's first job waits {wait / 60:.1f} min, ideal {ideal / 60:.1f} min, "
+        f"ratio {wait / ideal:.2f} (least possible {least / 60:.1f} min); the last of them {mine.max() / 60:.1f} min;\n"
+        f"  by age it would begin after {by_age_s / 60:.0f} min; "
+        f"CPU of a submission {1e3 * submitted_s / len(takes_s):.1f} ms"
     )
 
 

@@ -54,7 +54,7 @@ def submit(
         name: what people call it.
         outputs: of ``sparse``, ``cloud``, ``mesh``, ``obj``, ``glb``, ``report``, ``depth``; none = all but depth.
         options: ``intrinsics``, ``scale`` or ``known_distance``.
-        priority: larger comes first.
+        priority: among your own jobs, larger comes first.
         webhook_url: is told of every change of state.
         idempotency_key: names the submission; None = a new one.
     """

@@ -76,7 +76,7 @@ class Reply:
 
     @property
     def is_problem(self) -> bool:
-        """Whether it is an error in the service's own format (RFC 9457); streams and HEAD show no more than its type."""
+        """Whether it is an error in the service's own format (RFC 9457), which shows without its body too."""
         return not self.ok and self.headers.get("content-type", "").partition(";")[0].strip().lower() == PROBLEM
 
     def json(self) -> Any:

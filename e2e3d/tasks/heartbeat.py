@@ -47,7 +47,7 @@ class Pulse:
         os.set_blocking(descriptor, False)
 
     def silent_s(self) -> float:
-        """Seconds since the last sign of life; to be asked often: while nobody asked, everybody may have been stopped."""
+        """Seconds since the last sign of life; to be asked often: while nobody asks, all may have been stopped."""
         now_s, cpu_s = time.monotonic(), self._computed_s()
         lost = now_s - self._looked_s > _GAP_S
         self._looked_s = now_s

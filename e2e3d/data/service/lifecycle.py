@@ -79,7 +79,7 @@ def next_state(
 
 
 def attempts_after(attempt: int, happening: Happening) -> int:
-    """How many attempts count after `happening`: a claim begins one; what is not the job's own failure takes it back."""
+    """How many attempts count after `happening`: a claim begins one; what is not the job's failure takes it back."""
     return attempt + {Happening.CLAIMED: 1, Happening.RELEASED: -1, Happening.INTERRUPTED: -1}.get(happening, 0)
 
 

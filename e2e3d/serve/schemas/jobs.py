@@ -90,7 +90,9 @@ class JobRequest(ForecastRequest):
     outputs: list[OutputName] = Field(
         default_factory=list, max_length=10, description=f"Files to keep; none named = {', '.join(DEFAULT_OUTPUTS)}."
     )
-    priority: int = Field(default=0, ge=-100, le=100, description="Larger comes first; above 0 is for administrators.")
+    priority: int = Field(
+        default=0, ge=-100, le=100, description="Among your jobs, larger comes first; above 0 is for administrators."
+    )
     webhook_url: str | None = Field(default=None, max_length=2000, description="Told of every change of state.")
 
     @field_validator("name")
