@@ -15,7 +15,7 @@ API, RUNNER = "api", "runner"
 _REQUESTS_A_REPLICA = 2000  # event streams stay open for hours, and each counts as a request
 _NO_ACCESS_LOG = {"enable_access_log": False}  # the application has its own, with more in it
 _SHUTDOWN_S = 9.0
-_LOOK_S = 0.8  # with each turn of Serve's loop, once a second: a replica that died is found in two
+_LOOK_S = 1.8  # with every second turn of Serve's loop: a replica that died is found within 3 s
 _SILENT_S = 10.0  # three times in a row
 
 

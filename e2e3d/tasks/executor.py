@@ -183,10 +183,10 @@ class RayExecutor(StoreExecutor):
         try:
             report: UnitReport = ray.get(finished)
         except _DIED as error:
-            return _next_attempt(attempt, error)
+            return next_attempt(attempt, error)
         except exceptions.RayTaskError as error:
             if isinstance(error.cause, _DIED):
-                return _next_attempt(attempt, error.cause)
+                return next_attempt(attempt, error.cause)
             raise error.cause from error
         for level, name, message in report.logs:
             logging.getLogger(name).log(level, message)
@@ -216,7 +216,12 @@ def _has_room(rank: int, placements: Sequence[Placement], running: Sequence[int]
     return len(running) < placements[rank].in_flight and all(len(earlier) < placements[one].slots for one in earlier)
 
 
-def _next_attempt(attempt: Attempt, error: Exception) -> Attempt:
+def next_attempt(attempt: Attempt, error: Exception) -> Attempt:
+    """The next try at a unit whose process died; one whose whole node died does not count, until many did.
+
+    Raises:
+        MachineError: ``worker-died`` after too many.
+    """
     if isinstance(error, _NODE_DIED) and attempt.interruptions < _INTERRUPTIONS:
         log.warning("the node of %s died; it is computed elsewhere", attempt.call.key)
         return attempt.interrupted()

@@ -109,3 +109,11 @@ def test_a_driver_that_is_stopped_loses_its_job(
         assert "The process of the job gave no sign of life for 3 s and was killed." in log_of(database, job)
         wait_for(lambda: state(database, job).state == "running", 20)
         assert state(database, job).attempt == 1
+
+
+def test_a_job_waits_for_a_cluster_that_is_away(database: Database, tmp_path: Path) -> None:
+    job = add_job(database, add_user(database))
+    with runner(database, tmp_path, f"127.0.0.1:{free_port()}"):
+        wait_for(lambda: any("The job goes on in 1 s." in line for line in log_of(database, job)), 120)
+        found = state(database, job)
+        assert (found.state, found.attempt, found.interruptions) == ("running", 1, 0)
