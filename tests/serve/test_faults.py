@@ -177,15 +177,6 @@ def test_kill_9_of_the_runner(setting: Setting) -> None:
     assert setting.client.job(job)["interruptions"] == 1
 
 
-def test_a_driver_that_is_stopped_loses_its_job(setting: Setting) -> None:
-    job = start_job(setting)
-    (driver,) = setting.service.processes(DRIVER)
-    driver.suspend()
-    assert_all_end([driver], patience_s(40.0))
-    require_whole(setting, job)
-    assert setting.client.job(job)["interruptions"] == 1
-
-
 def test_kill_9_of_a_replica_that_serves(setting: Setting) -> None:
     """Those who ask hardly notice: what was under way in it fails at most, and its place is taken."""
     assert len(setting.service.processes(REPLICA)) == 2
