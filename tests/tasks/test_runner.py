@@ -13,9 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from e2e3d.data.service.jobs import JobRecord
+from e2e3d.data.service.jobs import JobRecord, NewJob
 from e2e3d.settings import ServiceSettings
 from e2e3d.storage.database import Database
+from e2e3d.storage.database.models import now
 from e2e3d.storage.database.repository import jobs
 from e2e3d.tasks import runner as running
 from e2e3d.tasks.runner import Runner
@@ -112,8 +113,10 @@ def test_a_driver_that_is_stopped_loses_its_job(
 
 
 def test_a_job_waits_for_a_cluster_that_is_away(database: Database, tmp_path: Path) -> None:
-    job = add_job(database, add_user(database))
+    user = add_user(database)
+    with database.session() as session:
+        job = jobs.create(session, NewJob(user, None, "medium"), (), now())
     with runner(database, tmp_path, f"127.0.0.1:{free_port()}"):
-        wait_for(lambda: any("The job goes on in 1 s." in line for line in log_of(database, job)), 120)
+        wait_for(lambda: any("The job goes on in 1 s" in line for line in log_of(database, job)), 120)
         found = state(database, job)
         assert (found.state, found.attempt, found.interruptions) == ("running", 1, 0)
