@@ -21,6 +21,7 @@ from e2e3d.ops.stereo.gaps import FILLED_CONFIDENCE, planes_of_gaps
 from e2e3d.ops.stereo.offers import offered_planes
 from e2e3d.ops.stereo.problem import Launcher, Problem, State, Sweep
 from e2e3d.ops.stereo.pyramid import MatchSettings, build_problem, grey_view, level_sizes
+from e2e3d.ops.stereo.sparse_planes import planes_of_sparse_points
 from e2e3d.ops.stereo.start_planes import maps_from_planes, planes_from_maps, planes_from_points, upsample_planes
 from e2e3d.ops.stereo.support import supported
 from e2e3d.ops.stereo.walls import planes_of_walls
@@ -129,7 +130,11 @@ def photometric_depth(
             planes = upsample_planes(problem, state, finer.grey, settings.color_scale, launcher.threads)
         problem = finer
         plan = _plan(search, 0 if level == 0 else (2 if last else 1))
-        state = improve(problem, planes[:, :, None], plan, search.seed * 16 + level, launcher)
+        starts = planes[:, :, None]
+        if level == 0:
+            offers = planes_of_sparse_points(view, sources, size, float(problem.search[2]))
+            starts = np.concatenate([starts, offers], 2)
+        state = improve(problem, starts, plan, search.seed * 16 + level, launcher)
     assert problem is not None
     assert state is not None
     keep = (problem.usable > 0) & np.isfinite(state.cost)
