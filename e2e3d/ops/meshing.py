@@ -15,6 +15,7 @@ from e2e3d.data.bounds import bounded
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.mesh import Mesh
 from e2e3d.errors import ReconstructionError
+from e2e3d.ops.height_field import looks_down, with_filled_heights
 from e2e3d.ops.mesh_photometric import RefineRules, refine_vertices
 from e2e3d.ops.mesh_points import crowded, pixel_stretch, take_points, triangulation_angles, well_placed
 from e2e3d.ops.mesh_refine import colors_from_points, project_to_points
@@ -85,6 +86,9 @@ def build_mesh(
     """
     cloud = _trusted(cloud, observations, rules)
     wanted_cell = rules.cell * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
+    views = [view for view, _ in observations]
+    if looks_down(views):
+        cloud = with_filled_heights(cloud, views, wanted_cell)
     with ThreadPoolExecutor(1) as side:
         # On another core: the coarse surface takes only one. A balanced tree would take twice as long to grow.
         growing = side.submit(cKDTree, cloud.points_world, balanced_tree=False)
@@ -195,6 +199,8 @@ def _trim(
     supported = distance <= np.maximum(rules.support * footprint, believed)
     within_pixels = distance <= rules.support * footprint * pixel_stretch(cloud, centers, images)[nearest]
     supported |= within_pixels & (views_on >= rules.void_views) & (views_through == 0)
+    if looks_down([view for view, _ in observations]):
+        views_through[:], seen[:] = 0, 0  # below what a survey sees through, as leaves, is no empty space
     void = ~supported & (views_through >= rules.void_views)
     hole = rules.hole * footprint * np.where(views_free >= rules.void_views, _WIDER_IN_VIEW, 1)
     keep = supported_faces(faces, face_areas(vertices, faces), supported, void, hole**2, seen > 0)

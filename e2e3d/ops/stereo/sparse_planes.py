@@ -9,42 +9,33 @@ and Tao, AAAI 2020).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import View
 from e2e3d.ops.stereo.plane_search import at_pixels, fitted_plane, plane_of_most
+from e2e3d.ops.stereo.pyramid import NEARER
 
 MOST_PLANES = 4
 _LEAST_POINTS = 15
-_SAME_PX = 1.0  # by how much points may miss a plane, as shift in the sources
 _TRIALS = 300
 
 
-def planes_of_sparse_points(
-    view: View, sources: Sequence[View], size: tuple[int, int], inverse_shift: float
+def planes_at_pixels(
+    planes: Sequence[NDArray[np.float64]], shape: tuple[int, ...], depth_range: tuple[float, float]
 ) -> NDArray[np.float32]:
-    """float32 [H, W, K, 3]: the planes of the sparse points of all views at every pixel, zeros where out of range.
-
-    Args:
-        view: the reference.
-        sources: the views to match with.
-        size: width and height of the level.
-        inverse_shift: change of inverse depth that moves a source position by about one pixel.
-    """
-    scale = np.array([size[0] / view.image.shape[1], size[1] / view.image.shape[0]])
-    camera = view.intrinsics_px * np.tile(scale, 2)
-    rows, columns = np.mgrid[: size[1], : size[0]] + 0.5
+    """float32 [H, W, K, 3], see :mod:`e2e3d.ops.stereo.planes`: K planes at every pixel, zeros where out of range."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]] + 0.5
     places = np.stack([columns.ravel(), rows.ravel()], 1)
-    w_min, w_max = 1 / view.depth_range[1], 1 / view.depth_range[0]
-    offered = []
-    for plane in common_planes(_points(view, sources, camera), _SAME_PX * inverse_shift):
-        w = at_pixels(plane, places)
-        at_each = np.stack([w, np.full(len(w), plane[0]), np.full(len(w), plane[1])], 1)
-        at_each[(w < w_min) | (w > w_max)] = 0
-        offered.append(at_each.reshape(*rows.shape, 3))
-    return np.asarray(np.stack(offered, 2) if offered else np.zeros((*rows.shape, 0, 3)), np.float32)
+    result = np.zeros((*shape, len(planes), 3), np.float32)
+    for k, plane in enumerate(planes):
+        inverse_depth = at_pixels(plane, places).reshape(shape)
+        inside = (inverse_depth >= 1 / depth_range[1]) & (inverse_depth <= NEARER / depth_range[0])
+        result[inside, k, 0] = inverse_depth[inside]
+        result[inside, k, 1:] = plane[:2]
+    return result
 
 
 def common_planes(points: NDArray[np.float64], tolerance: float) -> list[NDArray[np.float64]]:
@@ -62,8 +53,8 @@ def common_planes(points: NDArray[np.float64], tolerance: float) -> list[NDArray
     return planes
 
 
-def _points(view: View, sources: Sequence[View], camera: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Column, row and inverse depth [N, 3] in the reference, with `camera` (fx, fy, cx, cy), of all sparse points."""
+def sparse_points_in(view: View, sources: Sequence[View], camera: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Column, row and inverse depth [N, 3] in a `view`, with `camera` (fx, fy, cx, cy), of its and the sources' points."""
     fx, fy, cx, cy = camera
     found = []
     for other in (view, *sources):
