@@ -58,7 +58,8 @@ def with_filled_heights(cloud: PointCloud, views: Sequence[View], cell: float) -
     rows, columns = np.nonzero(~measured & _hull(measured) & (distance <= _REACH * max(shape)))
     if not len(rows):
         return cloud
-    by_row, by_column = (slope[rows, columns, None] for slope in np.gradient(height))
+    by_row = np.gradient(height, axis=0)[rows, columns, None]
+    by_column = np.gradient(height, axis=1)[rows, columns, None]
     dy, dx = (np.mgrid[:_SIDE, :_SIDE].reshape(2, -1) + 0.5) / _SIDE - 0.5  # within a cell
     z = height[rows, columns, None] + by_row * dy + by_column * dx
     x, y = origin[0] + (columns[:, None] + 0.5 + dx) * cell, origin[1] + (rows[:, None] + 0.5 + dy) * cell
@@ -69,7 +70,7 @@ def with_filled_heights(cloud: PointCloud, views: Sequence[View], cell: float) -
 
 
 def _membrane(mean: Floats, count: NDArray[np.int64]) -> Floats:
-    """Heights [H, W] near the `mean` [H, W] of the points in each cell where their `count` [H, W] is high, else smooth."""
+    """Heights [H, W] near the `mean` [H, W] of a cell's points where their `count` [H, W] is high, smooth elsewhere."""
     size = mean.size
     number = np.arange(size).reshape(mean.shape)
     pairs = [(number[:, :-1], number[:, 1:]), (number[:-1], number[1:])]
@@ -87,7 +88,7 @@ def _hull(measured: NDArray[np.bool_]) -> NDArray[np.bool_]:
     hull = np.zeros_like(firm)
     if firm.any():
         cv2.fillConvexPoly(hull, cv2.convexHull(cv2.findNonZero(firm)), 1)
-    return hull > 0
+    return np.asarray(hull > 0)
 
 
 def _nearest_view(places: Floats, views: Sequence[View]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
@@ -128,4 +129,4 @@ def _added(
 
 
 def _unit(vectors: Floats) -> NDArray[np.float32]:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)

@@ -60,7 +60,7 @@ def ground_plane(
                 score = sweep.likeness(plane)
                 if score > likeness:
                     best, likeness = plane, score
-    return best
+    return np.asarray(best)
 
 
 class _Sweep:

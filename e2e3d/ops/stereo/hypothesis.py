@@ -30,7 +30,7 @@ _NEUTRAL_COST = np.float32(0.8)
 def source_depth_at(problem: Problem, source: int, u: np.float32, v: np.float32) -> np.float32:
     """Depth of a source at (u, v) px, bilinear where the four pixels around see one surface, else nearest; 0 = none.
 
-    They do where they agree within 2 %, or where depth changes as fast beside them: ground that is seen at a flat angle.
+    They do where they agree within 2 %, or where depth changes as fast beside them, as on ground at a flat angle.
     """
     start = problem.layout[source, 0]
     width = problem.layout[source, 1]

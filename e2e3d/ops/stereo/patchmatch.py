@@ -152,7 +152,8 @@ def _large_planes(
 ) -> NDArray[np.float32]:
     """Planes [H, W, K, 3] at one level that may go through much of the view; `planes` [H, W, 3] of sparse points."""
     found = common_planes(sparse_points_in(view, sources, problem.camera), float(problem.search[2]))
-    ground = ground_plane(reference, greys, 1 / planes[..., 0], view.depth_range) if len(view.sparse_px) else None
+    behind = np.asarray(1 / planes[..., 0], np.float32)
+    ground = ground_plane(reference, greys, behind, view.depth_range) if len(view.sparse_px) else None
     if ground is not None:
         found.append(ground @ np.linalg.inv(calibration(problem.camera.astype(np.float64))))
     return planes_at_pixels(found, problem.grey.shape, view.depth_range)

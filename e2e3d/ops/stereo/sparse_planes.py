@@ -40,7 +40,8 @@ def planes_at_pixels(
 
 def common_planes(points: NDArray[np.float64], tolerance: float) -> list[NDArray[np.float64]]:
     """Up to `MOST_PLANES` planes that each pass many of `points` [N, 3], the one with most first."""
-    random, planes = np.random.default_rng(0), []
+    random = np.random.default_rng(0)
+    planes: list[NDArray[np.float64]] = []
     while len(points) >= _LEAST_POINTS and len(planes) < MOST_PLANES:
         plane = plane_of_most(points, tolerance, random, _TRIALS)
         if plane is None:
@@ -54,7 +55,7 @@ def common_planes(points: NDArray[np.float64], tolerance: float) -> list[NDArray
 
 
 def sparse_points_in(view: View, sources: Sequence[View], camera: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Column, row and inverse depth [N, 3] in a `view`, with `camera` (fx, fy, cx, cy), of its and the sources' points."""
+    """Column, row, inverse depth [N, 3] in a `view` with `camera` (fx, fy, cx, cy) of its and the sources' points."""
     fx, fy, cx, cy = camera
     found = []
     for other in (view, *sources):
