@@ -8,7 +8,7 @@ that a photograph shows get points on it. Other sets are left alone: the back of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -30,18 +30,18 @@ _STIFFNESS = 2.0  # weight of a difference between neighbours beside that of one
 _REACH = 1 / 10  # how far from the next point heights are believed, in longest sides of the grid
 
 
-def looks_down(views: Sequence[View]) -> bool:
-    """Whether views are those of a survey from above: nearly all look down the world's z axis."""
-    downwards = np.array([-view.cam_from_world[2, 2] for view in views])
-    return bool(len(views) >= _LEAST_VIEWS and np.mean(downwards >= np.cos(np.radians(_STRAIGHT_DOWN_DEG))) >= _MOST)
+def looks_down(poses: NDArray[np.float64]) -> bool:
+    """Whether `poses` (cam_from_world [C, 3, 4]) are of a survey from above: nearly all look down the z axis."""
+    downwards = -poses[:, 2, 2]
+    return bool(len(poses) >= _LEAST_VIEWS and np.mean(downwards >= np.cos(np.radians(_STRAIGHT_DOWN_DEG))) >= _MOST)
 
 
-def with_filled_heights(cloud: PointCloud, views: Sequence[View], cell: float) -> PointCloud:
+def with_filled_heights(cloud: PointCloud, views: Iterable[View], cell: float) -> PointCloud:
     """`cloud` with points added in the cells of the ground plan that have next to none; z is up.
 
     Args:
         cloud: the fused points.
-        views: of a survey, see :func:`looks_down`.
+        views: of a survey, see :func:`looks_down`; gone through once.
         cell: width of a cell, model units; wider where there would be too many.
     """
     origin = cloud.points_world[:, :2].min(0).astype(np.float64)
@@ -91,7 +91,7 @@ def _hull(measured: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(hull > 0)
 
 
-def _nearest_view(places: Floats, views: Sequence[View]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+def _nearest_view(places: Floats, views: Iterable[View]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Whether a view shows each of `places` [N, 3], and the image of the nearest that does; both [N]."""
     nearest, image = np.full(len(places), np.inf), np.zeros(len(places), np.int64)
     for view in views:

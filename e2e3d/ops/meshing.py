@@ -86,9 +86,8 @@ def build_mesh(
     """
     cloud = _trusted(cloud, observations, rules)
     wanted_cell = rules.cell * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
-    views = [view for view, _ in observations]
-    if looks_down(views):
-        cloud = with_filled_heights(cloud, views, wanted_cell)
+    if looks_down(_cameras(observations)[0]):
+        cloud = with_filled_heights(cloud, (view for view, _ in observations), wanted_cell)
     with ThreadPoolExecutor(1) as side:
         # On another core: the coarse surface takes only one. A balanced tree would take twice as long to grow.
         growing = side.submit(cKDTree, cloud.points_world, balanced_tree=False)
@@ -134,17 +133,23 @@ def _trusted(cloud: PointCloud, observations: Sequence[tuple[View, DepthMap]], r
     """The points to build from: see :mod:`e2e3d.ops.mesh_points`."""
     if len(cloud.points_world) < MIN_POINTS:
         return cloud
-    angles = triangulation_angles(cloud, *_cameras(observations))
+    poses, images = _cameras(observations)
+    angles = triangulation_angles(cloud, _centers(poses), images)
     keep = well_placed(cloud, angles, rules.max_error_ratio)
     keep[keep] = crowded(cloud.points_world[keep], cloud.footprint[keep], _COMPANY, _COMPANY_RADIUS)
     return take_points(cloud, keep)
 
 
 def _cameras(observations: Sequence[tuple[View, DepthMap]]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Centres [C, 3] of the cameras in the world, and the images that they took [C]."""
-    views = [view for view, _ in observations]
-    centers = np.array([-view.cam_from_world[:, :3].T @ view.cam_from_world[:, 3] for view in views])
-    return centers, np.array([view.image_index for view in views], np.int32)
+    """Poses cam_from_world [C, 3, 4] of the cameras, and the images that they took [C]."""
+    found = [(view.cam_from_world, view.image_index) for view, _ in observations]
+    poses = np.array([pose for pose, _ in found], np.float64).reshape(-1, 3, 4)
+    return poses, np.array([image for _, image in found], np.int32)
+
+
+def _centers(poses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Camera centres [C, 3] in the world."""
+    return np.asarray(-np.einsum("cji,cj->ci", poses[:, :, :3], poses[:, :, 3]))
 
 
 def decimate(vertices: Floats, faces: Faces, max_faces: int) -> tuple[Floats, Faces]:
@@ -182,7 +187,7 @@ def _trim(
     where they are scattered, as in foliage. At flat angles points are as far apart as pixels are long there; between
     them the depth maps say where the surface is.
     """
-    centers, images = _cameras(observations)
+    poses, images = _cameras(observations)
     distance, nearest = tree.query(vertices, 1, workers=threads)
     footprint = cloud.footprint[nearest].astype(np.float64)
     normals = vertex_normals(vertices, faces)
@@ -197,9 +202,9 @@ def _trim(
     in_view = (views_free >= rules.void_views) & (views_through == 0)
     believed = cell * np.where(in_view, _BELIEVED_IN_VIEW, _BELIEVED)
     supported = distance <= np.maximum(rules.support * footprint, believed)
-    within_pixels = distance <= rules.support * footprint * pixel_stretch(cloud, centers, images)[nearest]
+    within_pixels = distance <= rules.support * footprint * pixel_stretch(cloud, _centers(poses), images)[nearest]
     supported |= within_pixels & (views_on >= rules.void_views) & (views_through == 0)
-    if looks_down([view for view, _ in observations]):
+    if looks_down(poses):
         views_through[:], seen[:] = 0, 0  # below what a survey sees through, as leaves, is no empty space
     void = ~supported & (views_through >= rules.void_views)
     hole = rules.hole * footprint * np.where(views_free >= rules.void_views, _WIDER_IN_VIEW, 1)
