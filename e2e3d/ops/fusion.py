@@ -7,8 +7,9 @@ Tolerances follow the fusion of COLMAP (Schoenberger et al., ECCV 2016: relative
 angle); the soft form follows ACMP's confidence-weighted consistency (Xu and Tao, AAAI 2020).
 
 The number of points follows from the finest footprint, not from the number of views: a pixel is emitted only if few
-agreeing neighbours (`density` - 1 at most) see the surface with a finer footprint. That rule looks at one pixel and its
-neighbours only, so it needs no order and no marks, and blocks of views can be fused apart with the same result.
+agreeing neighbours (`density` - 1 at most, more at flat angles) see the surface with a finer footprint. That rule looks
+at one pixel and its neighbours only, so it needs no order and no marks, and blocks of views can be fused apart with the
+same result.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from e2e3d.ops.fusion_view import FusionView, foreign_depth, rays_cam, read_only
 
 MAX_NEIGHBOURS = 63  # the agreeing neighbours of a pixel are bits of one int64
 _ROWS_PER_TASK = 32
+_STEEPEST = np.float32(0.08)  # change of depth from pixel to pixel up to which so much difference is allowed
+_LONG = np.float32(2.5)  # a pixel so many times longer than wide on its surface leaves gaps
 # Log-odds that a point is within two pixels' footprints of the surface: a constant, and a unit of evidence. Fitted by
 # benchmarks/calibrate.py on renderings with a known surface.
 _LOG_ODDS = (-0.42, 0.6)
@@ -38,12 +41,13 @@ class FusionRules:
     """When depths agree, and when agreement is enough.
 
     Attributes:
-        max_depth_difference: relative to the depth.
+        max_depth_difference: relative to the depth; at flat angles as much as it changes from one pixel to the next.
         max_reprojection_px: distance in the reference view between the point and the neighbour's surface point.
         max_normal_deg: angle between the normals.
         min_views: depth maps that must agree, the reference included.
         min_evidence: sum of confidences (the reference's own, plus the neighbours' times their agreement).
-        density: points per pixel of the finest view, about: so many of the finest agreeing views emit theirs.
+        density: points per pixel of the finest view, about: so many of the finest agreeing views emit theirs, and more
+            where the surface is seen at flat angles, since pixels are long there.
     """
 
     max_depth_difference: float = bounded(0.01, 1e-05, 1)
@@ -221,12 +225,20 @@ def _compare(d, rx, ry, normal, ref_k, other_k, pose, limits, other):  # type: i
     seen = other_depth[qy, qx]
     if seen <= 0:
         return none
+    own_change = _change_a_pixel(normal, rx, ry, ref_k)
+    there = other_normal[qy, qx]
+    mx, my = (qx + np.float32(0.5) - other_k[2]) / other_k[0], (qy + np.float32(0.5) - other_k[3]) / other_k[1]
+    allowed = max(limits[0], min(own_change, _change_a_pixel(there, mx, my, other_k), _STEEPEST))
+    steep = allowed > limits[0]
+    if steep:
+        seen *= (there[0] * mx + there[1] * my + there[2]) / (there[0] * ox / oz + there[1] * oy / oz + there[2])
     gap = (seen - oz) / oz
-    if gap > 3 * limits[0]:
+    if gap > 3 * allowed:
         return np.float32(-1), np.float32(0), qx, qy
-    if abs(gap) > 2 * limits[0]:
+    if abs(gap) > 2 * allowed:
         return none
-    seen = _bilinear_depth(other_depth, u - np.float32(0.5), v - np.float32(0.5), seen, 2 * limits[0])
+    if not steep:
+        seen = _bilinear_depth(other_depth, u - np.float32(0.5), v - np.float32(0.5), seen, 2 * limits[0])
     scale = seen / oz
     sx, sy, sz = scale * ox - pose[0, 3], scale * oy - pose[1, 3], scale * oz - pose[2, 3]
     bx = pose[0, 0] * sx + pose[1, 0] * sy + pose[2, 0] * sz
@@ -236,10 +248,10 @@ def _compare(d, rx, ry, normal, ref_k, other_k, pose, limits, other):  # type: i
         return none
     shift_x, shift_y = ref_k[0] * (bx / bz - rx), ref_k[1] * (by / bz - ry)
     gap = (bz - d) / d
-    error = (gap / limits[0]) ** 2 + (shift_x**2 + shift_y**2) / limits[1] ** 2
+    error = (gap / allowed) ** 2 + (shift_x**2 + shift_y**2) / limits[1] ** 2
     if error >= 1:
         return none
-    nx, ny, nz = other_normal[qy, qx, 0], other_normal[qy, qx, 1], other_normal[qy, qx, 2]
+    nx, ny, nz = there[0], there[1], there[2]
     cosine = (
         normal[0] * (pose[0, 0] * nx + pose[1, 0] * ny + pose[2, 0] * nz)
         + normal[1] * (pose[0, 1] * nx + pose[1, 1] * ny + pose[2, 1] * nz)
@@ -249,10 +261,17 @@ def _compare(d, rx, ry, normal, ref_k, other_k, pose, limits, other):  # type: i
         return none
     along = normal[0] * rx + normal[1] * ry + normal[2]
     change = gap
-    if along < np.float32(-0.2):
+    if steep or along < np.float32(-0.2):
         offset = normal[0] * (bx - px) + normal[1] * (by - py) + normal[2] * (bz - pz)
-        change = max(-limits[0], min(limits[0], offset / (along * d)))
+        change = max(-allowed, min(allowed, offset / (along * d)))
     return (1 - error) ** 2, change, qx, qy
+
+
+@njit(cache=True, nogil=True, fastmath=True, inline="always")
+def _change_a_pixel(normal, rx, ry, k):  # type: ignore[no-untyped-def]
+    """By which share the depth of a surface changes from one pixel to the next, at most."""
+    along = abs(normal[0] * rx + normal[1] * ry + normal[2])
+    return np.sqrt((normal[0] / k[0]) ** 2 + (normal[1] / k[1]) ** 2) / max(along, np.float32(1e-3))
 
 
 @njit(cache=True, nogil=True, fastmath=True, inline="always")
@@ -275,7 +294,7 @@ def _emit(reference: FusionView, neighbours: Sequence[FusionView], rules: Fusion
     keep = (
         (reference.depth > 0)
         & ~foreign_depth(reference, neighbours)
-        & (sums.finer < rules.density)
+        & (sums.finer < _views_to_emit(reference, rules.density))
         & (evidence >= rules.min_evidence)
         & (count >= rules.min_views)
     )
@@ -300,6 +319,13 @@ def _emit(reference: FusionView, neighbours: Sequence[FusionView], rules: Fusion
         view_offsets=np.searchsorted(rows, np.arange(len(slots) + 1)).astype(np.int64),
         view_indices=indices[columns],
     )
+
+
+def _views_to_emit(reference: FusionView, density: int) -> NDArray[np.float32]:
+    """How many of the finest views [H, W] emit their pixels: more where these are long, so that no gap is left."""
+    fx, fy = reference.view.intrinsics_px[:2]
+    long = reference.pixel_area * np.float32(fx * fy) / np.maximum(reference.depth, np.float32(1e-12)) ** 2
+    return np.asarray(density * np.maximum(1, long / _LONG), np.float32)
 
 
 def point_confidence(evidence: NDArray[np.float32]) -> NDArray[np.float32]:

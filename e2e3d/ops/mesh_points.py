@@ -21,6 +21,7 @@ Mask = NDArray[np.bool_]
 
 _CELLS_AROUND = 8  # of a grid, searched in each direction
 _MOST_CELLS_A_SIDE = 1 << 20
+_FLATTEST = 0.05  # cosine between ray and normal, below which pixels count as no longer
 
 
 def triangulation_angles(
@@ -63,6 +64,24 @@ def _smallest_cosines(points, offsets, views, centers, position):  # type: ignor
             else:
                 result[i] = min(result[i], cosine)
     return result
+
+
+def pixel_stretch(
+    cloud: PointCloud, centers_world: NDArray[np.float64], image_indices: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """How many times longer than wide the pixel is [N] on the surface around a point, by its first view and its normal.
+
+    Args:
+        cloud: N points with the views that agree on each.
+        centers_world: float64 [C, 3], camera centres.
+        image_indices: int32 [C], the views that these are the centres of.
+    """
+    first = cloud.view_indices[cloud.view_offsets[:-1]]
+    position = np.zeros(int(max(image_indices.max(initial=0), first.max(initial=0))) + 1, np.int64)
+    position[image_indices] = np.arange(len(image_indices))
+    rays = centers_world[position[first]].astype(np.float32) - cloud.points_world
+    cosine = np.einsum("nc,nc->n", rays, cloud.normals_world) / np.maximum(np.linalg.norm(rays, axis=1), 1e-12)
+    return np.asarray(1 / np.clip(cosine, _FLATTEST, 1), np.float32)
 
 
 def well_placed(cloud: PointCloud, angles_deg: NDArray[np.float32], max_ratio: float) -> Mask:

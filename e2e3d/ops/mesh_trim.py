@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -17,15 +19,32 @@ Mask = NDArray[np.bool_]
 
 _ENCLOSED = 0.8  # of the rim of a patch that closes a hole
 _OPEN = 0.3  # of its area: what views see more of through it is no hole
+_SAME_DEPTH = 0.15  # relative difference of depth beyond which the plane of a pixel says nothing
 _SAMPLES = 2000  # vertices of a part that distances between parts are measured with
 
 
-def seen_through(vertices: Floats, view: View, depth_map: DepthMap, margin: float) -> tuple[Mask, Mask, Mask]:
-    """Which vertices [V, 3] a view sees through, which of these for sure, and which vertices it looks at freely.
+@dataclass(frozen=True)
+class Sight:
+    """What a view tells about vertices, bool [V] each.
 
-    It sees through those in front of its depth by more than `margin` (relative to the depth) and before the empty
-    background, and looks freely at those that are not behind its depth by as much: on it, in front of it, or where it
-    has none.
+    Attributes:
+        through: it sees through the vertex: its depth, or the empty background, lies behind; `surely` without doubt.
+        free: it looks at the vertex freely: no depth of its lies before it.
+        on: its own surface passes the vertex.
+    """
+
+    through: Mask
+    surely: Mask
+    free: Mask
+    on: Mask
+
+
+def look_at_vertices(vertices: Floats, view: View, depth_map: DepthMap, margin: float, near_px: float) -> Sight:
+    """What a view with a depth map tells about `vertices` [V, 3].
+
+    Its surface at a pixel is the plane of the depth and normal there, since at a flat angle depth changes by more
+    within one pixel than surfaces differ. It passes what is within `near_px` footprints of it; what else is before or
+    behind the depth by more than `margin`, relative to the depth, is before or behind the surface.
     """
     points_cam = vertices @ view.cam_from_world[:, :3].T.astype(np.float32) + view.cam_from_world[:, 3].astype(
         np.float32
@@ -37,13 +56,17 @@ def seen_through(vertices: Floats, view: View, depth_map: DepthMap, margin: floa
     height, width = depth_map.depth.shape
     inside = np.flatnonzero((z > 0) & (x >= 0) & (x < width) & (y >= 0) & (y < height))
     rows, columns = y[inside].astype(np.int64), x[inside].astype(np.int64)
-    depth = depth_map.depth[rows, columns]
+    depth, z = depth_map.depth[rows, columns], z[inside]
+    rays = np.stack([(columns + 0.5 - cx) / fx, (rows + 0.5 - cy) / fy, np.ones(len(rows))], 1).astype(np.float32)
+    beside = np.einsum("vc,vc->v", points_cam[inside] - depth[:, None] * rays, depth_map.normal_cam[rows, columns])
+    passes = (depth > 0) & (np.abs(beside) * np.float32(np.sqrt(fx * fy)) <= near_px * depth)
     background = empty_background(view.image, depth_map.depth).any[rows, columns]
-    through, surely, free = np.zeros((3, len(vertices)), np.bool_)
-    through[inside] = background | (z[inside] < (1 - margin) * depth)
+    through, surely, free, on = np.zeros((4, len(vertices)), np.bool_)
+    on[inside] = passes & (np.abs(z - depth) <= _SAME_DEPTH * depth)
+    through[inside] = background | ((z < (1 - margin) * depth) & ~on[inside])
     surely[inside] = through[inside] & (background | (depth_map.confidence[rows, columns] >= SURE))
-    free[inside] = background | (depth <= 0) | (z[inside] < (1 + margin) * depth)
-    return through, surely, free
+    free[inside] = background | (depth <= 0) | (z < (1 + margin) * depth) | on[inside]
+    return Sight(through, surely, free, on)
 
 
 def faces_view(vertices: Floats, normals: Floats, view: View) -> Mask:

@@ -15,11 +15,12 @@ from e2e3d.data.bounds import bounded
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.mesh import Mesh
 from e2e3d.errors import ReconstructionError
+from e2e3d.ops.height_field import looks_down, with_filled_heights
 from e2e3d.ops.mesh_photometric import RefineRules, refine_vertices
-from e2e3d.ops.mesh_points import crowded, take_points, triangulation_angles, well_placed
+from e2e3d.ops.mesh_points import crowded, pixel_stretch, take_points, triangulation_angles, well_placed
 from e2e3d.ops.mesh_refine import colors_from_points, project_to_points
 from e2e3d.ops.mesh_topology import drop_unused, face_areas, make_manifold, subdivide, vertex_normals
-from e2e3d.ops.mesh_trim import faces_view, large_components, near_components, seen_through, supported_faces
+from e2e3d.ops.mesh_trim import faces_view, large_components, look_at_vertices, near_components, supported_faces
 from e2e3d.ops.poisson import MIN_POINTS, occupied_cells, poisson_surface
 
 Floats = NDArray[np.float32]
@@ -85,6 +86,8 @@ def build_mesh(
     """
     cloud = _trusted(cloud, observations, rules)
     wanted_cell = rules.cell * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
+    if looks_down(_cameras(observations)[0]):
+        cloud = with_filled_heights(cloud, (view for view, _ in observations), wanted_cell)
     with ThreadPoolExecutor(1) as side:
         # On another core: the coarse surface takes only one. A balanced tree would take twice as long to grow.
         growing = side.submit(cKDTree, cloud.points_world, balanced_tree=False)
@@ -130,13 +133,23 @@ def _trusted(cloud: PointCloud, observations: Sequence[tuple[View, DepthMap]], r
     """The points to build from: see :mod:`e2e3d.ops.mesh_points`."""
     if len(cloud.points_world) < MIN_POINTS:
         return cloud
-    views = [view for view, _ in observations]
-    centers = np.array([-view.cam_from_world[:, :3].T @ view.cam_from_world[:, 3] for view in views])
-    images = np.array([view.image_index for view in views], np.int32)
-    angles = triangulation_angles(cloud, centers, images)
+    poses, images = _cameras(observations)
+    angles = triangulation_angles(cloud, _centers(poses), images)
     keep = well_placed(cloud, angles, rules.max_error_ratio)
     keep[keep] = crowded(cloud.points_world[keep], cloud.footprint[keep], _COMPANY, _COMPANY_RADIUS)
     return take_points(cloud, keep)
+
+
+def _cameras(observations: Sequence[tuple[View, DepthMap]]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Poses cam_from_world [C, 3, 4] of the cameras, and the images that they took [C]."""
+    found = [(view.cam_from_world, view.image_index) for view, _ in observations]
+    poses = np.array([pose for pose, _ in found], np.float64).reshape(-1, 3, 4)
+    return poses, np.array([image for _, image in found], np.int32)
+
+
+def _centers(poses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Camera centres [C, 3] in the world."""
+    return np.asarray(-np.einsum("cji,cj->ci", poses[:, :, :3], poses[:, :, 3]))
 
 
 def decimate(vertices: Floats, faces: Faces, max_faces: int) -> tuple[Floats, Faces]:
@@ -171,20 +184,28 @@ def _trim(
     """Drop what no data backs: see :func:`e2e3d.ops.mesh_trim.supported_faces`; then small islands.
 
     A surface with cells of width `cell` passes the points at up to half a cell where its relief is finer, and at more
-    where they are scattered, as in foliage.
+    where they are scattered, as in foliage. At flat angles points are as far apart as pixels are long there; between
+    them the depth maps say where the surface is.
     """
+    poses, images = _cameras(observations)
     distance, nearest = tree.query(vertices, 1, workers=threads)
     footprint = cloud.footprint[nearest].astype(np.float64)
     normals = vertex_normals(vertices, faces)
-    seen, views_through, views_free = np.zeros((3, len(vertices)), np.int32)
+    seen, views_through, views_free, views_on = np.zeros((4, len(vertices)), np.int32)
     for view, depth_map in observations:
-        through, surely, free = seen_through(vertices, view, depth_map, margin=0.02)
-        seen += through
-        views_through += surely
-        views_free += free & faces_view(vertices, normals, view)
+        sight = look_at_vertices(vertices, view, depth_map, margin=0.02, near_px=rules.support)
+        facing = faces_view(vertices, normals, view)
+        seen += sight.through
+        views_through += sight.surely
+        views_free += sight.free & facing
+        views_on += sight.on & facing
     in_view = (views_free >= rules.void_views) & (views_through == 0)
     believed = cell * np.where(in_view, _BELIEVED_IN_VIEW, _BELIEVED)
     supported = distance <= np.maximum(rules.support * footprint, believed)
+    within_pixels = distance <= rules.support * footprint * pixel_stretch(cloud, _centers(poses), images)[nearest]
+    supported |= within_pixels & (views_on >= rules.void_views) & (views_through == 0)
+    if looks_down(poses):
+        views_through[:], seen[:] = 0, 0  # below what a survey sees through, as leaves, is no empty space
     void = ~supported & (views_through >= rules.void_views)
     hole = rules.hole * footprint * np.where(views_free >= rules.void_views, _WIDER_IN_VIEW, 1)
     keep = supported_faces(faces, face_areas(vertices, faces), supported, void, hole**2, seen > 0)

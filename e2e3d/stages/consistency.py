@@ -103,7 +103,7 @@ _RESOURCES = Resources(cpus=1, gpu=True, memory_bytes=500_000_000)
 REFINEMENTS = ("refinement 1", "refinement 2")  # labels of the passes of REFINE_STAGE, in order
 REFINE_STAGE = Stage(
     name="refinement",
-    version=1,
+    version=2,
     config=ConsistencyConfig,
     output=DepthMap,
     run=refine,
@@ -111,7 +111,7 @@ REFINE_STAGE = Stage(
 )
 STAGE = Stage(
     name="consistency",
-    version=14,
+    version=15,
     config=ConsistencyConfig,
     output=DepthMap,
     run=run,

@@ -66,7 +66,7 @@ def run(inputs: DepthInputs, config: DepthConfig, context: RunContext) -> DepthM
 
 STAGE = Stage(
     name="depth",
-    version=5,
+    version=6,
     config=DepthConfig,
     output=DepthMap,
     run=run,

@@ -153,7 +153,7 @@ def run_merge(inputs: MergeInputs, config: MergeConfig, context: RunContext) -> 
 
 STAGE = Stage(
     name="fusion",
-    version=8,
+    version=9,
     config=FusionConfig,
     output=PointCloud,
     run=run,

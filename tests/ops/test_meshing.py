@@ -14,7 +14,7 @@ from e2e3d.ops import poisson
 from e2e3d.ops.fusion import FusionRules, empty_cloud, fuse_view, merge_clouds
 from e2e3d.ops.fusion_view import prepare_view
 from e2e3d.ops.mesh_topology import face_areas, face_components, face_edges
-from e2e3d.ops.mesh_trim import border_edges, near_components, seen_through, supported_faces
+from e2e3d.ops.mesh_trim import border_edges, look_at_vertices, near_components, supported_faces
 from e2e3d.ops.meshing import MeshRules, _affordable, build_mesh, decimate
 from e2e3d.ops.poisson import occupied_cells, octree_depth, poisson_surface
 from tests.ops.exact_views import FLOOR_RADIUS, FLOOR_Z, orbit, surface_distance
@@ -160,13 +160,14 @@ def test_points_in_front_of_the_depth_are_seen_through(scene: Scene) -> None:
     towards = -view.cam_from_world[:, :3].T @ view.cam_from_world[:, 3]
     towards /= np.linalg.norm(towards)
     points = np.outer([0.5, 1.01, 1.5, 9.0], towards).astype(np.float32)
-    through, surely, free = seen_through(points, view, depth_map, 0.02)
-    assert through.tolist() == surely.tolist() == [False, False, True, False]
-    assert free.tolist() == [False, True, True, False]
+    sight = look_at_vertices(points, view, depth_map, 0.02, 2.0)
+    assert sight.through.tolist() == sight.surely.tolist() == [False, False, True, False]
+    assert sight.free.tolist() == [False, True, True, False]
+    assert sight.on.tolist() == [False, True, False, False]
     doubtful = replace(depth_map, confidence=np.full_like(depth_map.confidence, 0.3))
-    through, surely, _ = seen_through(points, view, doubtful, 0.02)
-    assert through.tolist() == [False, False, True, False]
-    assert not surely.any()
+    sight = look_at_vertices(points, view, doubtful, 0.02, 2.0)
+    assert sight.through.tolist() == [False, False, True, False]
+    assert not sight.surely.any()
 
 
 def test_closed_holes_stay_and_open_rims_go() -> None:

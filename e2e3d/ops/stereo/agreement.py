@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.ops.stereo.hypothesis import reprojection_error, source_depth_at
+from e2e3d.ops.stereo.planes import change_a_pixel
 from e2e3d.ops.stereo.problem import COST_SCALE, Problem, State
 from e2e3d.ops.threads import in_blocks
 
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
+_LARGEST_RATIO = np.float32(0.08)
 _COST_RATE = np.float32(1.0 / (2.0 * 0.45**2))
 # Log-odds that a depth is within two footprints of the surface: a constant, and by the count of agreeing sources,
 # their support, the cost, and cost x count. Fitted by benchmarks/calibrate.py on renderings with a known surface.
@@ -28,7 +30,7 @@ def measure_agreement(
 
     Returns:
         count: uint8 [H, W], sources whose own depth comes back within `max_error_px` and differs by less than
-            `max_depth_ratio` of the depth.
+            `max_depth_ratio` of the depth, or by less than the plane's depth does from one pixel to the next.
         support: float32 [H, W], the same softly: the sum over sources of exp(-error² / (2 * (max_error_px / 2)²)).
         cost: float32 [H, W], mean photometric cost (1 - NCC) over the agreeing sources, 2 without any.
     """
@@ -65,6 +67,8 @@ def _agreement_rows(
             if problem.usable[y, x] == 0:
                 continue
             px, py, w = np.float32(x) + _HALF, np.float32(y) + _HALF, state.plane[y, x, 0]
+            change = change_a_pixel(w, state.plane[y, x, 1], state.plane[y, x, 2])
+            allowed = max(max_depth_ratio, min(change, _LARGEST_RATIO))
             total = _ZERO
             for s in range(len(problem.layout)):
                 m = problem.forward[s]
@@ -77,7 +81,7 @@ def _agreement_rows(
                 if not inside or u >= np.float32(problem.layout[s, 1]) or v >= np.float32(problem.layout[s, 2]):
                     continue
                 depth = source_depth_at(problem, s, u, v)
-                if depth <= _ZERO or abs(depth * w - z) > max_depth_ratio * z:
+                if depth <= _ZERO or abs(depth * w - z) > allowed * z:
                     continue
                 error = reprojection_error(problem, s, px, py, u, v, limit)
                 if error > max_error_px:

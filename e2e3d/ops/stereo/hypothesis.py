@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from e2e3d.ops.stereo.jit import kernel
 from e2e3d.ops.stereo.matching import MAX_COST, correlation_cost
@@ -17,6 +18,8 @@ _MIN_DEPTH_RATIO = np.float32(1e-3)
 # exp(-cost² / (2 * 0.3²)): how likely a source with this cost sees the pixel.
 _VISIBILITY_RATE = np.float32(1.0 / (2.0 * 0.3**2))
 _LEAST_VISIBILITY = np.float32(1e-4)
+# Depths of two pixels side by side that differ by more than this are of two surfaces.
+_STEEPEST = np.float32(1.3)
 # Stored for a source outside of whose image a plane falls: above every cost, and the largest that can be stored.
 ABSENT = np.float32(4.0)
 # 1 - NCC that speaks neither for a plane nor against it: right ones cost less on the whole, wrong ones more.
@@ -25,7 +28,10 @@ _NEUTRAL_COST = np.float32(0.8)
 
 @kernel
 def source_depth_at(problem: Problem, source: int, u: np.float32, v: np.float32) -> np.float32:
-    """Depth of a source at (u, v) px, bilinear where four neighbours agree within 2 %, else nearest; 0 = none."""
+    """Depth of a source at (u, v) px, bilinear where the four pixels around see one surface, else nearest; 0 = none.
+
+    They do where they agree within 2 %, or where depth changes as fast beside them, as on ground at a flat angle.
+    """
     start = problem.layout[source, 0]
     width = problem.layout[source, 1]
     height = problem.layout[source, 2]
@@ -41,10 +47,36 @@ def source_depth_at(problem: Problem, source: int, u: np.float32, v: np.float32)
     d = problem.source_depth[at + width + 1]
     low = min(min(a, b), min(c, d))
     high = max(max(a, b), max(c, d))
-    if low <= _ZERO or high > np.float32(1.02) * low:
+    if low <= _ZERO or high > _STEEPEST * low:
         return np.float32(nearest)
-    top = a + du * (b - a)
-    return np.float32(top + dv * (c + du * (d - c) - top))
+    if high <= np.float32(1.02) * low:
+        top = a + du * (b - a)
+        return np.float32(top + dv * (c + du * (d - c) - top))
+    ends = problem.source_depth
+    if not (
+        (max(c, a) <= np.float32(1.02) * min(c, a) or goes_on(ends, at, width, row, height))
+        and (max(d, b) <= np.float32(1.02) * min(d, b) or goes_on(ends, at + 1, width, row, height))
+        and (max(a, b) <= np.float32(1.02) * min(a, b) or goes_on(ends, at, 1, column, width))
+        and (max(c, d) <= np.float32(1.02) * min(c, d) or goes_on(ends, at + width, 1, column, width))
+    ):
+        return np.float32(nearest)
+    top = _ONE / a + du * (_ONE / b - _ONE / a)
+    return np.float32(_ONE / (top + dv * (_ONE / c + du * (_ONE / d - _ONE / c) - top)))
+
+
+@kernel
+def goes_on(depths: NDArray[np.float32], at: int, step: int, place: int, count: int) -> bool:
+    """Whether inverse depth changes from pixel `at` to the one a `step` on about as it does before them or after.
+
+    They are at `place` and `place` + 1 of the `count` pixels of their row or column.
+    """
+    here, there = _ONE / depths[at], _ONE / depths[at + step]
+    change = there - here
+    if place > 0 and depths[at - step] > _ZERO and abs(change - here + _ONE / depths[at - step]) <= _HALF * abs(change):
+        return True
+    if place + 2 >= count or depths[at + 2 * step] <= _ZERO:
+        return False
+    return bool(abs(_ONE / depths[at + 2 * step] - there - change) <= _HALF * abs(change))
 
 
 @kernel

@@ -18,9 +18,11 @@ from e2e3d.ops.stereo.agreement import combined_confidence, measure_agreement
 from e2e3d.ops.stereo.blank_regions import blank_regions, torn
 from e2e3d.ops.stereo.coherence import coherent
 from e2e3d.ops.stereo.gaps import FILLED_CONFIDENCE, planes_of_gaps
+from e2e3d.ops.stereo.ground_plane import ground_plane
 from e2e3d.ops.stereo.offers import offered_planes
 from e2e3d.ops.stereo.problem import Launcher, Problem, State, Sweep
-from e2e3d.ops.stereo.pyramid import MatchSettings, build_problem, grey_view, level_sizes
+from e2e3d.ops.stereo.pyramid import GreyView, MatchSettings, build_problem, calibration, grey_view, level_sizes
+from e2e3d.ops.stereo.sparse_planes import common_planes, planes_at_pixels, sparse_points_in
 from e2e3d.ops.stereo.start_planes import maps_from_planes, planes_from_maps, planes_from_points, upsample_planes
 from e2e3d.ops.stereo.support import supported
 from e2e3d.ops.stereo.walls import planes_of_walls
@@ -129,12 +131,32 @@ def photometric_depth(
             planes = upsample_planes(problem, state, finer.grey, settings.color_scale, launcher.threads)
         problem = finer
         plan = _plan(search, 0 if level == 0 else (2 if last else 1))
-        state = improve(problem, planes[:, :, None], plan, search.seed * 16 + level, launcher)
+        starts = planes[:, :, None]
+        if level == 0:
+            starts = np.concatenate([starts, _large_planes(view, sources, reference, greys, problem, planes)], 2)
+        state = improve(problem, starts, plan, search.seed * 16 + level, launcher)
     assert problem is not None
     assert state is not None
     keep = (problem.usable > 0) & np.isfinite(state.cost)
     depth, normal = maps_from_planes(state.plane, keep, problem.camera)
     return depth, normal, state.cost
+
+
+def _large_planes(
+    view: View,
+    sources: Sequence[View],
+    reference: GreyView,
+    greys: Sequence[GreyView],
+    problem: Problem,
+    planes: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Planes [H, W, K, 3] at one level that may go through much of the view; `planes` [H, W, 3] of sparse points."""
+    found = common_planes(sparse_points_in(view, sources, problem.camera), float(problem.search[2]))
+    behind = np.asarray(1 / planes[..., 0], np.float32)
+    ground = ground_plane(reference, greys, behind, view.depth_range) if len(view.sparse_px) else None
+    if ground is not None:
+        found.append(ground @ np.linalg.inv(calibration(problem.camera.astype(np.float64))))
+    return planes_at_pixels(found, problem.grey.shape, view.depth_range)
 
 
 def consistent_depth(

@@ -14,7 +14,7 @@ import numpy as np
 from e2e3d.ops.stereo.jit import kernel
 
 _ONE = np.float32(1.0)
-_MIN_COSINE = np.float32(0.09)
+_MIN_COSINE = np.float32(0.035)
 
 
 @kernel
@@ -47,6 +47,12 @@ def normal_from_plane(
 
 
 @kernel
+def change_a_pixel(w: np.float32, gx: np.float32, gy: np.float32) -> np.float32:
+    """By which share the depth of a plane changes from one pixel to the next, at most."""
+    return np.float32(math.sqrt(gx * gx + gy * gy) / w)
+
+
+@kernel
 def is_visible(
     w: np.float32,
     gx: np.float32,
@@ -58,7 +64,7 @@ def is_visible(
     w_min: np.float32,
     w_max: np.float32,
 ) -> bool:
-    """Whether a plane lies in the searched range and is not seen at more than 85 degrees from its normal."""
+    """Whether a plane lies in the searched range and is not seen at more than 88 degrees from its normal."""
     if not (w_min <= w <= w_max):
         return False
     mx = gx * fx

@@ -27,7 +27,7 @@ class Problem(NamedTuple):
         source_usable: uint8 [T], laid out as `texels`, 0 = matches nothing; [1] when no source has a mask.
         source_depth: float32 [T], laid out as `texels`; [1] when the geometric term is off.
         backward: float32 [S, 12]: the same as `forward`, from the source to the reference.
-        search: float32 [9], see :class:`Search`.
+        search: float32 [10], see :class:`Search`.
     """
 
     grey: NDArray[np.uint8]
@@ -83,13 +83,14 @@ class Search(NamedTuple):
     """Scalars of a problem, in the order of ``Problem.search``.
 
     Attributes:
-        w_min, w_max: range of inverse depth.
+        w_min, w_max: range of inverse depth that planes are drawn from.
         inverse_shift: change of inverse depth that moves a source position by about one pixel.
         inverse_color_scale: 1 / colour difference at which a window sample counts half.
         noise_variance: variance of the greys' noise, added to both variances of the correlation.
         geometric_weight: cost of one pixel of reprojection error; 0 = off. `geometric_limit_px` truncates it.
         radius_px: of the wide window.
         fine_variance: variance of the greys from which the fine window is used; 0 = never.
+        w_limit: largest inverse depth of a plane that was not drawn.
     """
 
     w_min: float
@@ -101,6 +102,7 @@ class Search(NamedTuple):
     geometric_limit_px: float
     radius_px: float
     fine_variance: float
+    w_limit: float
 
 
 class Scratch(NamedTuple):

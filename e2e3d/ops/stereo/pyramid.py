@@ -14,6 +14,7 @@ from e2e3d.ops.stereo.matching import window_offsets
 from e2e3d.ops.stereo.problem import Problem, Search
 
 FINE_RADIUS_PX = 3
+NEARER = 3.0  # planes that need not be searched for, such as the ground's, may come so much nearer than the range
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,7 @@ def build_problem(
         geometric_limit_px=settings.geometric_limit_px,
         radius_px=settings.window_radius_px,
         fine_variance=settings.fine_texture**2 if fine else 0.0,
+        w_limit=NEARER * w_max,
     )
     return Problem(
         grey=np.array(level.grey),

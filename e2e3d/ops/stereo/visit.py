@@ -138,7 +138,7 @@ def start_pixel(
     best = np.float32(np.inf)
     for k in range(starts.shape[2]):
         w, gx, gy = starts[y, x, k, 0], starts[y, x, k, 1], starts[y, x, k, 2]
-        if k > 0 and not is_visible(w, gx, gy, ray_x, ray_y, camera[0], camera[1], search[0], search[1]):
+        if k > 0 and not is_visible(w, gx, gy, ray_x, ray_y, camera[0], camera[1], search[0], search[9]):
             continue
         kept = 0
         for s in range(state.view_cost.shape[2]):
@@ -272,7 +272,7 @@ def visit_pixel(
         else:
             kind, step = (trial - regions - sweep.draws) % 3, sweep.step_px * search[2]
             tw, tx, ty = perturbed(stream, trial * 3, kind, w, gx, gy, step, step / search[7])
-        if not is_visible(tw, tx, ty, ray_x, ray_y, fx, fy, search[0], search[1]):
+        if not is_visible(tw, tx, ty, ray_x, ray_y, fx, fy, search[0], search[9]):
             continue
         cost = plane_cost(problem, scratch, used, px, py, tw, tx, ty, best)
         if cost < best:
@@ -281,7 +281,7 @@ def visit_pixel(
     if sweep.parabola_px > np.float32(0.0):
         step = sweep.parabola_px * search[2]
         tw, cost = refine_depth(problem, scratch, used, px, py, w, gx, gy, best, step)
-        if cost < best and is_visible(tw, gx, gy, ray_x, ray_y, fx, fy, search[0], search[1]):
+        if cost < best and is_visible(tw, gx, gy, ray_x, ray_y, fx, fy, search[0], search[9]):
             best, w = cost, tw
             changed = True
     state.cost[y, x] = best

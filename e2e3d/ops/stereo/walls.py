@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.stereo.plane_search import at_pixels, fitted_plane, plane_of_most
+
 _FLAT = 0.8  # share of a wall's depths that must lie on its plane
 # By how much they may miss it, as shift in the sources: pixels, or longest sides of the image where that is more, for
 # the noise of a wall's depths does not end with the size of its pixels.
 _SAME_PX, _SAME_SIDES = 2.0, 1 / 400
 _REACH = 1 / 10  # how far a plane goes beyond the depths it rests on, in longest sides of the image
 _LEAST_DEPTHS = 100
-_SAMPLES, _TRIALS = 1000, 50  # depths and planes of the random search
 
 
 def planes_of_walls(
@@ -51,9 +52,9 @@ def planes_of_walls(
         if plane is None:
             continue
         here = wanted[number]
-        inverse_depth = _at(plane, _points(planes, here))
+        inverse_depth = at_pixels(plane, _points(planes, here))
         beside = _points(planes, nearest.ravel()[here])
-        fits = (np.abs(_at(plane, beside) - beside[:, 2]) <= tolerance) & (inverse_depth > 0)
+        fits = (np.abs(at_pixels(plane, beside) - beside[:, 2]) <= tolerance) & (inverse_depth > 0)
         filled.reshape(-1, 3)[here[fits], 0] = inverse_depth[fits]
         filled.reshape(-1, 3)[here[fits], 1:] = plane[:2]
         found.ravel()[here[fits]] = True
@@ -85,32 +86,16 @@ def _points(planes: NDArray[np.float32], pixels: NDArray[np.int64]) -> NDArray[n
     return np.stack([pixels % width, pixels // width, planes.reshape(-1, 3)[pixels, 0]], -1).astype(np.float64)
 
 
-def _at(plane: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Inverse depth [N] at `points` of a plane: its change with the column, with the row, and its value at (0, 0)."""
-    return np.asarray(points[:, :2] @ plane[:2] + plane[2])
-
-
 def _common_plane(points: NDArray[np.float64], tolerance: float) -> NDArray[np.float64] | None:
-    """The plane, as :func:`_at` takes it, on which nearly all of `points` [N, 3] lie; None if there is no such plane.
-
-    By random samples (Fischler and Bolles, CACM 1981), then least squares over what lies on the best.
-    """
+    """The plane, as :func:`at_pixels` takes it, on which nearly all of `points` [N, 3] lie; None if there is none."""
     if len(points) < _LEAST_DEPTHS:
         return None
-    random = np.random.default_rng(0)
-    some = points[random.integers(len(points), size=_SAMPLES)]
-    corners = some[random.integers(_SAMPLES, size=(_TRIALS, 3))]
-    matrices = np.concatenate([corners[..., :2], np.ones((_TRIALS, 3, 1))], -1)
-    spans = np.abs(np.linalg.det(matrices)) >= 1  # not three pixels of one line
-    if not spans.any():
-        return None
-    trials = np.linalg.solve(matrices[spans], corners[spans, :, 2:])[..., 0]
-    votes = (np.abs(some[:, :2] @ trials[:, :2].T + trials[:, 2] - some[:, 2:]) <= tolerance).sum(0)
-    plane = np.asarray(trials[votes.argmax()])
+    plane = plane_of_most(points, tolerance, np.random.default_rng(0))
     for _ in range(2):
-        on_it = np.abs(_at(plane, points) - points[:, 2]) <= tolerance
+        if plane is None:
+            return None
+        on_it = np.abs(at_pixels(plane, points) - points[:, 2]) <= tolerance
         if on_it.mean() < _FLAT:
             return None
-        columns = np.concatenate([points[on_it, :2], np.ones((on_it.sum(), 1))], 1)
-        plane = np.linalg.lstsq(columns, points[on_it, 2])[0]
+        plane = fitted_plane(points[on_it])
     return plane

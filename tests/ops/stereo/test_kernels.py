@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2e3d.ops.stereo import cpu
-from e2e3d.ops.stereo.hypothesis import ABSENT, plane_cost, view_cost
+from e2e3d.ops.stereo.hypothesis import ABSENT, plane_cost, source_depth_at, view_cost
 from e2e3d.ops.stereo.matching import correlation_cost, load_patch, window_offsets
 from e2e3d.ops.stereo.planes import is_visible, normal_from_plane, plane_from_normal
 from e2e3d.ops.stereo.problem import COST_SCALE, PATCH_FLOATS, SAMPLES, new_state
@@ -121,6 +121,30 @@ def test_planes_seen_edge_on_or_out_of_range_are_invisible():
     assert not is_visible(F(0.05), F(0), F(0), *camera)
     assert not is_visible(F(1.5), F(0), F(0), *camera)
     assert not is_visible(F(0.5), F(0.5), F(0), *camera)
+
+
+def test_ground_at_three_degrees_is_visible_and_at_one_is_not():
+    camera = (F(0), F(0.08), F(100), F(100), F(0.001), F(1.0))
+    for degrees, seen in ((3, True), (1, False)):
+        slope = 0.5 / np.tan(np.radians(degrees)) / 100
+        assert is_visible(F(0.5), F(0), F(slope), *camera) == seen
+
+
+def source_with(depth):
+    """A problem whose only source has the depth map `depth`."""
+    views = [grey_view(view) for view in plane_views()[:2]]
+    return build_problem(views[0], views[1:], [depth.astype(F)], (WIDTH, HEIGHT), (1.0, 100.0), SETTINGS)
+
+
+def test_depth_between_the_rows_of_flat_ground_is_exact_and_steps_are_not_bridged():
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    ground = source_with(100 / rows)
+    for v in (10.25, 14.0, 30.75):
+        assert source_depth_at(ground, 0, F(40.3), F(v)) == pytest.approx(100 / v, rel=1e-4)
+    step = source_with(np.where(rows < 20, 5.0, 5.5))
+    assert {source_depth_at(step, 0, F(40.3), F(v)) for v in (19.8, 20.2)} == {F(5.0), F(5.5)}
+    behind = source_with(np.where(columns < 40, 6.0, 100 / rows))
+    assert source_depth_at(behind, 0, F(39.9), F(20.25)) == F(6.0)
 
 
 def test_neighbours_always_have_the_other_colour():
