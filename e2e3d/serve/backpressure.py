@@ -16,6 +16,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from e2e3d.serve.request_ids import SafeRequestIds
+
 _QUEUED_BYTES = 4 << 20
 _QUEUED_MESSAGES = 16
 _LOOK_S = 0.005
@@ -25,10 +27,11 @@ _MARK = "_e2e3d_bounded"
 def proxy_callback() -> list[Any]:
     """What RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH names: called in every proxy when it starts."""
     import uvicorn
+    from starlette.middleware import Middleware
 
     bound_queues()
     uvicorn.Server.main_loop = _once_a_second  # type: ignore[method-assign, assignment]
-    return []
+    return [Middleware(SafeRequestIds)]
 
 
 async def _once_a_second(server: Any) -> None:
