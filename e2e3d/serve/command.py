@@ -36,6 +36,7 @@ _PERIOD_S = 5.0
 _ANSWER_S = 5.0
 _FIRST_ANSWER_S = 240.0
 SILENCE_S = 90.0
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _INTERNAL_PORTS = range(20000, 30000)
 _PAUSES_S = (0.0, 1.0, 5.0, 15.0, 30.0)
 _STEADY_S = 120.0
@@ -131,6 +132,7 @@ def _prepare() -> None:
 
 def _prepare_environment(settings: ServiceSettings) -> None:
     """What Ray and its workers shall find; a private Ray answers only those who know a fresh token."""
+    _spare_loopback()
     for name, value in SERVICE_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if settings.address is not None:
@@ -141,6 +143,13 @@ def _prepare_environment(settings: ServiceSettings) -> None:
     if "RAY_AUTH_MODE" not in os.environ:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def _spare_loopback() -> None:
+    """What the processes of the service say to each other, and to servers on this machine, goes through no proxy."""
+    for name in ("NO_PROXY", "no_proxy"):
+        given = os.environ.get(name) or os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+        os.environ[name] = ",".join(filter(None, [given, *_LOOPBACK]))
 
 
 def _start_node() -> subprocess.Popen[bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 FRONT_HEADER = "X-E2E3D-Front"
@@ -75,72 +76,101 @@ defaults
     option dontlognull
     retries {_AWAY_TRIES}
     retry-on conn-failure empty-response
-{_errors()}
+{_own_errors()}
 
 frontend public
     bind {address}:{front.port} proto h1
-    unique-id-format %[uuid]
     acl from_proxy src {proxies}
     stick-table type ipv6 size 200k expire 5m store conn_cur
     tcp-request connection track-sc0 src,ipmask(32,64) unless from_proxy
     tcp-request connection reject if {{ sc0_conn_cur gt {2 * front.per_address} }}
+
+    unique-id-format %[uuid]
+    acl one_id req.fhdr_cnt(x-request-id) 1
+    acl safe_id req.fhdr(x-request-id) -m reg {_SAFE_ID}
     http-request set-var(txn.id) unique-id
-    http-request set-var(txn.id) req.fhdr(x-request-id) if {{ req.fhdr_cnt(x-request-id) 1 }} {{ req.fhdr(x-request-id) -m reg {_SAFE_ID} }}
+    http-request set-var(txn.id) req.fhdr(x-request-id) if one_id safe_id
     http-request set-header X-Request-ID {_ID}
     http-request set-header {FRONT_HEADER} "{front.token} %[src]"
     http-request del-header x-request-timeout-seconds
     http-request del-header serve_ -m beg
-    {_refusal(429, "too-many-connections", "Too many connections are open from your address.", "Close some, and reuse those you have.")} if {{ sc0_conn_cur gt {front.per_address} }}
-    {_refusal(414, "request-line-too-long", f"The address of the request is longer than {LINE_BYTES} bytes.", "Shorten it.")} if {{ url_len gt {LINE_BYTES} }}
-    {_refusal(431, "headers-too-large", f"The headers are longer than {HEAD_BYTES} bytes or more than {HEADERS}.", "Send fewer.")} if {{ req.hdrs,length gt {HEAD_BYTES} }} or {{ req.fhdr_cnt() gt {HEADERS} }}
-    {_refusal(404, "not-found", "Not Found.", "Check the address.")} if {{ path,url_dec -m reg ^/+-(/|$) }}
-    http-request wait-for-body time {SMALL_BODY_S}s if {{ req.hdr(content-type) -m beg -i application/json }} {{ req.body_size lt {_SMALL_BODY_BYTES} }} !{{ req.hdr(expect) -m found }}
-    http-request disable-l7-retry unless METH_GET or {{ method HEAD }}
+
+    acl many_connections sc0_conn_cur gt {front.per_address}
+    acl long_line url_len gt {LINE_BYTES}
+    acl large_head req.hdrs,length gt {HEAD_BYTES}
+    acl large_head req.fhdr_cnt() gt {HEADERS}
+    acl page_of_serve path,url_dec -m reg ^/+-(/|$)
+{_refusals()}
+    acl json req.hdr(content-type) -m beg -i application/json
+    acl small_body req.body_size lt {_SMALL_BODY_BYTES}
+    acl asks_first req.hdr(expect) -m found
+    http-request wait-for-body time {SMALL_BODY_S}s if json small_body !asks_first
+    http-request disable-l7-retry unless {{ method GET HEAD }}
     http-after-response set-status 503 if {{ status 502 504 }}
     default_backend service
 
 backend service
     server serve 127.0.0.1:{front.internal_port}
-    {_refusal(503, *_AWAY, rule="http-response")} if {{ status ge 400 }} {{ res.hdr(content-type) -m beg text/plain }}
+    http-response del-header server
+    acl failed status ge 400
+    acl of_serve res.hdr(content-type) -m beg text/plain
+    http-response return status 503 {_problem(503, *_AWAY)} if failed of_serve
 """
 
 
 _AWAY = ("service-restarting", "A part of the service is being restarted.", "Try again in a moment.")
-_TITLES = {
-    400: "Bad Request",
-    404: "Not Found",
-    408: "Request Timeout",
-    414: "URI Too Long",
-    429: "Too Many Requests",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    503: "Service Unavailable",
+_REFUSALS = {
+    "many_connections": (
+        429,
+        "too-many-connections",
+        "Too many connections are open from your address.",
+        "Close some, and reuse those you have.",
+    ),
+    "long_line": (
+        414,
+        "request-line-too-long",
+        f"The address of the request is longer than {LINE_BYTES} bytes.",
+        "Shorten it.",
+    ),
+    "large_head": (
+        431,
+        "headers-too-large",
+        f"The headers are longer than {HEAD_BYTES} bytes or more than {HEADERS}.",
+        "Send fewer.",
+    ),
+    "page_of_serve": (404, "not-found", "Not Found.", "Check the address."),
 }
+_OWN_ERRORS = {
+    400: ("bad-request", "The request is not valid HTTP.", "Correct it."),
+    408: ("request-too-slow", "The request did not arrive in time.", "Check your connection."),
+    500: ("internal-error", "The service failed unexpectedly.", "Try again."),
+    503: _AWAY,
+}
+_SHOWN_AS = {502: 503, 504: 503}
 
 
-def _errors() -> str:
-    """What HAProxy itself answers: 502 and 504, which tell apart what is the same to users, become 503.
+def _own_errors() -> str:
+    """What HAProxy itself answers; 502 and 504, which tell apart what is the same to users, become 503.
 
     What cannot be read as a request at all gets HAProxy's own short page, which cannot be changed.
     """
-    malformed = ("bad-request", "The request is not valid HTTP.", "Correct it.")
-    slow = ("request-too-slow", "The request did not arrive in time.", "Check your connection.")
-    failed = ("internal-error", "The service failed unexpectedly.", "Try again.")
-    known = {400: malformed, 408: slow, 500: failed}
-    own = [f"    http-error status {status} {_content(status, *words)}" for status, words in known.items()]
-    away = [f"    http-error status {status} {_content(503, *_AWAY)}" for status in (502, 503, 504)]
-    return "\n".join(own + away)
+    statuses = {status: status for status in _OWN_ERRORS} | _SHOWN_AS
+    return "\n".join(
+        f"    http-error status {status} {_problem(shown, *_OWN_ERRORS[shown])}" for status, shown in statuses.items()
+    )
 
 
-def _refusal(status: int, code: str, detail: str, action: str, rule: str = "http-request") -> str:
-    return f"{rule} return status {status} {_content(status, code, detail, action)}"
+def _refusals() -> str:
+    return "".join(
+        f"    http-request return status {words[0]} {_problem(*words)} if {rule}\n" for rule, words in _REFUSALS.items()
+    )
 
 
-def _content(status: int, code: str, detail: str, action: str) -> str:
+def _problem(status: int, code: str, detail: str, action: str) -> str:
     """A problem document as the application writes them, in HAProxy's quotes."""
     document = {
         "type": f"urn:e2e3d:problem:{code}",
-        "title": _TITLES[status],
+        "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "code": code,

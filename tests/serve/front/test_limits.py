@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
@@ -45,12 +46,11 @@ def test_an_unsafe_request_id_is_replaced(behind: Fronted, given: bytes) -> None
 def test_a_header_without_an_end_is_cut_off_early(behind: Fronted) -> None:
     """250 MB were read before, into the memory of Ray Serve's proxy, while everybody else waited."""
     sent = 0
-    with behind.connect() as connection:
-        with pytest.raises(ConnectionError):
-            connection.sendall(HEAD + b"X-Long: ")
-            while sent < 64 << 20:
-                connection.sendall(b"x" * 65536)
-                sent += 65536
+    with behind.connect() as connection, contextlib.suppress(ConnectionError):
+        connection.sendall(HEAD + b"X-Long: ")
+        while sent < 64 << 20:
+            connection.sendall(b"x" * 65536)
+            sent += 65536
     assert sent < 8 << 20  # what fits into the buffers of the two sockets
     assert behind.get("/livez").status_code == 200
 
@@ -138,7 +138,7 @@ def test_connections_of_a_trusted_proxy_are_not_counted(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_slow_senders_are_cut_off_before_any_work(behind: Fronted) -> None:
-    """A byte a second, in the head and in a JSON body; a connection that says nothing; all are ended within their time."""
+    """A byte a second, in the head and in a JSON body; a connection that says nothing: all are ended in time."""
     login = b"POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n"
     begun_s = time.monotonic()
 
