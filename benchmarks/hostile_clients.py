@@ -1,10 +1,10 @@
 """Honest users beside hostile connections, on a real service: ``python benchmarks/hostile_clients.py``.
 
-Starts ``e2e3d serve`` in a temporary folder. First the honest users alone ask for the state of a job, as often as a page
-that is looked at; then the same beside hostile connections, which come back when they are cut off. They send heads and
-bodies as slowly or as largely as they like, say nothing, or read a large file as slowly as they like, each from an
-address of its own, so that the limit by address helps nothing. Prints the latencies of both, by how much the memory of
-all processes grew at most, and which processes ended; exits with 1 when a goal is missed.
+Starts ``e2e3d serve`` in a temporary folder. First the honest users alone ask for the state of a job, as often as a
+page that is looked at; then the same beside hostile connections, which come back when they are cut off. They send
+heads and bodies as slowly or as largely as they like, say nothing, or read a large file as slowly as they like, each
+from an address of its own, so that the limit by address helps nothing. Prints the latencies of both, by how much the
+memory of all processes grew at most, and which processes ended; exits with 1 when a goal is missed.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ import httpx
 import numpy as np
 import psutil
 from embedded import free_port, processes, wait_until_ready
+
+from e2e3d.settings import ServiceSettings
 
 USERS, PAUSE_S, LOOK_S = 20, 0.25, 2.0
 GROWTH_BYTES, SLOWER = 200e6, 2.0
@@ -188,24 +190,22 @@ async def clients(target: Target) -> AsyncIterator[list[httpx.AsyncClient]]:
         ]
 
 
-def prepare(environment: dict[str, str]) -> tuple[str, str]:
-    """A finished job with a large result; returns the job's id and its signed address."""
+def prepare(settings: ServiceSettings) -> tuple[str, str]:
+    """A finished job with a large result, in a service that does not run yet; returns their id and path."""
     from e2e3d.data.service.jobs import Fence, NewResult
     from e2e3d.data.service.lifecycle import Happening
     from e2e3d.serve.auth.accounts import create_first_admin
     from e2e3d.serve.services import build_services
-    from e2e3d.settings import load_service_settings
     from e2e3d.storage.database import upgrade
     from e2e3d.storage.database.models import JobRow, now
     from e2e3d.storage.database.repository import accounts, leases
 
-    os.environ.update(environment)
-    services = build_services(load_service_settings())
+    services = build_services(settings)
     upgrade(services.database)
     create_first_admin(services)
     chunk = secrets.token_bytes(1_000_000)
     with services.database.session() as session:
-        found = accounts.login_data(session, services.settings.admin_email)
+        found = accounts.login_data(session, settings.admin_email)
         assert found is not None
         session.add(JobRow(user_id=found[0].id, quality="low"))
     with services.database.session() as session:
@@ -296,9 +296,10 @@ def latencies(times_s: list[float]) -> dict[str, float]:
 
 def main(names: list[str], connections: int, seconds: float) -> int:
     """Start, measure, stop; returns the exit code."""
-    home, port, password = tempfile.mkdtemp(prefix="e2e3d-hostile-"), free_port(), secrets.token_urlsafe(12)
-    environment = {"E2E3D_HOME": home, "E2E3D_PORT": str(port), "E2E3D_ADMIN_PASSWORD": password}
-    job_id, path = prepare(environment)
+    home, port = tempfile.mkdtemp(prefix="e2e3d-hostile-"), free_port()
+    password, key = secrets.token_urlsafe(12), secrets.token_urlsafe(48)
+    job_id, path = prepare(ServiceSettings(home=Path(home), admin_password=password, secret_key=key))
+    environment = {"E2E3D_HOME": home, "E2E3D_PORT": str(port), "E2E3D_SECRET_KEY": key}
     with Path(home, "serve.log").open("wb") as log:
         command = [sys.executable, "-c", "from e2e3d.cli import app; app()", "serve"]
         service = subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)

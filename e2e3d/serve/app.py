@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from e2e3d.serve.bodies import BodyLimits
+from e2e3d.serve.downloads import BoundedAnswers
 from e2e3d.serve.metrics import RequestMetrics
 from e2e3d.serve.middleware import Surroundings
 from e2e3d.serve.openapi import describe
@@ -79,6 +80,7 @@ def create_app(services: Services, behind_serve: bool = False) -> FastAPI:
         origin=Origin(services.settings.trusted_proxies, services.settings.front_token),
         names_answers=not behind_serve,
     )
+    app.add_middleware(BoundedAnswers)
     describe(app)
     return app
 

@@ -93,7 +93,8 @@ frontend public
     http-request set-header X-Request-ID {_ID}
     http-request set-header {FRONT_HEADER} "{front.token} %[src]"
     http-request del-header x-request-timeout-seconds
-    http-request del-header serve_ -m beg
+    http-request del-header x-request-disconnect-disabled
+    http-request del-header serve -m beg
 
     acl many_connections sc0_conn_cur gt {front.per_address}
     acl long_line url_len gt {LINE_BYTES}
