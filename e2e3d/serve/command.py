@@ -132,7 +132,7 @@ def _prepare() -> None:
 
 def _prepare_environment(settings: ServiceSettings) -> None:
     """What Ray and its workers shall find; a private Ray answers only those who know a fresh token."""
-    _spare_loopback()
+    spare_loopback()
     for name, value in SERVICE_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if settings.address is not None:
@@ -145,7 +145,7 @@ def _prepare_environment(settings: ServiceSettings) -> None:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
-def _spare_loopback() -> None:
+def spare_loopback() -> None:
     """What the processes of the service say to each other, and to servers on this machine, goes through no proxy."""
     for name in ("NO_PROXY", "no_proxy"):
         given = os.environ.get(name) or os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-WINDOW_BYTES = 512 << 10
-"""How far an answer may be ahead of its reader."""
-_PIECE_BYTES = 256 << 10
+WINDOW_BYTES, SMALLEST_WINDOW_BYTES, BUDGET_BYTES = 1 << 20, 128 << 10, 6 << 20
+"""How far an answer may be ahead of its reader, at most and at least, and all of a replica together, about."""
+_REPORT_BYTES = 64 << 10  # no more than the smallest window: otherwise both sides would wait
 _REPORT = "e2e3d.written"
 _REPORTED = (b"x-e2e3d-written", b"reported")
 _DOWNLOAD = re.compile(r"/v1/(downloads/|jobs/[^/]+/(results/|archive))")
@@ -52,7 +52,7 @@ class _Reports:
     async def send(self, message: Message) -> None:
         await self._send(message)  # waits when the client does not read
         self._written += len(message.get("body", b""))
-        if self._written - self._reported >= _PIECE_BYTES:
+        if self._written - self._reported >= _REPORT_BYTES:
             self._news.set()
 
     async def receive(self) -> Message:
@@ -78,26 +78,36 @@ class _Reports:
 
 
 class BoundedAnswers:
-    """ASGI middleware of the application: where writing is reported, answers are no more than a window ahead of it."""
+    """ASGI middleware of the application: where writing is reported, answers are no more than a window ahead of it.
+
+    The more answers there are, the smaller their windows: one fast reader is served fast, and many take no more memory.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._answers = 0
+
+    def window_bytes(self) -> int:
+        """Of each answer now."""
+        return max(SMALLEST_WINDOW_BYTES, min(WINDOW_BYTES, BUDGET_BYTES // max(1, self._answers)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         if scope["type"] != "http" or _REPORTED not in scope["headers"]:
             await self._app(scope, receive, send)
             return
-        answer = _Answer(receive, send)
+        answer = _Answer(receive, send, self.window_bytes)
+        self._answers += 1
         try:
             await self._app(scope, answer.receive, answer.send)
         finally:
+            self._answers -= 1
             answer.close()
 
 
 class _Answer:
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
+    def __init__(self, receive: Receive, send: Send, window_bytes: Callable[[], int]) -> None:
+        self._receive, self._send, self._window_bytes = receive, send, window_bytes
         self._sent = self._written = 0
         self._gone = False
         self._progress = asyncio.Event()
@@ -111,13 +121,13 @@ class _Answer:
         return await self._messages.get()
 
     async def send(self, message: Message) -> None:
-        for piece in _pieces(message):
+        for piece in _pieces(message, self._window_bytes() // 2):
             await self._wait_for_room()
             await self._send(piece)
             self._sent += len(piece.get("body", b""))
 
     async def _wait_for_room(self) -> None:
-        while self._sent - self._written > WINDOW_BYTES and not self._gone:
+        while self._sent - self._written > self._window_bytes() and not self._gone:
             self._listen()
             self._progress.clear()
             await self._progress.wait()
@@ -143,12 +153,12 @@ class _Answer:
             self._listening.cancel()
 
 
-def _pieces(message: Message) -> Iterator[Message]:
-    """A message as several, none of which has a large body."""
+def _pieces(message: Message, size_bytes: int) -> Iterator[Message]:
+    """A message as several, none of which has a larger body."""
     body = message.get("body", b"")
-    if len(body) <= _PIECE_BYTES:
+    if len(body) <= size_bytes:
         yield message
         return
-    for start in range(0, len(body), _PIECE_BYTES):
-        more = message.get("more_body", False) or start + _PIECE_BYTES < len(body)
-        yield {**message, "body": body[start : start + _PIECE_BYTES], "more_body": more}
+    for start in range(0, len(body), size_bytes):
+        more = message.get("more_body", False) or start + size_bytes < len(body)
+        yield {**message, "body": body[start : start + size_bytes], "more_body": more}

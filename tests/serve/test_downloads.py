@@ -9,7 +9,13 @@ import pytest
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from e2e3d.serve.downloads import WINDOW_BYTES, BoundedAnswers, WrittenReports
+from e2e3d.serve.downloads import (
+    BUDGET_BYTES,
+    SMALLEST_WINDOW_BYTES,
+    WINDOW_BYTES,
+    BoundedAnswers,
+    WrittenReports,
+)
 
 MEGABYTE = 1 << 20
 PATH = "/v1/downloads/token/dense.ply"
@@ -124,6 +130,36 @@ def test_a_download_waits_for_its_reader(version: str) -> None:
         reader.allow(100 * MEGABYTE)
         await asyncio.wait_for(serving, 30)
         assert bytes(reader.body) == b"".join(bytes([number]) * MEGABYTE for number in range(20))
+
+    asyncio.run(work())
+
+
+def test_many_readers_share_what_one_may_be_ahead() -> None:
+    async def work() -> None:
+        app = BoundedAnswers(Source(20))
+        scope = scope_of(PATH, "2.1") | {"headers": [(b"x-e2e3d-written", b"reported")]}
+        sent = [0] * 100
+
+        def sender(number: int) -> Send:
+            async def send(message: Message) -> None:
+                sent[number] += len(message.get("body", b""))
+
+            return send
+
+        readers = [Reader() for _ in sent]
+        serving = [
+            asyncio.create_task(app(scope, reader.receive, sender(number))) for number, reader in enumerate(readers)
+        ]
+        await asyncio.sleep(1.0)
+        assert 0 < max(sent) <= WINDOW_BYTES * 2
+        assert sorted(sent)[50] <= 2 * SMALLEST_WINDOW_BYTES
+        assert sum(sent) < 4 * BUDGET_BYTES
+        for reader in readers:
+            reader.leave()
+        await asyncio.wait(serving, timeout=30)
+        for each in serving:
+            each.exception()
+        assert app.window_bytes() == WINDOW_BYTES
 
     asyncio.run(work())
 

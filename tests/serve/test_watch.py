@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ from e2e3d.serve import command
 from e2e3d.serve.front.configuration import FRONT_HEADER, Front
 from e2e3d.serve.front.process import FrontProcess
 from e2e3d.settings import ServiceSettings
+from tests.command import ROOT
 from tests.serve.front.conftest import binary
 from tests.servers import free_port
 
@@ -78,6 +80,29 @@ def test_the_service_is_asked_around_the_front_and_around_proxies(
     direct = {"internal_port": None, "front_token": None, "port": server.server_address[1]}
     assert command.lives(settings.model_copy(update=direct))
     assert command.lives(settings.model_copy(update=direct | {"host": "0.0.0.0"}))
+
+
+def test_the_demonstration_asks_its_service_around_proxies(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import demo
+
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setattr(demo, "START_S", 5.0)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as service:
+        demo.wait_until_ready(service, f"http://127.0.0.1:{server.server_address[1]}", tmp_path / "log")
+        service.kill()
+
+
+def test_what_the_service_starts_reaches_this_machine_directly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", "inside.example")
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    command.spare_loopback()
+    for host in ("127.0.0.1:9000", "localhost", "inside.example"):
+        assert urllib.request.proxy_bypass(host), host
+    assert not urllib.request.proxy_bypass("outside.example")
 
 
 @pytest.mark.slow
