@@ -7,7 +7,8 @@ import uuid
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-SAFE_ID = r"[A-Za-z0-9._-]{1,64}"
+from e2e3d.serve.front.configuration import SAFE_ID
+
 _HEADER = b"x-request-id"
 _SAFE = re.compile(SAFE_ID.encode())
 

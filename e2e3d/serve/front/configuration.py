@@ -16,6 +16,8 @@ FRONT_HEADER = "X-E2E3D-Front"
 HEAD_BYTES, LINE_BYTES = 16384, 8192
 """Of a request's headers together, and of its address."""
 HEADERS = 100
+SAFE_ID = "[A-Za-z0-9._-]{1,64}"
+"""An id of a request that may stand in any header and log."""
 HEAD_S, IDLE_S, QUIET_S, SMALL_BODY_S = 10, 30, 60, 10
 """Seconds for a whole head; between requests; between bytes; for a whole JSON body that fits into a buffer."""
 _BUFFER_BYTES = 32768  # a head that does not fit in is not read to its end
@@ -24,7 +26,6 @@ CONNECTIONS = 4000
 _AWAY_TRIES = 8  # a second apart, while nothing listens
 _ANSWER_S = 3600
 _ID = "%[var(txn.id)]"
-_SAFE_ID = "^[A-Za-z0-9._-]{1,64}$"  # as in serve/request_ids.py
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ frontend public
 
     unique-id-format %[uuid]
     acl one_id req.fhdr_cnt(x-request-id) 1
-    acl safe_id req.fhdr(x-request-id) -m reg {_SAFE_ID}
+    acl safe_id req.fhdr(x-request-id) -m reg ^{SAFE_ID}$
     http-request set-var(txn.id) unique-id
     http-request set-var(txn.id) req.fhdr(x-request-id) if one_id safe_id
     http-request set-header X-Request-ID {_ID}
