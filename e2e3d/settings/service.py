@@ -82,7 +82,7 @@ class ServiceSettings(Settings):
     s3_public_endpoint: str | None = None
     log_json: bool = True
     trusted_proxies: _NAMES = ()
-    address_connections: int = Field(default=256, ge=1)
+    address_connections: int = Field(default=256, ge=1, le=2000)
     internal_port: int | None = Field(default=None, ge=1, le=65535)
     front_token: str | None = Field(default=None, repr=False)
 
