@@ -22,6 +22,7 @@ from pathlib import Path
 import psutil
 
 SETTLE_S, PATIENCE_S = 45.0, 300.0
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def free_port() -> int:
@@ -35,7 +36,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     """Wait for ``/readyz``; RuntimeError when the service ends or stays silent."""
     deadline_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline_s and process.poll() is None:
-        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(f"{url}/readyz", timeout=5):
+        with contextlib.suppress(urllib.error.URLError, OSError), DIRECT.open(f"{url}/readyz", timeout=5):
             return
         time.sleep(0.1)
     raise RuntimeError("the service did not become ready")

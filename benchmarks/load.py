@@ -1,9 +1,10 @@
 """Requests a second for the state of a job, beside a bare endpoint on one Ray Serve: ``python benchmarks/load.py``.
 
 The service runs with authentication and its database: SQLite in a temporary folder, or E2E3D_DATABASE_URL (empty). A
-second process sends requests over connections that stay open, to the bare endpoint and to the service in turn, so that
-whatever else the machine does slows both. Prints requests a second and latencies for 1 and 2 replicas, the ratio, and
-the CPU time that a request takes in the replicas and in Serve's proxy, which a busy machine changes little.
+second process sends requests over connections that stay open, to the bare endpoint, to the service, and to the service
+through HAProxy, as strangers reach it, in turn, so that whatever else the machine does slows all. Prints requests a
+second and latencies for 1 and 2 replicas, the ratios, and the CPU time that a request takes in the replicas, in Serve's
+proxy and in HAProxy, which a busy machine changes little.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import asyncio
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +23,10 @@ from typing import Any
 
 import numpy as np
 import psutil
+from embedded import free_port
+
+from e2e3d.serve.front.configuration import FRONT_HEADER, Front
+from e2e3d.serve.front.process import FrontProcess, haproxy_binary
 
 CONNECTIONS, SECONDS, ROUNDS = 16, 5.0, 3
 
@@ -36,6 +40,7 @@ class Load:
     p99_ms: float
     replica_cpu_ms: float = 0.0
     proxy_cpu_ms: float = 0.0
+    front_cpu_ms: float = 0.0
 
 
 async def one_connection(port: int, request: bytes, until_s: float, times_s: list[float]) -> None:
@@ -50,9 +55,10 @@ async def one_connection(port: int, request: bytes, until_s: float, times_s: lis
     writer.close()
 
 
-async def burst(port: int, path: str, token: str) -> Load:
+async def burst(port: int, path: str, token: str, front: str) -> Load:
     """Send requests for some seconds; the connections share one process and one thread."""
-    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    fields = f"Authorization: Bearer {token}\r\n{FRONT_HEADER}: {front} 127.0.0.1"
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n\r\n".encode()
     times_s: list[float] = []
     until_s = time.perf_counter() + SECONDS
     await asyncio.gather(*(one_connection(port, request, until_s, times_s) for _ in range(CONNECTIONS)))
@@ -62,13 +68,14 @@ async def burst(port: int, path: str, token: str) -> Load:
 
 def from_second_process(port: int, path: str, token: str, application: str) -> Load:
     """Send the load from a process of its own, apart from what is measured."""
-    command = [sys.executable, __file__, "--client", str(port), path, token]
-    before = cpu_ms(f"ServeReplica:{application}"), cpu_ms("ProxyActor")
+    command = [sys.executable, __file__, "--client", str(port), path, token, os.environ["E2E3D_FRONT_TOKEN"]]
+    titles = f"ServeReplica:{application}", "ProxyActor", "haproxy"
+    before = [cpu_ms(title) for title in titles]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     load = Load(**json.loads(done.stdout))
     requests = load.a_second * SECONDS
-    replicas, proxy = cpu_ms(f"ServeReplica:{application}") - before[0], cpu_ms("ProxyActor") - before[1]
-    return replace(load, replica_cpu_ms=replicas / requests, proxy_cpu_ms=proxy / requests)
+    used = [(cpu_ms(title) - start) / requests for title, start in zip(titles, before, strict=True)]
+    return replace(load, replica_cpu_ms=used[0], proxy_cpu_ms=used[1], front_cpu_ms=used[2])
 
 
 def cpu_ms(title: str) -> float:
@@ -92,7 +99,7 @@ def prepare() -> tuple[str, str]:
     upgrade(services.database)
     create_first_admin(services)
     assert settings.admin_password is not None
-    pair = log_in(services, settings.admin_email, settings.admin_password, Actor(None, "127.0.0.1", None))
+    login = log_in(services, settings.admin_email, settings.admin_password, None, Actor(None, "127.0.0.1", None))
     with services.database.session() as session:
         found = accounts.login_data(session, settings.admin_email)
         assert found is not None
@@ -102,7 +109,7 @@ def prepare() -> tuple[str, str]:
         for stage in ("features", "matching", "mapping", "depth", "fusion", "mesh", "texture"):
             session.add(JobStageRow(job_id=job.id, attempt=1, stage=stage, units=18, elapsed_s=9.0, cpu_s=9.0))
     services.close()
-    return pair.access, job.id
+    return login.tokens.access, job.id
 
 
 def deploy(replicas: int) -> Any:
@@ -134,50 +141,54 @@ def main() -> None:
 
     home = tempfile.mkdtemp(prefix="e2e3d-load-")
     given = {"E2E3D_HOME": home, "E2E3D_ADMIN_PASSWORD": secrets.token_urlsafe(12), "E2E3D_ACCESS_TOKEN_S": "7200"}
-    os.environ.update(given | {"RAY_AUTH_MODE": "disabled"})
+    os.environ.update(given | {"RAY_AUTH_MODE": "disabled", "E2E3D_FRONT_TOKEN": secrets.token_hex(16)})
     if "E2E3D_DATABASE_URL" in os.environ:
         os.environ["E2E3D_SECRET_KEY"] = secrets.token_urlsafe(48)
     token, job_id = prepare()
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = int(listener.getsockname()[1])
+    port, public_port = free_port(), free_port()
+    binary = haproxy_binary()
+    assert binary is not None
+    front = FrontProcess(Front("127.0.0.1", public_port, port, os.environ["E2E3D_FRONT_TOKEN"], 256), binary)
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
         for replicas in (1, 2):
             deploy(replicas)
-            report(replicas, port, token, job_id)
+            report(replicas, port, public_port, token, job_id)
     finally:
+        front.stop()
         serve.shutdown()
         ray.shutdown()
 
 
-def report(replicas: int, port: int, token: str, job_id: str) -> None:
+def report(replicas: int, port: int, public_port: int, token: str, job_id: str) -> None:
     """Bare and real in turn; the medians of all rounds."""
-    paths = {"bare": ("bare", "/bare/"), "status": ("api", f"/v1/jobs/{job_id}")}
+    status = f"/v1/jobs/{job_id}"
+    paths = {"bare": ("bare", "/bare/", port), "status": ("api", status, port), "public": ("api", status, public_port)}
     found: dict[str, list[Load]] = {name: [] for name in paths}
     for number in range(ROUNDS + 1):
-        for name, (application, path) in paths.items():
-            load = from_second_process(port, path, token, application)
+        for name, (application, path, place) in paths.items():
+            load = from_second_process(place, path, token, application)
             if number > 0:  # the first one warms up
                 found[name].append(load)
     middle = {
         name: [float(np.median([asdict(x)[k] for x in loads])) for k in asdict(loads[0])]
         for name, loads in found.items()
     }
-    for name, (a_second, p50, p99, replica, proxy) in middle.items():
+    for name, (a_second, p50, p99, replica, proxy, public) in middle.items():
         print(
             f"{replicas} replicas, {name:<6} {a_second:7.1f} requests/s   p50 {p50:6.1f} ms   p99 {p99:6.1f} ms   "
-            f"CPU of a request: replica {replica:5.2f} ms, proxy {proxy:5.2f} ms"
+            f"CPU of a request: replica {replica:5.2f} ms, proxy {proxy:5.2f} ms, HAProxy {public:5.2f} ms"
         )
-    print(f"{replicas} replicas: {middle['status'][0] / middle['bare'][0]:.2f} of the bare endpoint", flush=True)
+    ratios = ", ".join(f"{name} {middle[name][0] / middle['bare'][0]:.2f}" for name in ("status", "public"))
+    print(f"{replicas} replicas: of the bare endpoint {ratios}", flush=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--client", nargs=3, metavar=("PORT", "PATH", "TOKEN"))
+    parser.add_argument("--client", nargs=4, metavar=("PORT", "PATH", "TOKEN", "FRONT"))
     client = parser.parse_args().client
     if client is None:
         main()
     else:
-        print(json.dumps(asdict(asyncio.run(burst(int(client[0]), client[1], client[2])))))
+        print(json.dumps(asdict(asyncio.run(burst(int(client[0]), *client[1:])))))

@@ -22,6 +22,7 @@ from e2e3d.data.service.outputs import media_type
 from e2e3d.errors import E2E3DError
 from e2e3d.serve.app import create_app
 from e2e3d.serve.auth.accounts import create_first_admin
+from e2e3d.serve.front.configuration import FRONT_HEADER
 from e2e3d.serve.services import Services, build_services
 from e2e3d.settings.service import ServiceSettings
 from e2e3d.storage.database import upgrade
@@ -83,7 +84,7 @@ def live_service(home: Path, **changes: Any) -> Iterator[LiveService]:
     try:
         with serving(services) as url:
             live = LiveService(url, services)
-            live.key = _new_key(url)
+            live.key = _new_key(url, services.settings.front_token)
             yield live
     finally:
         services.close()
@@ -112,8 +113,9 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-def _new_key(url: str) -> str:
-    with httpx.Client(base_url=url, timeout=60) as http:
+def _new_key(url: str, front_token: str | None) -> str:
+    front = {} if front_token is None else {FRONT_HEADER: f"{front_token} 127.0.0.1"}
+    with httpx.Client(base_url=url, timeout=60, headers=front) as http:
         login = http.post("/v1/auth/login", json={"email": EMAIL, "password": PASSWORD})
         login.raise_for_status()
         headers = {"authorization": f"Bearer {login.json()['access_token']}"}

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from e2e3d.client.flow import Alone, Command, Compute, Emit, Flow, Open, Pause, Read, Send, T, Together
-from e2e3d.client.http import LIMITS, TIMEOUT, Stepper, follows, head, meaning, request_arguments
+from e2e3d.client.http import Stepper, follows, head, make_http, meaning, request_arguments
 from e2e3d.client.session import Session
 from e2e3d.client.wire import Call, Reply
 
@@ -20,7 +20,7 @@ class AsyncDriver:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._http = httpx.AsyncClient(timeout=TIMEOUT, limits=LIMITS)
+        self._http = make_http(httpx.AsyncClient, session.url)
         self._alone = asyncio.Lock()
 
     async def run(self, flow: Flow[T]) -> T:

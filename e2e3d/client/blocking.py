@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from e2e3d.client.flow import Alone, Command, Compute, Emit, Flow, Open, Pause, Read, Send, T, Together
-from e2e3d.client.http import LIMITS, TIMEOUT, Stepper, follows, head, meaning, request_arguments
+from e2e3d.client.http import Stepper, follows, head, make_http, meaning, request_arguments
 from e2e3d.client.session import Session
 from e2e3d.client.wire import Body, Call, Reply
 
@@ -23,7 +23,7 @@ class BlockingDriver:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._http = httpx.Client(timeout=TIMEOUT, limits=LIMITS)
+        self._http = make_http(httpx.Client, session.url)
         self._alone = threading.Lock()
 
     def run(self, flow: Flow[T]) -> T:

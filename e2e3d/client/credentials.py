@@ -50,6 +50,17 @@ class CredentialsFile:
         url = self._read().get("default")
         return url if isinstance(url, str) else None
 
+    def device_token(self, url: str, email: str) -> str | None:
+        """What the last sign-in to this account gave, so that the service knows this device again."""
+        token = self._read().get("devices", {}).get(url, {}).get(email)
+        return token if isinstance(token, str) else None
+
+    def keep_device_token(self, url: str, email: str, token: str) -> None:
+        """Remember it, also after signing out. Raises MachineError ``no-permission``."""
+        document = self._read()
+        document.setdefault("devices", {}).setdefault(url, {})[email] = token
+        self._write(document)
+
     def keep(self, url: str, tokens: Tokens | None, make_default: bool = False) -> None:
         """Remember the tokens of a service; None forgets them. Raises MachineError ``no-permission``."""
         document = self._read()
@@ -60,6 +71,9 @@ class CredentialsFile:
             services[url] = asdict(tokens)
         if make_default:
             document["default"] = url
+        self._write(document)
+
+    def _write(self, document: dict[str, Any]) -> None:
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         with self._permitted():
             self._make_folder()

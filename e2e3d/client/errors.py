@@ -100,15 +100,25 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
-def error_of(status: int, content: bytes, request_id: str | None = None) -> ApiError:
-    """The error that a problem document (RFC 9457) describes, or one by the status where there is none."""
+def error_of(status: int, content: bytes, request_id: str | None = None, proxy: str | None = None) -> ApiError:
+    """The error that a problem document (RFC 9457) describes, or one by the status where there is none.
+
+    Args:
+        status: of the answer.
+        content: its body.
+        request_id: of its headers.
+        proxy: that it came through, and may have come from.
+    """
     try:
         problem = json.loads(content)
         problem = problem if isinstance(problem, dict) else {}
     except ValueError:
         problem = {}
     kind = _BY_STATUS.get(status) or (ServiceUnavailableError if status >= 500 else InvalidRequestError)
-    message = str(problem.get("detail") or problem.get("title") or f"The service answered {status}.")
+    answered = (
+        f"The service answered {status}." if proxy is None else f"The proxy {proxy} or the service answered {status}."
+    )
+    message = str(problem.get("detail") or problem.get("title") or answered)
     fields = problem.get("errors")
     if isinstance(fields, list):
         message += "".join(f" Also {one['location']}: {one['detail']}." for one in fields[1:] if _names_a_field(one))

@@ -110,12 +110,16 @@ def sign_in(session: Session, email: str, password: str, keep: bool = True) -> F
         AuthenticationError: the address or the password is wrong.
         RateLimitedError: too many attempts; the message says when to try again.
     """
-    call = Call("POST", "/v1/auth/login", json={"email": email, "password": password}, authorised=False)
+    device_token = session.credentials.device_token(session.url, email)
+    body = {"email": email, "password": password} | ({"device_token": device_token} if device_token else {})
+    call = Call("POST", "/v1/auth/login", json=body, authorised=False)
     reply = yield Send(call)  # not repeated: attempts are counted
     tokens = _tokens(reply.checked())
     session.api_key = None
     if keep:
         session.keep(tokens, make_default=True)
+        if new_token := reply.json().get("device_token"):
+            session.credentials.keep_device_token(session.url, email, new_token)
     else:
         session.tokens = tokens
 

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Generic
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 import httpx
 
 from e2e3d.client.errors import UnreachableError
 from e2e3d.client.flow import Command, Flow, T
+from e2e3d.client.proxies import SETTINGS, direct_patterns, is_loopback, proxy_of, through
 from e2e3d.client.wire import Body, Call, Reply
 from e2e3d.errors import SettingsError
 
 TIMEOUT = httpx.Timeout(60.0, connect=10.0, pool=None)
 LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=20.0)
 USER_AGENT = "e2e3d-client"
+_Http = TypeVar("_Http", httpx.Client, httpx.AsyncClient)
+
+
+def make_http(kind: Callable[..., _Http], url: str) -> _Http:
+    """A client of httpx for the service at `url`; a proxy of the environment never gets what is for this machine.
+
+    Raises:
+        SettingsError: ``bad-proxy``.
+    """
+    try:
+        return kind(timeout=TIMEOUT, limits=LIMITS, mounts=direct_patterns(url))
+    except (ImportError, ValueError, httpx.InvalidURL) as error:  # the proxy's scheme or address
+        if is_loopback(url):
+            return kind(timeout=TIMEOUT, limits=LIMITS, trust_env=False)
+        raise SettingsError(
+            "bad-proxy", f"The proxy of the environment cannot be used: {error}.", f"Correct {SETTINGS}."
+        ) from error
 
 
 class Stepper(Generic[T]):
@@ -79,7 +98,8 @@ def follows(call: Call) -> bool:
 
 def head(response: httpx.Response, content: bytes = b"") -> Reply:
     """An answer of httpx as a value."""
-    return Reply(response.status_code, {name.lower(): value for name, value in response.headers.items()}, content)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(response.status_code, headers, content, proxy_of(str(response.url)))
 
 
 def meaning(error: httpx.HTTPError | httpx.InvalidURL, url: str) -> Exception:
@@ -87,4 +107,4 @@ def meaning(error: httpx.HTTPError | httpx.InvalidURL, url: str) -> Exception:
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
         return SettingsError("bad-url", f"{url} is not a URL: {error}.", "Correct it.")
     sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-    return UnreachableError(f"{url} does not answer: {error or type(error).__name__}.", sent)
+    return UnreachableError(f"{url} does not answer{through(url)}: {str(error) or type(error).__name__}.", sent)

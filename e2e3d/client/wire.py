@@ -63,11 +63,18 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer; the names of headers are in lower case. `content` is empty where it went into a sink."""
+    """One answer.
+
+    Attributes:
+        headers: their names are in lower case.
+        content: empty where it went into a sink.
+        proxy: that it came through.
+    """
 
     status: int
     headers: Mapping[str, str]
     content: bytes = b""
+    proxy: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -84,15 +91,15 @@ class Reply:
         try:
             return json.loads(self.content)
         except ValueError as error:
-            raise ApiError(
-                "not-the-service", "The answer is not from an E2E3D service.", "Check the URL.", self.status
-            ) from error
+            through = "" if self.proxy is None else f", but came through the proxy {self.proxy}"
+            message = f"The answer is not from an E2E3D service{through}."
+            raise ApiError("not-the-service", message, "Check the URL.", self.status) from error
 
     def checked(self) -> Reply:
         """This reply, if it is a good one. Raises an ApiError that says what the service said."""
         if self.ok:
             return self
-        raise error_of(self.status, self.content, self.headers.get("x-request-id"))
+        raise error_of(self.status, self.content, self.headers.get("x-request-id"), self.proxy)
 
 
 def path(*parts: str) -> str:

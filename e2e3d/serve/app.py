@@ -8,9 +8,11 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from e2e3d.serve.bodies import BodyLimits
+from e2e3d.serve.downloads import BoundedAnswers
 from e2e3d.serve.metrics import RequestMetrics
 from e2e3d.serve.middleware import Surroundings
 from e2e3d.serve.openapi import describe
+from e2e3d.serve.origin import Origin
 from e2e3d.serve.problems import add_handlers
 from e2e3d.serve.readiness import Readiness, checks_of
 from e2e3d.serve.routes import (
@@ -75,9 +77,10 @@ def create_app(services: Services, behind_serve: bool = False) -> FastAPI:
     app.add_middleware(
         Surroundings,
         metrics=app.state.metrics,
-        trusted_proxies=services.settings.trusted_proxies,
+        origin=Origin(services.settings.trusted_proxies, services.settings.front_token),
         names_answers=not behind_serve,
     )
+    app.add_middleware(BoundedAnswers)
     describe(app)
     return app
 

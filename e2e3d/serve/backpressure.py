@@ -1,9 +1,9 @@
 """Bodies wait for whoever reads them, also inside Ray Serve.
 
 Serve's proxy reads a request as fast as the client sends it, and the replica fetches it as fast as the proxy has it.
-Both keep what is not consumed yet in queues without an end (Ray 2.60, `ray/serve/_private/http_util.py`), and so does
-the way back. A gigabyte that is uploaded, or downloaded by a slow client, would lie in memory. Here these queues are
-bounded: their writers wait, and TCP makes the client wait.
+Both keep what is not consumed yet in queues without an end (Ray 2.60, `ray/serve/_private/http_util.py`). A gigabyte
+that is uploaded would lie in memory. Here these queues are bounded: their writers wait, and TCP makes the client wait.
+The way back is bounded by ``serve/downloads.py``.
 
 A replica fetches nothing before the application asks for it: most requests have no body, and the call into the proxy
 that waits for one, or for the client to go away, costs as much as the answer. When the client goes away, the proxy ends
@@ -16,6 +16,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from e2e3d.serve.downloads import WrittenReports
+from e2e3d.serve.request_ids import SafeRequestIds
+
 _QUEUED_BYTES = 4 << 20
 _QUEUED_MESSAGES = 16
 _LOOK_S = 0.005
@@ -25,10 +28,11 @@ _MARK = "_e2e3d_bounded"
 def proxy_callback() -> list[Any]:
     """What RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH names: called in every proxy when it starts."""
     import uvicorn
+    from starlette.middleware import Middleware
 
     bound_queues()
     uvicorn.Server.main_loop = _once_a_second  # type: ignore[method-assign, assignment]
-    return []
+    return [Middleware(SafeRequestIds), Middleware(WrittenReports)]
 
 
 async def _once_a_second(server: Any) -> None:

@@ -105,9 +105,13 @@ def deploy(settings: ServiceSettings) -> None:
 
     On a private Ray the runner is a process of its own, see ``serve/runner.py``.
     """
+    behind_front = settings.internal_port is not None
     serve.start(
         proxy_location="HeadOnly" if settings.address is None else "EveryNode",
-        http_options={"host": settings.host, "port": settings.port},
+        http_options={
+            "host": "127.0.0.1" if behind_front else settings.host,
+            "port": settings.internal_port if behind_front else settings.port,
+        },
         logging_config=_NO_ACCESS_LOG,
     )
     targets = [serve.RunTarget(api_application(settings), name=API, route_prefix="/")]

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
-import re
 import time
-import uuid
-from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import HTTPConnection
@@ -15,10 +11,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from e2e3d.logs import request_id_of_log
 from e2e3d.serve.metrics import RequestMetrics
-from e2e3d.serve.problems import unexpected
+from e2e3d.serve.origin import Origin
+from e2e3d.serve.problems import problem, unexpected
+from e2e3d.serve.redaction import without_signatures
+from e2e3d.serve.request_ids import request_id_of
 
 _LOG = logging.getLogger("e2e3d.access")
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
 _QUIET = ("/livez", "/readyz", "/metrics")
 _UNLESS_GIVEN = (
     (b"x-content-type-options", b"nosniff"),
@@ -36,17 +34,15 @@ class Surroundings:
     Args:
         app: what it surrounds.
         metrics: where requests are counted.
-        trusted_proxies: addresses whose ``X-Forwarded-For`` is believed; ``*`` = all.
+        origin: finds the address that a request comes from.
         names_answers: whether ``X-Request-ID`` is to be added; Ray Serve's proxy adds the one that it sent.
     """
 
-    def __init__(
-        self, app: ASGIApp, metrics: RequestMetrics, trusted_proxies: Sequence[str], names_answers: bool = True
-    ) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics, origin: Origin, names_answers: bool = True) -> None:
         self._app = app
         self._names_answers = names_answers
         self._metrics = metrics
-        self._trusted = frozenset(trusted_proxies)
+        self._origin = origin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request or a WebSocket."""
@@ -55,14 +51,18 @@ class Surroundings:
             return
         headers = dict(scope["headers"])
         state = scope["state"] = {**scope.get("state", {})}
-        state["request_id"] = _request_id(headers)
-        state["address"] = _client_address(scope, headers, self._trusted)
+        state["request_id"] = request_id_of(headers.get(b"x-request-id"))
+        peer = self._origin.peer(scope, headers)
+        state["address"] = self._origin.client(peer, scope["headers"])
         named = not self._names_answers and state["request_id"].encode() == headers.get(b"x-request-id")
         answer = _Answer(send, None if named else state["request_id"])
         begun_s = time.perf_counter()
         token = request_id_of_log.set(state["request_id"])
         try:
-            await self._app(scope, receive, answer.send)
+            if peer is None and self._origin.behind_front:
+                await _refuse_bypass(scope, receive, answer.send)
+            else:
+                await self._app(scope, receive, answer.send)
         except Exception as error:  # noqa: BLE001 -- the outermost place that can still answer
             await _answer_unexpected(scope, receive, answer, error)
         finally:
@@ -75,18 +75,18 @@ class Surroundings:
         self._metrics.observe(method, route, status, elapsed_s)
         if scope["path"] in _QUIET or not _LOG.isEnabledFor(logging.INFO):
             return
-        state = scope["state"]
+        state, path = scope["state"], without_signatures(scope["path"])
         members: dict[str, Any] = {
             "request": state["request_id"],
             "method": method,
-            "path": scope["path"],
+            "path": path,
             "route": route,
             "status": status,
             "elapsed_ms": round(1000 * elapsed_s, 2),
             "address": state["address"],
         }
         members.update({name: state[name] for name in ("user_id", "problem_code") if name in state})
-        _LOG.info("%s %s %d", method, scope["path"], status, extra={"members": members})
+        _LOG.info("%s %s %d", method, path, status, extra={"members": members})
 
 
 class _Answer:
@@ -112,27 +112,18 @@ class _Answer:
         await self._send(message)
 
 
+async def _refuse_bypass(scope: Scope, receive: Receive, send: Send) -> None:
+    """Nobody but the front may use the internal port: the limits of strangers hold there."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    detail, action = "This port is internal to the service.", "Use the service's own address."
+    response = problem(HTTPConnection(scope), 421, "front-bypassed", detail, action)
+    await response(scope, receive, send)
+
+
 async def _answer_unexpected(scope: Scope, receive: Receive, answer: _Answer, error: Exception) -> None:
     response = unexpected(HTTPConnection(scope), error)
     if answer.started or scope["type"] != "http":
         raise error  # the server closes the connection: whoever reads it sees that the answer is not whole
     await response(scope, receive, answer.send)
-
-
-def _request_id(headers: dict[bytes, bytes]) -> str:
-    given = headers.get(b"x-request-id", b"").decode("latin-1")
-    return given if _REQUEST_ID.match(given) else uuid.uuid4().hex
-
-
-def _client_address(scope: Scope, headers: dict[bytes, bytes], trusted: frozenset[str]) -> str | None:
-    """The nearest address that no trusted proxy has."""
-    address = scope["client"][0] if scope.get("client") else None
-    forwarded = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
-    for hop in reversed([hop.strip() for hop in forwarded if hop.strip()]):
-        if address is not None and address not in trusted and "*" not in trusted:
-            break
-        try:
-            address = str(ipaddress.ip_address(hop))
-        except ValueError:
-            break
-    return address

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from e2e3d.data.service.public_errors import public_error
 from e2e3d.errors import CancelledError, E2E3DError, InputError, MachineError, ReconstructionError, SettingsError
+from e2e3d.serve.redaction import without_signatures
 
 MEDIA_TYPE = "application/problem+json"
 CHECKSUM_MISMATCH = 460
@@ -200,6 +201,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 def unexpected(request: HTTPConnection, error: Exception) -> Response:
     """Log a mistake of this program, and answer without telling what it was."""
-    _LOG.error("Unexpected error in %s", request.url.path, exc_info=error)
+    _LOG.error("Unexpected error in %s", without_signatures(request.url.path), exc_info=error)
     action = "Try again; if it happens again, tell the operator of the service the request_id."
     return problem(request, 500, "internal-error", "The service failed unexpectedly.", action)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from e2e3d.jobs.advisor import Advisor
+from e2e3d.serve.auth.devices import DeviceTokens
 from e2e3d.serve.auth.passwords import Passwords
 from e2e3d.serve.auth.throttle import Throttle
 from e2e3d.serve.auth.tokens import TokenSigner
@@ -33,6 +34,7 @@ class Services:
     database: Database
     files: Files
     tokens: TokenSigner
+    devices: DeviceTokens
     passwords: Passwords
     throttle: Throttle
     bell: Bell
@@ -62,6 +64,7 @@ def build_services(settings: ServiceSettings, checks: Mapping[str, Check] | None
         database=database,
         files=open_files(settings.store_url, settings.s3_options),
         tokens=TokenSigner(settings.secret_key, settings.access_token_s),
+        devices=DeviceTokens(settings.secret_key),
         passwords=Passwords(),
         throttle=Throttle(database, settings.redis_url),
         bell=bell,

@@ -50,7 +50,10 @@ class ServiceSettings(Settings):
         min_free_bytes: least free space in local folders with which the service is ready.
         s3_public_endpoint: URL under which users reach the S3 server, where it is not `s3_endpoint`.
         log_json: log lines are JSON objects.
-        trusted_proxies: addresses whose ``X-Forwarded-For`` is believed, or ``*``.
+        trusted_proxies: addresses and networks of proxies whose ``X-Forwarded-For`` is believed.
+        address_connections: that one address may have open at once.
+        internal_port, front_token: where Ray Serve listens behind the front, and what proves that a request came
+            through it; set by ``e2e3d serve``. None = there is no front.
     """
 
     home: Path = Field(default_factory=lambda: Path.home() / ".local/share/e2e3d")
@@ -80,7 +83,10 @@ class ServiceSettings(Settings):
     min_free_bytes: int = Field(default=_GB, ge=0, le=_MOST_BYTES)
     s3_public_endpoint: str | None = None
     log_json: bool = True
-    trusted_proxies: _NAMES = ("127.0.0.1", "::1")
+    trusted_proxies: _NAMES = ()
+    address_connections: int = Field(default=256, ge=1, le=2000)
+    internal_port: int | None = Field(default=None, ge=1, le=65535)
+    front_token: str | None = Field(default=None, repr=False)
 
     @field_validator("allowed_s3_prefixes", "webhook_allowed_networks", "trusted_proxies", mode="before")
     @classmethod
@@ -95,12 +101,10 @@ class ServiceSettings(Settings):
                 raise ValueError(f"{prefix} must begin with s3://bucket")
         return value
 
-    @field_validator("webhook_allowed_networks")
+    @field_validator("webhook_allowed_networks", "trusted_proxies")
     @classmethod
     def _networks_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            ipaddress.ip_network(network)
-        return value
+        return tuple(str(ipaddress.ip_network(network)) for network in value)
 
     @field_validator("public_url", "s3_public_endpoint")
     @classmethod

@@ -7,8 +7,6 @@ import logging
 import os
 import shutil
 import socket
-import stat
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ import ray
 from e2e3d.errors import MachineError
 from e2e3d.ops.threads import core_count
 from e2e3d.tasks.environment import LOCAL_ENVIRONMENT
+from e2e3d.tasks.folders import new_folder
 
 log = logging.getLogger(__name__)
 
@@ -153,29 +152,6 @@ def _describe_cluster(started_here: bool) -> Cluster:
         nodes=len(nodes),
         started_here=started_here,
     )
-
-
-def new_folder() -> Path:
-    """A folder for sockets and logs of this process; those of processes that were killed are removed.
-
-    It lies in the system's temporary folder because the paths of sockets must stay short. Anybody may make a folder of
-    that name there, so it is used only if it is our own, and only the owner may look into it: Ray opens what it makes.
-
-    Raises:
-        MachineError: ``temporary-folder``.
-    """
-    root = Path(tempfile.gettempdir()) / f"e2e3d-ray-{os.getuid()}"
-    root.mkdir(mode=0o700, exist_ok=True)
-    found = root.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise MachineError(
-            "temporary-folder", f"{root} belongs to somebody else.", "Remove it, or set TMPDIR to a folder of your own."
-        )
-    root.chmod(0o700)
-    for folder in root.iterdir():
-        if not psutil.pid_exists(int(folder.name.partition("-")[0])):
-            shutil.rmtree(folder, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=root))
 
 
 @contextlib.contextmanager

@@ -303,6 +303,23 @@ def test_signing_in_makes_the_service_the_default(file: CredentialsFile, monkeyp
     assert file.path.parent.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_device_that_has_signed_in_says_so_the_next_time(
+    file: CredentialsFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sign_in(email: str, given: str) -> object:
+        session = Session(URL, credentials=CredentialsFile(file.path))
+        tokens = {"access_token": "a", "refresh_token": "r", "expires_in": 900, "device_token": given}
+        script = Script(reply(200, tokens), reply(204))
+        script.run(exchanging.sign_in(session, email, "secret"), monkeypatch)
+        script.run(exchanging.sign_out(session), monkeypatch)
+        return script.calls[0].json
+
+    assert sign_in("me@here", "e2d_1") == {"email": "me@here", "password": "secret"}
+    assert sign_in("me@here", "e2d_2") == {"email": "me@here", "password": "secret", "device_token": "e2d_1"}
+    assert sign_in("you@here", "e2d_3") == {"email": "you@here", "password": "secret"}
+    assert sign_in("me@here", "e2d_4") == {"email": "me@here", "password": "secret", "device_token": "e2d_2"}
+
+
 def test_a_damaged_credentials_file_means_not_signed_in(file: CredentialsFile) -> None:
     file.path.parent.mkdir()
     for text in ("not json", "[]", '{"services": {"http://service.test": {"wrong": 1}}}'):

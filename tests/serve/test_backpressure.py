@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from e2e3d.serve.backpressure import bound_queues, proxy_callback
+from e2e3d.serve.downloads import WrittenReports
+from e2e3d.serve.request_ids import SafeRequestIds
 
 CHUNK = {"type": "http.request", "body": bytes(1 << 20), "more_body": True}
 END = {"type": "http.disconnect"}
@@ -14,7 +16,7 @@ END = {"type": "http.disconnect"}
 
 @pytest.fixture(autouse=True)
 def bounded() -> None:
-    assert proxy_callback() == []
+    assert [middleware.cls for middleware in proxy_callback()] == [SafeRequestIds, WrittenReports]
     bound_queues()  # once more changes nothing
 
 

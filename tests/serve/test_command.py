@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.command import ROOT, e2e3d, wait_for
@@ -87,16 +88,23 @@ def test_processes_that_answer_http_do_not_carry_what_the_stages_compute_with() 
 
 def require_private(service: RunningService) -> None:
     """HTTP is answered on this machine only; Ray, which listens everywhere, answers only those who know its token."""
-    listening = [
-        connection.laddr.ip
-        for process in service.processes("ray::ProxyActor")
-        for connection in process.net_connections("inet")
-        if connection.status == "LISTEN" and connection.laddr.port == service.port
-    ]
-    assert listening == ["127.0.0.1"]
+    [node] = service.processes("e2e3d.serve.node")
+    internal_port = int(node.environ()["E2E3D_INTERNAL_PORT"])
+    assert addresses(service.processes("haproxy"), service.port) == ["127.0.0.1"]
+    assert addresses(service.processes("ray::ProxyActor"), internal_port) == ["127.0.0.1"]
     for part in service.processes("/raylet ") + service.processes("gcs_server"):
         assert part.environ()["RAY_AUTH_MODE"] == "token"
         assert len(part.environ()["RAY_AUTH_TOKEN"]) == 64
+
+
+def addresses(processes: list[psutil.Process], port: int) -> list[str]:
+    """Where these processes listen on a port."""
+    return [
+        connection.laddr.ip
+        for process in processes
+        for connection in process.net_connections("inet")
+        if connection.status == "LISTEN" and connection.laddr.port == port
+    ]
 
 
 def test_a_port_that_is_taken_is_a_clear_error(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from e2e3d.errors import InputError, MachineError
 from e2e3d.logs import JsonLines
 from e2e3d.serve import bodies, metrics
 from e2e3d.serve.bodies import SMALL_BODY_BYTES, large_body
+from e2e3d.serve.origin import Origin
 from e2e3d.storage.database.models import JobRow, JobStageRow
 from tests.serve.api import METRICS_TOKEN, Api
 from tests.servers import PostgresServer
@@ -53,7 +54,7 @@ def test_requests_have_ids_that_stand_in_answers_and_logs(embedded_api: Api, lin
     }
     assert wanted.items() <= line.items()
     assert "secret" not in json.dumps(line)
-    for bad in ("a b", "x" * 65, "{}"):
+    for bad in ("a b", "x" * 65, "{}", "a:b", ""):
         made = client.get("/livez", headers={"X-Request-ID": bad}).headers["X-Request-ID"]
         assert re.fullmatch("[0-9a-f]{32}", made)
 
@@ -66,23 +67,38 @@ def test_answers_carry_security_headers(embedded_api: Api) -> None:
         assert headers["Cache-Control"] == "no-store"
 
 
-def test_only_trusted_proxies_may_say_where_a_request_comes_from(embedded_api: Api) -> None:
-    admin = embedded_api.headers(embedded_api.user("root@example.org", "admin"))
+@pytest.mark.parametrize(
+    ("trusted", "peer", "forwarded", "expected"),
+    [
+        ((), "127.0.0.1", ["203.0.113.9"], "127.0.0.1"),  # nobody is trusted unless a proxy is configured
+        (("127.0.0.1/32",), "127.0.0.1", ["203.0.113.9"], "203.0.113.9"),
+        (("127.0.0.1/32",), "127.0.0.1", ["6.6.6.6, 203.0.113.9"], "203.0.113.9"),
+        (("127.0.0.1/32",), "127.0.0.1", ["6.6.6.6", "203.0.113.9"], "203.0.113.9"),
+        (("127.0.0.1/32",), "198.51.100.7", ["203.0.113.9"], "198.51.100.7"),
+        (("127.0.0.1/32",), "127.0.0.1", ["nonsense"], "127.0.0.1"),
+        (("127.0.0.1/32",), "127.0.0.1", [], "127.0.0.1"),
+        (("10.0.0.0/8",), "10.1.2.3", ["203.0.113.9, 10.9.9.9"], "203.0.113.9"),
+        (("fd00::/8",), "fd00::1", ["2001:DB8::1"], "2001:db8::1"),
+        (("10.0.0.0/8",), "::ffff:10.1.2.3", ["203.0.113.9"], "203.0.113.9"),
+    ],
+)
+def test_only_trusted_proxies_may_say_where_a_request_comes_from(
+    trusted: tuple[str, ...], peer: str, forwarded: list[str], expected: str
+) -> None:
+    origin = Origin(trusted, None)
+    headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
+    assert origin.client(origin.peer({"type": "http", "client": (peer, 1)}, {}), headers) == expected
 
-    def address(client_address: str, forwarded: str) -> str:
-        async def attempt() -> None:
-            transport = httpx.ASGITransport(embedded_api.app, client=(client_address, 1))
-            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-                body = {"email": "nobody@example.org", "password": "x"}
-                await client.post("/v1/auth/login", json=body, headers={"X-Forwarded-For": forwarded})
 
-        asyncio.run(attempt())
-        return str(embedded_api.client.get("/v1/audit?limit=1", headers=admin).json()["items"][0]["address"])
-
-    assert address("127.0.0.1", "203.0.113.9") == "203.0.113.9"
-    assert address("127.0.0.1", "6.6.6.6, 203.0.113.9") == "203.0.113.9"
-    assert address("198.51.100.7", "203.0.113.9") == "198.51.100.7"
-    assert address("127.0.0.1", "nonsense") == "127.0.0.1"
+def test_a_signature_does_not_stand_in_the_log(embedded_api: Api, lines: list[dict[str, Any]]) -> None:
+    for path in ("1.2.SECRET/model.glb", "1.2.SECRET/no/such/way", "/1.2.SECRET"):
+        embedded_api.client.get(f"/v1/downloads/{path}")
+    assert [line["path"] for line in lines if line["logger"] == "e2e3d.access"] == [
+        "/v1/downloads/…/model.glb",
+        "/v1/downloads/…/no/such/way",
+        "/v1/downloads//…",
+    ]
+    assert "SECRET" not in json.dumps(lines)
 
 
 def test_long_bodies_are_refused_unless_the_route_streams(embedded_api: Api) -> None:

@@ -14,7 +14,7 @@ import pytest
 from e2e3d.errors import MachineError
 from e2e3d.serve.permissions import correct_permissions
 from e2e3d.settings import ServiceSettings
-from e2e3d.tasks import session
+from e2e3d.tasks import folders
 from tests.command import ROOT, environment
 
 
@@ -92,11 +92,11 @@ def test_the_folder_of_rays_sockets_is_our_own(tmp_path: Path, monkeypatch: pyte
     root = tmp_path / f"e2e3d-ray-{os.getuid()}"
     if what == "open":
         root.mkdir(mode=0o755)
-        made = session.new_folder()
+        made = folders.new_folder()
         assert (mode(root), mode(made)) == (0o700, 0o700)
         return
     (tmp_path / "elsewhere").mkdir()
     root.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(MachineError) as caught:
-        session.new_folder()
+        folders.new_folder()
     assert caught.value.code == "temporary-folder"

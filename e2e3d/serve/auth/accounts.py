@@ -23,13 +23,22 @@ class TokenPair:
     refresh: str = dataclasses.field(repr=False)
 
 
-def log_in(services: Services, email: str, password: str, actor: Actor) -> TokenPair:
-    """Begin a login.
+@dataclasses.dataclass(frozen=True)
+class NewLogin:
+    """What a login gives: its tokens, and one that makes the device known, see ``auth/devices.py``."""
+
+    tokens: TokenPair
+    device: str = dataclasses.field(repr=False)
+
+
+def log_in(services: Services, email: str, password: str, device_token: str | None, actor: Actor) -> NewLogin:
+    """Begin a login; `device_token` is what an earlier login from the same device gave.
 
     Raises:
         ProblemError: ``wrong-credentials`` (401), whatever of the two is wrong; ``too-many-logins`` (429).
     """
-    services.throttle.attempt(email, actor.address)
+    device = services.devices.device_of(device_token, email, now())
+    attempt = services.throttle.attempt(email, actor.address, device)
     with services.database.reading() as session:
         found = accounts.login_data(session, email)
     matches = services.passwords.matches(found[1] if found else None, password)
@@ -37,14 +46,14 @@ def log_in(services: Services, email: str, password: str, actor: Actor) -> Token
         with services.database.session() as session:
             audit.record(session, actor, "login.failed", "user", found[0].id if found else None)
         raise unauthorised("wrong-credentials", "The email address or the password is wrong.", "Try again.")
-    services.throttle.succeeded(email)
+    services.throttle.succeeded(attempt)
     user, password_hash = found
     rehashed = services.passwords.hash(password) if services.passwords.is_outdated(password_hash) else None
     with services.database.session() as session:
         if rehashed is not None:
             accounts.change(session, user.id, UserChange(password_hash=rehashed))
         audit.record(session, dataclasses.replace(actor, user_id=user.id), "login", "user", user.id)
-        return _new_pair(services, session, user, new_id())
+        return NewLogin(_new_pair(services, session, user, new_id()), services.devices.new(email, now()))
 
 
 def refresh(services: Services, refresh_token: str, actor: Actor) -> TokenPair:
@@ -81,12 +90,12 @@ def change_password(services: Services, user: User, current: str, new: str, acto
     Raises:
         ProblemError: ``wrong-credentials`` (403); ``too-many-logins`` (429).
     """
-    services.throttle.attempt(user.email, actor.address)
+    attempt = services.throttle.attempt(user.email, actor.address, f"login {login}" if login else None)
     with services.database.reading() as session:
         known = accounts.password_hash(session, user.id)
     if not services.passwords.matches(known, current):
         raise ProblemError(403, "wrong-credentials", "The current password is wrong.", "Try again.")
-    services.throttle.succeeded(user.email)
+    services.throttle.succeeded(attempt)
     password_hash = services.passwords.hash(new)
     with services.database.session() as session:
         accounts.change(session, user.id, UserChange(password_hash=password_hash))

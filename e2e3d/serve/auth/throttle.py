@@ -1,15 +1,22 @@
-"""Slows down guessing of passwords: attempts are counted per account and per address, in Redis or in the database.
+"""Slows down guessing of passwords, counted in Redis or in the database; locks out nobody who has logged in before.
 
-An attempt counts before its password is checked, so attempts at the same time cannot exceed the limit together.
+A device that has logged in to the account before (``auth/devices.py``) has a count of its own, which no stranger can
+exhaust. Anybody else is counted with their address and the account together, by their address, and, more generously,
+by the account: guesses from very many addresses slow down all devices that the account has never been used from.
+
+An attempt counts before its password is checked, so attempts at the same time cannot exceed a limit together; one that
+succeeds is taken out again.
 """
 
 from __future__ import annotations
 
 import datetime
 import hashlib
+import ipaddress
 import logging
 import math
 import uuid
+from dataclasses import dataclass
 
 import redis
 
@@ -20,7 +27,7 @@ from e2e3d.storage.database.repository import throttle
 from e2e3d.storage.database.repository.throttle import Refusal
 
 WINDOW_S = 900
-ACCOUNT_LIMIT, ADDRESS_LIMIT = 10, 50
+DEVICE_LIMIT, PAIR_LIMIT, ADDRESS_LIMIT, ACCOUNT_LIMIT = 10, 10, 50, 200
 _LOG = logging.getLogger("e2e3d.serve")
 _ADMIT = """
 for index, key in ipairs(KEYS) do
@@ -37,6 +44,15 @@ return {}
 """
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt to log in that was counted: under which keys, each with its limit, when, and its own name."""
+
+    limits: dict[str, int]
+    at: datetime.datetime
+    id: str
+
+
 class Throttle:
     """Counts attempts to log in of the last 15 minutes; where Redis does not answer, the database counts."""
 
@@ -46,18 +62,22 @@ class Throttle:
         if redis_url:
             self._redis = redis.Redis.from_url(redis_url, socket_timeout=1.0, socket_connect_timeout=1.0)
 
-    def attempt(self, email: str, address: str | None) -> None:
+    def attempt(self, email: str, address: str | None, device: str | None = None) -> Attempt:
         """Count an attempt to log in.
+
+        Args:
+            email: of the account.
+            address: where the attempt comes from.
+            device: that has logged in to this account before.
 
         Raises:
             ProblemError: ``too-many-logins`` (429), with Retry-After.
         """
-        limits = {_key("account", email): ACCOUNT_LIMIT, _key("address", address or ""): ADDRESS_LIMIT}
-        at = now()
-        refusal = self._admitted(limits, at)
+        attempt = Attempt(_limits(email, address, device), now(), uuid.uuid4().hex)
+        refusal = self._admitted(attempt)
         if refusal is None:
-            return
-        wait_s = max(1, math.ceil(WINDOW_S - (at - refusal.oldest).total_seconds()))
+            return attempt
+        wait_s = max(1, math.ceil(WINDOW_S - (attempt.at - refusal.oldest).total_seconds()))
         raise ProblemError(
             429,
             "too-many-logins",
@@ -66,39 +86,63 @@ class Throttle:
             {"Retry-After": str(wait_s)},
         )
 
-    def succeeded(self, email: str) -> None:
-        """Forget the attempts of an account, once its user has logged in."""
-        key = _key("account", email)
+    def succeeded(self, attempt: Attempt) -> None:
+        """Take an attempt out of the counts, with all that the same device, or address, has tried on its account."""
+        own = next(iter(attempt.limits))
         if self._redis is not None:
             try:
-                self._redis.delete(key)
+                self._redis.delete(own)
+                for key in attempt.limits:
+                    self._redis.zrem(key, attempt.id)
             except redis.RedisError as error:
                 _report(error)
         with self._database.session() as session:
-            throttle.forget(session, key)
+            throttle.forget(session, own, list(attempt.limits), attempt.at)
 
     def close(self) -> None:
         """Close the connections to Redis."""
         if self._redis is not None:
             self._redis.close()
 
-    def _admitted(self, limits: dict[str, int], at: datetime.datetime) -> Refusal | None:
+    def _admitted(self, attempt: Attempt) -> Refusal | None:
         if self._redis is not None:
             try:
-                return _admitted_by_redis(self._redis, limits, at)
+                return _admitted_by_redis(self._redis, attempt)
             except redis.RedisError as error:
                 _report(error)
         with self._database.session() as session:
-            return throttle.admit(session, limits, at, WINDOW_S)
+            return throttle.admit(session, attempt.limits, attempt.at, WINDOW_S)
 
 
-def _admitted_by_redis(client: redis.Redis, limits: dict[str, int], at: datetime.datetime) -> Refusal | None:
-    moment = at.timestamp()
-    numbers: list[str | float] = [moment, moment - WINDOW_S, uuid.uuid4().hex, *limits.values()]
-    answer = client.eval(_ADMIT, len(limits), *limits, *numbers)
+def _admitted_by_redis(client: redis.Redis, attempt: Attempt) -> Refusal | None:
+    moment = attempt.at.timestamp()
+    numbers: list[str | float] = [moment, moment - WINDOW_S, attempt.id, *attempt.limits.values()]
+    answer = client.eval(_ADMIT, len(attempt.limits), *attempt.limits, *numbers)
     if not isinstance(answer, list) or not answer:
         return None
     return Refusal(answer[0].decode(), datetime.datetime.fromtimestamp(float(answer[1]), datetime.UTC))
+
+
+def _limits(email: str, address: str | None, device: str | None) -> dict[str, int]:
+    """What counts an attempt; the first is what it shares with nobody else."""
+    account = email.strip().lower()
+    if device is not None:
+        return {_key("device", f"{account} {device}"): DEVICE_LIMIT}
+    network = _network(address)
+    return {
+        _key("pair", f"{account} {network}"): PAIR_LIMIT,
+        _key("address", network): ADDRESS_LIMIT,
+        _key("account", account): ACCOUNT_LIMIT,
+    }
+
+
+def _network(address: str | None) -> str:
+    """An address of IPv4, or the /64 of an address of IPv6: whoever has one has all of it."""
+    try:
+        known = ipaddress.ip_address(address or "")
+    except ValueError:
+        return address or ""
+    return str(known) if known.version == 4 else str(ipaddress.ip_network((known, 64), strict=False))
 
 
 def _report(error: redis.RedisError) -> None:
@@ -106,5 +150,5 @@ def _report(error: redis.RedisError) -> None:
 
 
 def _key(kind: str, value: str) -> str:
-    digest = hashlib.sha256(value.strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
+    digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
     return f"e2e3d:login:{kind}:{digest[:32]}"

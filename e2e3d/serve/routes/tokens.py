@@ -8,16 +8,17 @@ from e2e3d.data.service.accounts import Actor
 from e2e3d.serve.auth import accounts
 from e2e3d.serve.auth.dependencies import ServicesOf
 from e2e3d.serve.problems import problem_responses
-from e2e3d.serve.schemas.accounts import Login, RefreshToken, Tokens
+from e2e3d.serve.schemas.accounts import Login, NewLogin, RefreshToken, Tokens
 from e2e3d.serve.services import Services
 
 router = APIRouter(prefix="/v1/auth", tags=["Tokens"], responses=problem_responses(413, 422, 503))
 
 
 @router.post("/login", summary="Log in", responses=problem_responses(401, 429))
-def log_in(body: Login, request: Request, services: ServicesOf) -> Tokens:
+def log_in(body: Login, request: Request, services: ServicesOf) -> NewLogin:
     """Exchange an email address and a password for an access token and a refresh token."""
-    return _tokens(services, accounts.log_in(services, body.email, body.password, actor_of(request)))
+    made = accounts.log_in(services, body.email, body.password, body.device_token, actor_of(request))
+    return NewLogin(**dict(_tokens(services, made.tokens)), device_token=made.device)
 
 
 @router.post("/refresh", summary="Get a new access token", responses=problem_responses(401))

@@ -38,6 +38,9 @@ class Login(BaseModel):
 
     email: Annotated[Text, Field(max_length=320, examples=["ada@example.org"])]
     password: GivenPassword
+    device_token: Annotated[Text, Field(max_length=200)] | None = Field(
+        default=None, description="What an earlier login to this account from this device gave.", examples=["e2d_73…"]
+    )
 
 
 class RefreshToken(BaseModel):
@@ -53,6 +56,14 @@ class Tokens(BaseModel):
     refresh_token: str
     token_type: Literal["bearer"] = "bearer"
     expires_in: int = Field(description="Seconds that the access token is good for.")
+
+
+class NewLogin(Tokens):
+    """The tokens of a new login."""
+
+    device_token: str = Field(
+        description="Send it with later logins: failed attempts of others then never make this device wait."
+    )
 
 
 class QuotasOut(BaseModel):

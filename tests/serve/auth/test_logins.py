@@ -7,11 +7,9 @@ import jwt
 import pytest
 
 from e2e3d.serve.auth.accounts import create_first_admin
-from e2e3d.serve.auth.throttle import ACCOUNT_LIMIT, ADDRESS_LIMIT
 from e2e3d.serve.auth.tokens import AccessClaims, TokenSigner
 from e2e3d.storage.database.models import now
 from tests.serve.api import PASSWORD, Api, bearer, open_api
-from tests.servers import RedisServer
 
 
 def test_a_login_gives_tokens_that_work(api: Api) -> None:
@@ -118,53 +116,6 @@ def test_a_new_password_ends_other_logins(api: Api) -> None:
     assert api.client.get("/v1/me", headers=bearer(other["access_token"])).status_code == 401
     assert api.log_in("ada@example.org").status_code == 401
     assert api.log_in("ada@example.org", "another long one").status_code == 200
-
-
-def _exhaust(api: Api) -> None:
-    """Attempts at the same time cannot exceed the limit together, and the right password does not help then."""
-    api.user("ada@example.org")
-    with concurrent.futures.ThreadPoolExecutor(6) as pool:
-        wrong = list(pool.map(lambda _: api.log_in("ada@example.org", "wrong").status_code, range(ACCOUNT_LIMIT + 5)))
-    assert sorted(wrong) == [401] * ACCOUNT_LIMIT + [429] * 5
-    refused = api.log_in("ADA@example.org")
-    assert (refused.status_code, refused.json()["code"]) == (429, "too-many-logins")
-    assert 0 < int(refused.headers["Retry-After"]) <= 900
-    api.user("bob@example.org")
-    assert api.log_in("bob@example.org").status_code == 200
-
-
-def test_guessing_is_throttled(api: Api) -> None:
-    _exhaust(api)
-
-
-def test_an_address_is_throttled_whatever_accounts_it_tries(embedded_api: Api) -> None:
-    for number in range(ADDRESS_LIMIT):
-        embedded_api.services.throttle.attempt(f"user{number}@example.org", "10.0.0.1")
-    embedded_api.services.throttle.attempt("last@example.org", "10.0.0.2")
-    with pytest.raises(Exception, match="too many attempts"):
-        embedded_api.services.throttle.attempt("last@example.org", "10.0.0.1")
-
-
-def test_a_login_that_succeeds_forgets_the_failures(api: Api) -> None:
-    api.user("ada@example.org")
-    for _ in range(3):
-        for _ in range(ACCOUNT_LIMIT - 1):
-            api.services.throttle.attempt("ada@example.org", None)
-        assert api.log_in("ada@example.org").status_code == 200
-
-
-@pytest.mark.slow
-def test_redis_counts_logins_and_the_database_does_while_it_is_away(tmp_path: Path, redis_server: RedisServer) -> None:
-    with open_api(f"sqlite:///{tmp_path / 'x.sqlite'}", tmp_path, redis_url=redis_server.url) as api:
-        _exhaust(api)
-        redis_server.stop()
-        try:
-            assert api.log_in("bob@example.org", "wrong").status_code == 401
-            for _ in range(ACCOUNT_LIMIT - 1):
-                api.services.throttle.attempt("bob@example.org", None)
-            assert api.log_in("bob@example.org").status_code == 429
-        finally:
-            redis_server.start()
 
 
 def test_the_first_administrator_is_made_once(api: Api) -> None:

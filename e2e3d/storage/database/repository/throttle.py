@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, insert, select, text
@@ -38,6 +38,7 @@ def admit(session: Session, limits: Mapping[str, int], now: datetime.datetime, w
     return None
 
 
-def forget(session: Session, key: str) -> None:
-    """Remove the attempts of a key, after a login that succeeded."""
-    session.execute(delete(LoginAttemptRow).where(LoginAttemptRow.key == key))
+def forget(session: Session, own: str, keys: Sequence[str], at: datetime.datetime) -> None:
+    """After a login that succeeded, remove all attempts of the key `own`, and its own, made `at`, of all `keys`."""
+    mine = LoginAttemptRow.key.in_(keys) & (LoginAttemptRow.at == at)
+    session.execute(delete(LoginAttemptRow).where((LoginAttemptRow.key == own) | mine))
