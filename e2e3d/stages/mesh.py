@@ -60,7 +60,7 @@ def run(inputs: MeshInputs, config: MeshConfig, context: RunContext) -> Mesh:
 
 STAGE = Stage(
     name="mesh",
-    version=15,
+    version=16,
     config=MeshConfig,
     output=Mesh,
     run=run,
