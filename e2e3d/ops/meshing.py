@@ -87,7 +87,7 @@ def build_mesh(
     Raises:
         ReconstructionError: `too-few-points`, or `no-surface` if nothing remains after trimming.
     """
-    cloud = _trusted(_thinned(cloud, _MOST_POINTS), observations, rules)
+    cloud = _trusted(cloud, observations, rules)
     wanted_cell = rules.cell * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
     with ThreadPoolExecutor(1) as side:
         # On another core: the coarse surface takes only one. A balanced tree would take twice as long to grow.
@@ -130,25 +130,27 @@ def _view(observations: Sequence[tuple[View, DepthMap]], index: int) -> View:
     return observations[index][0]
 
 
-def _thinned(cloud: PointCloud, most: int) -> PointCloud:
-    """About `most` of the points, by chance with a fixed seed; all of them where there are no more."""
-    count = len(cloud.points_world)
-    if count <= most:
-        return cloud
-    return take_points(cloud, np.random.default_rng(_SEED).random(count, np.float32) < most / count)
-
-
 def _trusted(cloud: PointCloud, observations: Sequence[tuple[View, DepthMap]], rules: MeshRules) -> PointCloud:
-    """The points to build from: see :mod:`e2e3d.ops.mesh_points`."""
-    if len(cloud.points_world) < MIN_POINTS:
+    """The points to build from: see :mod:`e2e3d.ops.mesh_points`. Of very many, some by chance, with a fixed seed."""
+    count = len(cloud.points_world)
+    if count < MIN_POINTS:
         return cloud
-    views = [view for view, _ in observations]
-    centers = np.array([-view.cam_from_world[:, :3].T @ view.cam_from_world[:, 3] for view in views])
-    images = np.array([view.image_index for view in views], np.int32)
+    share = min(1.0, _MOST_POINTS / count)
+    if share < 1:
+        cloud = take_points(cloud, np.random.default_rng(_SEED).random(count, np.float32) < share)
+    centers, images = _stations(observations)
     angles = triangulation_angles(cloud, centers, images)
     keep = well_placed(cloud, angles, rules.max_error_ratio)
-    keep[keep] = crowded(cloud.points_world[keep], cloud.footprint[keep], _COMPANY, _COMPANY_RADIUS)
+    company = max(1, round(share * _COMPANY))
+    keep[keep] = crowded(cloud.points_world[keep], cloud.footprint[keep], company, _COMPANY_RADIUS)
     return take_points(cloud, keep)
+
+
+def _stations(observations: Sequence[tuple[View, DepthMap]]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Camera centres [N, 3] and indices [N] of the views, which are loaded one after another."""
+    known = [(view.cam_from_world, view.image_index) for view, _ in observations]
+    centers = np.array([-pose[:, :3].T @ pose[:, 3] for pose, _ in known])
+    return centers, np.array([index for _, index in known], np.int32)
 
 
 def decimate(vertices: Floats, faces: Faces, max_faces: int) -> tuple[Floats, Faces]:
