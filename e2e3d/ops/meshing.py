@@ -32,6 +32,9 @@ _FACES_A_CELL = 2
 _EDGES = (0.01, 0.0001)  # lengths of an edge for which decimation is exact, and for which it always ends
 _BELIEVED, _BELIEVED_IN_VIEW = 0.5, 1.5  # cells from a point to the surface; the second where views look at it
 _WIDER_IN_VIEW = 3  # holes of a surface that views look at may be so much wider than those of one that is hidden
+_USUAL_SIDE_PX = 960  # of a view; in larger ones holes and gaps between points are as much wider in pixels
+_MOST_POINTS = 12_000_000  # what the memory is bounded by; about ten for each vertex of the largest surface
+_SEED = 0
 _COMPANY, _COMPANY_RADIUS = 6, 3.0  # a point has so many others within so many footprints
 
 
@@ -46,7 +49,8 @@ class MeshRules:
         smoothing: radius of the weights around a vertex when it is brought onto the points.
         support: how far from a point the surface is believed, at least; else half a cell, and one and a half where
             views look at it and none surely sees through.
-        hole: widest hole that is closed; three times as wide where views look at the closing surface.
+        hole: widest hole that is closed; three times as wide where views look at the closing surface, and wider in
+            proportion where the longest side of a view is more than 960 pixels.
         island: connected parts with less supported surface than a square of this side are dropped.
         island_share: connected parts with less than this share of all supported surface, in pixels, are dropped.
         island_near: islands farther from larger parts than this share of their diagonal need a larger share of the
@@ -84,16 +88,17 @@ def build_mesh(
     Raises:
         ReconstructionError: `too-few-points`, or `no-surface` if nothing remains after trimming.
     """
-    cloud = _trusted(cloud, observations, rules)
+    cameras = _cameras(observations)
+    cloud = _trusted(cloud, cameras, rules)
     wanted_cell = rules.cell * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
-    if looks_down(_cameras(observations)[0]):
+    if looks_down(cameras.poses):
         cloud = with_filled_heights(cloud, (view for view, _ in observations), wanted_cell)
     with ThreadPoolExecutor(1) as side:
         # On another core: the coarse surface takes only one. A balanced tree would take twice as long to grow.
         growing = side.submit(cKDTree, cloud.points_world, balanced_tree=False)
         vertices, faces, cell = poisson_surface(cloud, _affordable(wanted_cell, cloud, rules.max_faces))
         tree = growing.result()
-    vertices, faces = _trim(vertices, faces, cell, cloud, tree, observations, rules, threads)
+    vertices, faces = _trim(vertices, faces, cell, cloud, tree, observations, cameras, rules, threads)
     if not len(faces):
         raise ReconstructionError(
             "no-surface",
@@ -129,27 +134,41 @@ def _view(observations: Sequence[tuple[View, DepthMap]], index: int) -> View:
     return observations[index][0]
 
 
-def _trusted(cloud: PointCloud, observations: Sequence[tuple[View, DepthMap]], rules: MeshRules) -> PointCloud:
-    """The points to build from: see :mod:`e2e3d.ops.mesh_points`."""
-    if len(cloud.points_world) < MIN_POINTS:
+def _trusted(cloud: PointCloud, cameras: _Cameras, rules: MeshRules) -> PointCloud:
+    """The points to build from: see :mod:`e2e3d.ops.mesh_points`. Of very many, some by chance, with a fixed seed."""
+    count = len(cloud.points_world)
+    if count < MIN_POINTS:
         return cloud
-    poses, images = _cameras(observations)
-    angles = triangulation_angles(cloud, _centers(poses), images)
+    share = min(1.0, _MOST_POINTS / count)
+    if share < 1:
+        cloud = take_points(cloud, np.random.default_rng(_SEED).random(count, np.float32) < share)
+    angles = triangulation_angles(cloud, cameras.centers_world, cameras.images)
     keep = well_placed(cloud, angles, rules.max_error_ratio)
-    keep[keep] = crowded(cloud.points_world[keep], cloud.footprint[keep], _COMPANY, _COMPANY_RADIUS)
+    company = max(1, round(share * _COMPANY))
+    keep[keep] = crowded(cloud.points_world[keep], cloud.footprint[keep], company, _COMPANY_RADIUS)
     return take_points(cloud, keep)
 
 
-def _cameras(observations: Sequence[tuple[View, DepthMap]]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Poses cam_from_world [C, 3, 4] of the cameras, and the images that they took [C]."""
-    found = [(view.cam_from_world, view.image_index) for view, _ in observations]
-    poses = np.array([pose for pose, _ in found], np.float64).reshape(-1, 3, 4)
-    return poses, np.array([image for _, image in found], np.int32)
+@dataclass(frozen=True)
+class _Cameras:
+    """Of the views: `poses` cam_from_world [C, 3, 4], the `images` that they took [C], and their longest side."""
+
+    poses: NDArray[np.float64]
+    images: NDArray[np.int32]
+    side_px: int
+
+    @property
+    def centers_world(self) -> NDArray[np.float64]:
+        """[C, 3]."""
+        return np.asarray(-np.einsum("cji,cj->ci", self.poses[:, :, :3], self.poses[:, :, 3]))
 
 
-def _centers(poses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Camera centres [C, 3] in the world."""
-    return np.asarray(-np.einsum("cji,cj->ci", poses[:, :, :3], poses[:, :, 3]))
+def _cameras(observations: Sequence[tuple[View, DepthMap]]) -> _Cameras:
+    """The cameras of views, which are loaded one after another."""
+    found = [(view.cam_from_world, view.image_index, max(view.image.shape[:2])) for view, _ in observations]
+    poses = np.array([pose for pose, _, _ in found], np.float64).reshape(-1, 3, 4)
+    images = np.array([image for _, image, _ in found], np.int32)
+    return _Cameras(poses, images, max((side_px for _, _, side_px in found), default=0))
 
 
 def decimate(vertices: Floats, faces: Faces, max_faces: int) -> tuple[Floats, Faces]:
@@ -178,6 +197,7 @@ def _trim(
     cloud: PointCloud,
     tree: cKDTree,
     observations: Sequence[tuple[View, DepthMap]],
+    cameras: _Cameras,
     rules: MeshRules,
     threads: int,
 ) -> tuple[Floats, Faces]:
@@ -187,7 +207,6 @@ def _trim(
     where they are scattered, as in foliage. At flat angles points are as far apart as pixels are long there; between
     them the depth maps say where the surface is.
     """
-    poses, images = _cameras(observations)
     distance, nearest = tree.query(vertices, 1, workers=threads)
     footprint = cloud.footprint[nearest].astype(np.float64)
     normals = vertex_normals(vertices, faces)
@@ -200,14 +219,16 @@ def _trim(
         views_free += sight.free & facing
         views_on += sight.on & facing
     in_view = (views_free >= rules.void_views) & (views_through == 0)
-    believed = cell * np.where(in_view, _BELIEVED_IN_VIEW, _BELIEVED)
+    wider = max(1.0, cameras.side_px / _USUAL_SIDE_PX)
+    believed = cell * np.where(in_view, _BELIEVED_IN_VIEW * wider, _BELIEVED)
     supported = distance <= np.maximum(rules.support * footprint, believed)
-    within_pixels = distance <= rules.support * footprint * pixel_stretch(cloud, _centers(poses), images)[nearest]
+    stretch = pixel_stretch(cloud, cameras.centers_world, cameras.images)[nearest]
+    within_pixels = distance <= rules.support * footprint * stretch
     supported |= within_pixels & (views_on >= rules.void_views) & (views_through == 0)
-    if looks_down(poses):
+    if looks_down(cameras.poses):
         views_through[:], seen[:] = 0, 0  # below what a survey sees through, as leaves, is no empty space
     void = ~supported & (views_through >= rules.void_views)
-    hole = rules.hole * footprint * np.where(views_free >= rules.void_views, _WIDER_IN_VIEW, 1)
+    hole = rules.hole * wider * footprint * np.where(views_free >= rules.void_views, _WIDER_IN_VIEW, 1)
     keep = supported_faces(faces, face_areas(vertices, faces), supported, void, hole**2, seen > 0)
     faces = faces[keep]
     pixels = face_areas(vertices, faces) / footprint[faces].mean(1) ** 2 * supported[faces].all(1)
