@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from e2e3d.cli import app
-from e2e3d.client.actions import assignments
+from e2e3d.client.commands.parsing import assignments
 from e2e3d.client.display import job_display, size, time_range
 from e2e3d.client.models import Event
 from e2e3d.data.judgement import Judgement, Reason
