@@ -26,6 +26,10 @@ def exchange(session: Session, call: Call) -> Flow[Reply]:
         ApiError: what the service said, or UnreachableError; passing failures only after the session's patience.
     """
     reply = yield from attempt(session, call)
+    if reply.status == 401 and call.authorised and not session.authorization():
+        raise AuthenticationError(
+            "login-required", f"You are not signed in to {session.url}.", "Sign in first: e2e3d login", 401
+        )
     return reply.checked()
 
 

@@ -339,7 +339,10 @@ class Part(Record):
 
 
 class Readiness(Record):
-    """Whether the service can do its work: `status` is ``ok`` or ``failed``, as is that of each part."""
+    """Whether the service can do its work: `status` is ``ok`` or ``failed``, as is that of each part.
+
+    `parts` is None for those who may not know.
+    """
 
     status: str
-    parts: dict[str, Part]
+    parts: dict[str, Part] | None = None

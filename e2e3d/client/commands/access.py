@@ -87,7 +87,7 @@ def usage(as_json: Json = False, url: Url = None) -> int:
 
 @command(app, panel=SIGN_IN)
 def status(as_json: Json = False, url: Url = None) -> int:
-    """Ask whether the service is ready, and each part that it needs; exit code 5 if it is not."""
+    """Ask whether the service is ready, and for administrators each part that it needs; exit code 5 if it is not."""
     from e2e3d.client import Client
 
     with Client(url, patience_s=_STATUS_PATIENCE_S) as client:
@@ -95,7 +95,8 @@ def status(as_json: Json = False, url: Url = None) -> int:
     if as_json:
         put(found.model_dump_json())
     else:
-        for name, part in found.parts.items():
+        put(f"{'service':<12} {found.status}")
+        for name, part in (found.parts or {}).items():
             put(f"{name:<12} {part.status}" + (f": {part.detail}" if part.detail else ""))
     return 0 if found.status == "ok" else 5
 

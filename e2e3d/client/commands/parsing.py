@@ -48,7 +48,7 @@ def parse_size(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     if found is None:
         raise SettingsError("bad-setting", f"{text} is no size.", "Write it such as 500MB, 100GB or 2.5TB.")
-    return round(float(found[1]) * 1000 ** _POWERS[found[2].lower()])
+    return round(float(found[1]) * 10 ** (3 * _POWERS[found[2].lower()]))
 
 
 def parse_moment(text: str) -> datetime.datetime:

@@ -81,7 +81,7 @@ def delete(
 def photos(image_set: SetName, as_json: Json = False, url: Url = None) -> int:
     """List the photographs of an image set, with what is wrong with each."""
     with Client(url) as client:
-        found = list(client.all_photos(image_set_id(client, image_set)))
+        found = _photos(client, image_set_id(client, image_set))
     put_list(found, ("PHOTOGRAPH", "STATE", "SIZE", "PIXELS", "NAME", "REMARKS"), _photo_cells, as_json)
     return 0
 
@@ -116,7 +116,7 @@ def remove(image_set: SetName, names: PhotoNames, url: Url = None) -> int:
     """Take photographs out of an image set; jobs that were made with them keep them."""
     with Client(url) as client:
         set_id = image_set_id(client, image_set)
-        known = everything(lambda size, cursor: client.list_photos(set_id, size, cursor))
+        known = _photos(client, set_id)
         ids = [photo_id(client, set_id, one, known) for one in names]
         groups = [ids[start : start + _MOST_AT_ONCE] for start in range(0, len(ids), _MOST_AT_ONCE)]
         removed = sum(client.remove_photos(set_id, group) for group in groups)
@@ -136,6 +136,10 @@ def import_(
         begun = client.import_photos(image_set_id(client, image_set), source)
     put(begun.model_dump_json() if as_json else begun.id)
     return 0
+
+
+def _photos(client: Client, set_id: str) -> list[Photo]:
+    return everything(lambda size, cursor: client.list_photos(set_id, size, cursor))
 
 
 def _cells(one: ImageSet) -> tuple[str, ...]:
