@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import importlib.metadata
 import json
+import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +16,12 @@ import pytest
 from e2e3d.client import Client
 from e2e3d.client.credentials import credentials_path
 from tests.client.typed import as_json, command, printed, refused
+from tests.command import ROOT, environment
+from tests.command import command as in_a_process
 from tests.live import EMAIL, PASSWORD, LiveService
 
 
+@pytest.mark.slow
 def test_a_name_does_as_well_as_an_id(signed_in: LiveService, photographs: Path) -> None:
     image_set = printed("upload", photographs, "--name", "Größe 1/2 %_")
     job = printed("submit", "Größe 1/2 %_", "--quality", "preview")
@@ -54,6 +62,7 @@ def test_a_name_that_nothing_has_says_where_to_look(signed_in: LiveService, line
     assert f"See which there are: e2e3d {listing}\n" in refused(*line.split(), code="no-such-name", exit_code=8)
 
 
+@pytest.mark.slow
 def test_jobs_are_looked_for(signed_in: LiveService, photographs: Path) -> None:
     here, there = printed("upload", photographs, "--name", "here"), printed("upload", photographs, "--new")
     jobs = [
@@ -125,3 +134,54 @@ def test_a_password_replaces_a_kept_key_and_is_told_of_the_environment(
     monkeypatch.delenv("E2E3D_API_KEY")
     assert "api_key" not in json.loads(credentials_path().read_text())["services"][service.url]
     assert as_json("usage")["scopes"] == ["read", "write", "admin"]
+
+
+@pytest.mark.slow
+def test_bash_completes_commands_options_and_values() -> None:
+    lines = {"e2e3d key": "keys", "e2e3d keys ": "list create revoke", "e2e3d submit x --quality m": "medium"}
+    script = ['eval "$(_E2E3D_COMPLETE=source_bash e2e3d)"']
+    for line in lines:
+        words = line.split(" ")
+        script.append(f"COMP_WORDS=({shlex.join(words)}); COMP_CWORD={len(words) - 1}; _e2e3d_completion e2e3d")
+        script.append('echo "${COMPREPLY[@]}"')
+    given = environment(PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    done = subprocess.run(["bash", "-euc", "\n".join(script)], env=given, capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines() == list(lines.values()), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("shell", "given"),
+    [
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "e2e3d webhooks edit x --dis"}),
+        ("fish", {"_TYPER_COMPLETE_ARGS": "e2e3d webhooks edit x --dis", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}),
+    ],
+)
+@pytest.mark.slow
+def test_other_shells_are_answered(shell: str, given: dict[str, str]) -> None:
+    program = Path(sys.executable).parent / "e2e3d"
+
+    def said(what: str) -> str:
+        asked = environment(_E2E3D_COMPLETE=f"{what}_{shell}", **given)
+        return subprocess.run([program], env=asked, capture_output=True, text=True, timeout=120).stdout
+
+    assert f"complete_{shell}" in said("source")
+    assert "--disable" in said("complete")
+    assert "--enable" not in said("complete")
+
+
+def test_the_version_is_told() -> None:
+    assert printed("--version") == f"e2e3d {importlib.metadata.version('e2e3d')}"
+
+
+@pytest.mark.slow
+def test_a_reader_that_goes_away_ends_a_listing_quietly(signed_in: LiveService) -> None:
+    for number in range(3):
+        printed("sets", "create", f"piped {number}")
+    given = environment(E2E3D_URL=signed_in.url, E2E3D_API_KEY=signed_in.key)
+    listing = subprocess.Popen(
+        in_a_process("sets", "list"), env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True
+    )
+    assert listing.stdout is not None
+    listing.stdout.close()
+    assert listing.stderr is not None
+    assert (listing.wait(60), listing.stderr.read()) == (0, "")
