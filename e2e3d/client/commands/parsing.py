@@ -13,7 +13,7 @@ from typing import Any
 from e2e3d.errors import InputError, SettingsError
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?", re.IGNORECASE)
-_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 def assignments(changes: Sequence[str]) -> Mapping[str, Any]:
@@ -48,7 +48,7 @@ def parse_size(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     if found is None:
         raise SettingsError("bad-setting", f"{text} is no size.", "Write it such as 500MB, 100GB or 2.5TB.")
-    return round(float(found[1]) * 10 ** (3 * _POWERS[found[2].lower()]))
+    return round(float(found[1]) * _BYTES[found[2].lower()])
 
 
 def parse_moment(text: str) -> datetime.datetime:

@@ -118,7 +118,7 @@ def rerun(
     from e2e3d.client.commands.parsing import assignments
     from e2e3d.client.commands.service import job_id
 
-    different = {
+    different: dict[str, Any] = {
         "quality": quality,
         "settings": assignments(changes) if changes else None,
         "outputs": outputs or None,
