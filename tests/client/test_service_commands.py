@@ -33,7 +33,7 @@ def test_what_is_known_of_the_photographs_goes_with_the_job(
     masks = tmp_path / "drawn"
     masks.mkdir()
     for number in range(2):
-        Image.new("L", (400, 300), 255 - number).save(masks / f"IMG_{number}.png")
+        Image.new("L", (400, 300), 255).save(masks / f"IMG_{number}.png")  # the same picture for both
     image_set = printed("upload", photographs)
     given = ("--intrinsics", tmp_path / "K.txt", "--scale", 2.5, "--known-distance", "IMG_0.jpg,IMG_1.jpg,1.52")
     job = as_json("submit", image_set, "--quality", "preview", "--masks", masks, "--priority", 3, *given)
@@ -64,6 +64,8 @@ def test_masks_are_sent_with_their_photographs_or_after_them(
     assert [one["name"] for one in as_json("sets", "photos", image_set) if "masks/" in one["name"]] == [
         "masks/IMG_0.png"
     ]
+    again = command("upload", photographs, "--masks", masks)
+    assert "5 already there; 0 B sent" in again.stderr
     (masks / "more.zip").write_bytes(b"PK")
     said = refused("upload", photographs, "--masks", masks, code="masks-archive", exit_code=3)
     assert "Unpack it" in said
