@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from e2e3d.client.commands import ServiceCommands, add_groups
-from e2e3d.client.commands.options import LOCAL
+from e2e3d.client.commands import AdminCommands, ServiceCommands, add_groups
+from e2e3d.client.commands.options import LOCAL, MANAGE
 from e2e3d.reporting import EXIT_CODES, reporting
 
 app = typer.Typer(
@@ -24,8 +24,7 @@ app = typer.Typer(
 )
 
 
-admin = typer.Typer(help="What an operator does on the machine of the service.", no_args_is_help=True)
-app.add_typer(admin, name="admin")
+admin = typer.Typer(cls=AdminCommands, help="The service itself, for administrators.", no_args_is_help=True)
 
 
 def _print_version(wanted: bool) -> None:
@@ -238,3 +237,4 @@ def _run(
 
 
 add_groups(app)
+app.add_typer(admin, name="admin", rich_help_panel=MANAGE)

@@ -26,13 +26,15 @@ _GROUPS = {
     "keys": "API keys: how programs sign in.",
     "account": "Your own account.",
     "users": "Accounts, for administrators.",
-    "admin": "The service itself, for administrators.",
 }
 
 ServiceCommands = with_commands_of(
     {name: f"{__name__}.{module}" for module, names in _COMMANDS.items() for name in names}
 )
 """The program's own group, which has the commands of the first table besides those that are added to it."""
+
+AdminCommands = with_commands_of(dict.fromkeys(("audit", "log-level"), f"{__name__}.admin"))
+"""The group ``admin``, to which the program adds what is done on the machine of the service."""
 
 
 def add_groups(app: typer.Typer) -> None:
