@@ -119,6 +119,7 @@ def test_a_wrong_key_is_not_kept(signed_in: LiveService) -> None:
     refused("login", "--url", signed_in.url, "--key", "e2e_nonsense", code="token-invalid", exit_code=7)
     refused("login", "--url", signed_in.url, "--key-stdin", typed="\n", code="bad-key", exit_code=7)
     refused("login", "--url", signed_in.url, "--key", "schlüssel", code="bad-key", exit_code=7)
+    refused("login", "--url", signed_in.url, "--key", "", code="bad-key", exit_code=7)
     refused("login", "--email", EMAIL, "--key", signed_in.key, code="bad-option", exit_code=2)
     assert credentials_path().read_text() == kept
     assert as_json("usage")["email"] == EMAIL

@@ -124,7 +124,7 @@ class Things:
 
 
 def make_things(service: LiveService, receiver: Receiver, folder: Path) -> Things:
-    write_photographs(folder / "photographs", 2, seed=17)
+    write_photographs(folder / "photographs", 4, seed=17)
     with Client(service.url) as client:
         client.sign_in(EMAIL, PASSWORD)
         images = client.create_image_set("things")

@@ -10,7 +10,7 @@ import typer
 
 from e2e3d.client.commands.group import command
 from e2e3d.client.commands.options import SIGN_IN, Json, PasswordStdin, Url
-from e2e3d.client.commands.output import put, say
+from e2e3d.client.commands.output import moment, put, put_record, say
 from e2e3d.errors import SettingsError
 
 app = typer.Typer()
@@ -36,21 +36,19 @@ def login(
     with_password = email is not None or password_stdin
     if with_password and (key is not None or key_stdin):
         raise SettingsError("bad-option", "A key needs neither an email address nor a password.", "Leave one out.")
-    given = os.environ.get("E2E3D_API_KEY")
-    api_key = key or (secret("API key", not sys.stdin.isatty()) if key_stdin else None)
-    if api_key is None and given and not with_password:
-        api_key = given
-    if api_key is not None:
-        with Client(url) as client:
-            client.sign_in_with_key(api_key)
-            say(f"Signed in to {client.session.url} as {client.me().email}, with an API key.")
-    else:
-        address = email or prompt("Email")
-        password = secret("Password", password_stdin)
-        with Client(url) as client:
-            client.sign_in(address, password)
-            say(f"Signed in to {client.session.url} as {client.me().email}.")
-    if given and given != api_key:
+    in_environment = os.environ.get("E2E3D_API_KEY")
+    if key_stdin:
+        key = secret("API key", not sys.stdin.isatty())
+    elif key is None and in_environment and not with_password:
+        key = in_environment
+    with Client(url) as client:
+        if key is not None:
+            client.sign_in_with_key(key)
+        else:
+            client.sign_in(email or prompt("Email"), secret("Password", password_stdin))
+        how = "" if key is None else ", with an API key"
+        say(f"Signed in to {client.session.url} as {client.me().email}{how}.")
+    if in_environment and in_environment != key:
         say("E2E3D_API_KEY is set: later commands use that key as long as it is.")
     return 0
 
@@ -70,7 +68,6 @@ def logout(url: Url = None) -> int:
 def usage(as_json: Json = False, url: Url = None) -> int:
     """Show who you are, your quotas, and what you use of them."""
     from e2e3d.client import Client
-    from e2e3d.client.commands.output import moment, put_record
     from e2e3d.client.commands.users import account_fields
 
     with Client(url) as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -61,8 +62,6 @@ def send(client: Client, set_id: str, photos: Sequence[Path], masks: Path | None
 
 
 def _set_for(client: Client, photos: Sequence[Path], to: str | None, name: str | None, new: bool) -> str:
-    import contextlib
-
     from e2e3d.client.commands.service import image_set_id
     from e2e3d.client.errors import NotFoundError
     from e2e3d.client.remembered import remember_set, remembered_set

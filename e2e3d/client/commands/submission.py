@@ -10,7 +10,7 @@ import typer
 from e2e3d.client.commands.group import command
 from e2e3d.client.commands.jobs import followed
 from e2e3d.client.commands.options import JOBS, Changes, JobName, Json, Outputs, Quality, SetName, Url
-from e2e3d.client.commands.output import put, say
+from e2e3d.client.commands.output import put, put_record, say
 from e2e3d.client.commands.photographs import Masks, send
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ def forecast(
 ) -> int:
     """Say what a job would take, without submitting it."""
     from e2e3d.client import Client
-    from e2e3d.client.commands.output import put_record
     from e2e3d.client.commands.parsing import assignments
     from e2e3d.client.commands.service import image_set_id
     from e2e3d.client.display import size, time_range
