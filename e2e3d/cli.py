@@ -24,7 +24,9 @@ app = typer.Typer(
 )
 
 
-admin = typer.Typer(cls=AdminCommands, help="The service itself, for administrators.", no_args_is_help=True)
+admin = typer.Typer(
+    cls=AdminCommands, help="The service itself, for administrators and those who run it.", no_args_is_help=True
+)
 
 
 def _print_version(wanted: bool) -> None:
@@ -184,7 +186,7 @@ def serve(
     sys.exit(supervised(lambda: reporting(work), patience_s=15.0))
 
 
-@admin.command(epilog=_EXIT_CODES)
+@admin.command(epilog=EXIT_CODES)
 def verify(
     deep: Annotated[bool, typer.Option("--deep", help="Also read every file, and compare its SHA-256.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,

@@ -17,7 +17,7 @@ class Quotas(Record):
 
 
 class User(Record):
-    """An account; `role` is ``user`` or ``admin``."""
+    """An account; `role` is ``user`` or ``admin``. A deleted one can be restored until `purge_at`."""
 
     id: str
     email: str
@@ -27,6 +27,15 @@ class User(Record):
     quotas: Quotas
     stored_bytes: int
     created_at: datetime.datetime
+    deleted_at: datetime.datetime | None = None
+    purge_at: datetime.datetime | None = None
+
+
+class ChangedUser(User):
+    """An account after a change, and how many sign-ins and API keys the change has ended."""
+
+    revoked_logins: int = 0
+    revoked_api_keys: int = 0
 
 
 class Account(User):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from e2e3d.client.account_models import AuditEntry, User
+from e2e3d.client.account_models import ApiKey, AuditEntry, ChangedUser, User
 from e2e3d.client.errors import AuthenticationError
 from e2e3d.client.exchange import attempt, exchange
 from e2e3d.client.flow import Flow
@@ -69,8 +69,12 @@ def change_user(
     quota_photos: int | None = None,
     quota_bytes: int | None = None,
     quota_jobs: int | None = None,
-) -> Flow[User]:
-    """Change an account; what is None stays. A new password, or `disabled`, ends the user's sign-ins."""
+    keep_api_keys: bool = False,
+) -> Flow[ChangedUser]:
+    """Change an account; what is None stays. A new password, or `disabled`, ends the user's sign-ins.
+
+    A new password also revokes the user's API keys, unless `keep_api_keys` is set.
+    """
     body = {
         "name": name,
         "role": role,
@@ -79,10 +83,35 @@ def change_user(
         "quota_photos": quota_photos,
         "quota_bytes": quota_bytes,
         "quota_jobs": quota_jobs,
+        "keep_api_keys": keep_api_keys or None,
     }
     given = {field: value for field, value in body.items() if value is not None}
     reply = yield from exchange(session, Call("PATCH", path("users", user_id), json=given, repeatable=True))
-    return User.model_validate(reply.json())
+    return ChangedUser.model_validate(reply.json())
+
+
+def delete_user(session: Session, user_id: str) -> Flow[User]:
+    """Delete an account: it is out at once, and goes at `purge_at` with all that it owns. Raises ConflictError."""
+    return User.model_validate((yield from exchange(session, Call("DELETE", path("users", user_id)))).json())
+
+
+def restore_user(session: Session, user_id: str) -> Flow[User]:
+    """Take the deletion of an account back, before its `purge_at`. Raises NotFoundError."""
+    call = Call("POST", path("users", user_id, "restore"), repeatable=True)
+    return User.model_validate((yield from exchange(session, call)).json())
+
+
+def list_user_api_keys(
+    session: Session, user_id: str, limit: int | None = None, cursor: str | None = None
+) -> Flow[Page[ApiKey]]:
+    """The API keys of a user, newest first, without their secret parts."""
+    call = Call("GET", path("users", user_id, "api-keys"), {"limit": limit, "cursor": cursor})
+    return Page[ApiKey].model_validate((yield from exchange(session, call)).json())
+
+
+def revoke_user_api_key(session: Session, user_id: str, key_id: str) -> Flow[None]:
+    """Revoke an API key of a user; it is refused from the next request on."""
+    yield from exchange(session, Call("DELETE", path("users", user_id, "api-keys", key_id)))
 
 
 def list_audit(

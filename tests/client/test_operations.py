@@ -93,6 +93,7 @@ _SCHEMAS = {
     models.Delivery: "Delivery",
     models.Readiness: "Readiness",
     account_models.User: "UserOut",
+    account_models.ChangedUser: "ChangedUser",
     account_models.Account: "Me",
     account_models.ApiKey: "ApiKeyOut",
     account_models.NewApiKey: "MadeApiKey",
@@ -127,6 +128,7 @@ def make_things(service: LiveService, receiver: Receiver, folder: Path) -> Thing
     write_photographs(folder / "photographs", 4, seed=17)
     with Client(service.url) as client:
         client.sign_in(EMAIL, PASSWORD)
+        client.create_api_key("third")
         images = client.create_image_set("things")
         client.upload(images.id, folder / "photographs")
         (photo, *_) = client.all_photos(images.id)
@@ -161,6 +163,10 @@ def lines(things: Things) -> dict[str, tuple[str, ...]]:
         "POST /v1/users": "users create eve@example.org",
         "GET /v1/users/{user_id}": "users show eve@example.org",
         "PATCH /v1/users/{user_id}": "users edit eve@example.org --name Eve",
+        "GET /v1/users/{user_id}/api-keys": "users keys admin@localhost",
+        "DELETE /v1/users/{user_id}/api-keys/{key_id}": "users revoke-key admin@localhost third",
+        "DELETE /v1/users/{user_id}": "users delete eve@example.org",
+        "POST /v1/users/{user_id}/restore": "users restore eve@example.org",
         "GET /v1/webhooks": "webhooks list",
         "POST /v1/webhooks": "webhooks create {webhook}-2",
         "GET /v1/webhooks/{webhook_id}": "webhooks show {webhook}-2",

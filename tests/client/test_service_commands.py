@@ -185,6 +185,34 @@ def test_users_are_made_changed_locked_and_given_a_new_password(signed_in: LiveS
     assert may_sign_in(f"{PASSWORD} of hers")
 
 
+def test_keys_of_users_are_revoked_and_users_deleted_and_restored(
+    signed_in: LiveService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    email = "leaver@example.org"
+    password = printed("users", "create", email)
+    with Client(signed_in.url) as own:
+        own.sign_in(email, password, keep=False)
+        made = {name: own.create_api_key(name).key for name in ("one", "two", "three")}
+
+    def works(name: str) -> bool:
+        with monkeypatch.context() as somebody_else:
+            somebody_else.setenv("XDG_CONFIG_HOME", str(tmp_path / "of-somebody-else"))
+            return command("login", "--url", signed_in.url, "--key", made[name]).exit_code == 0
+
+    assert {one["name"] for one in as_json("users", "keys", email)} == set(made)
+    refused("users", "revoke-key", email, "four", code="no-such-name", exit_code=8)
+    assert "Revoked" in command("users", "revoke-key", email, "one").stderr
+    assert [works(name) for name in made] == [False, True, True]
+    assert "0 keys have ended" in command("users", "reset", email, "--keep-keys").stderr
+    assert "users restore" in command("users", "delete", email).stderr
+    assert "deleted, goes at" in printed("users", "show", email)
+    assert not works("two")
+    assert f"{email} is enabled." in command("users", "restore", email).stderr
+    assert works("two")
+    assert "2 keys have ended" in command("users", "reset", email).stderr
+    assert not works("two")
+
+
 def test_an_account_is_renamed_and_its_password_changed(
     signed_in: LiveService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -21,7 +22,7 @@ def list_keys(limit: Limit = 50, as_json: Json = False, url: Url = None) -> int:
     """List your API keys, newest first; their secret parts are never shown again."""
     with Client(url) as client:
         found = first(limit, client.list_api_keys)
-    put_list(found, ("KEY", "BEGINS", "SCOPES", "MADE", "LAST USED", "EXPIRES", "NAME"), _cells, as_json)
+    put_keys(found, as_json)
     return 0
 
 
@@ -58,6 +59,11 @@ def revoke(
             client.revoke_api_key(found)
             say(f"Revoked {found}.")
     return 0
+
+
+def put_keys(keys: Sequence[ApiKey], as_json: bool) -> None:
+    """A list of keys."""
+    put_list(keys, ("KEY", "BEGINS", "SCOPES", "MADE", "LAST USED", "EXPIRES", "NAME"), _cells, as_json)
 
 
 def _cells(one: ApiKey) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from e2e3d.client.account_models import ApiKey, User
@@ -60,12 +61,16 @@ def photo_id(client: Client, set_id: str, given: str, known: Sequence[Photo] | N
     return _only_one("photograph", given, matches, lambda one: one.id, "sets photos SET").id
 
 
-def key_id(client: Client, given: str) -> str:
-    """The id of an API key that is given by id, name or its beginning."""
+def key_id(client: Client, given: str, owner: str | None = None) -> str:
+    """The id of an API key that is given by id, name or its beginning; of the user with the id `owner`, or your own."""
     if _is_id(given):
         return given
-    matches = [one for one in everything(client.list_api_keys) if given in (one.name, one.prefix)]
-    return _only_one("API key", given, matches, _describe_key, "keys list").id
+    if owner is None:
+        keys, listing = everything(client.list_api_keys), "keys list"
+    else:
+        keys, listing = everything(partial(client.list_user_api_keys, owner)), "users keys USER"
+    matches = [one for one in keys if given in (one.name, one.prefix)]
+    return _only_one("API key", given, matches, _describe_key, listing).id
 
 
 def user_id(client: Client, given: str) -> str:

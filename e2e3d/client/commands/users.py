@@ -11,6 +11,7 @@ from e2e3d.client.account_models import User
 from e2e3d.client.clients import Client
 from e2e3d.client.commands.access import secret
 from e2e3d.client.commands.group import command
+from e2e3d.client.commands.keys import put_keys
 from e2e3d.client.commands.options import (
     Json,
     Limit,
@@ -23,7 +24,7 @@ from e2e3d.client.commands.options import (
 )
 from e2e3d.client.commands.output import moment, put, put_list, put_record, say
 from e2e3d.client.commands.parsing import parse_size
-from e2e3d.client.commands.service import first, user_id
+from e2e3d.client.commands.service import first, key_id, user_id
 from e2e3d.client.display import size
 from e2e3d.errors import SettingsError
 
@@ -94,12 +95,19 @@ def edit(
 
 
 @command(app)
-def reset(user: UserName, password_stdin: PasswordStdin = False, as_json: Json = False, url: Url = None) -> int:
-    """Give an account a new password and print it, unless standard input gives it; its sign-ins end."""
+def reset(
+    user: UserName,
+    password_stdin: PasswordStdin = False,
+    keep_keys: Annotated[bool, typer.Option("--keep-keys", help="Leave its API keys as they are.")] = False,
+    as_json: Json = False,
+    url: Url = None,
+) -> int:
+    """Give an account a new password and print it, unless standard input gives it; its sign-ins and keys end."""
     password = _password(password_stdin)
     with Client(url) as client:
-        changed = client.change_user(user_id(client, user), password=password)
-    say(f"{changed.email} has a new password, and is signed out everywhere.")
+        changed = client.change_user(user_id(client, user), password=password, keep_api_keys=keep_keys)
+    ended = f"{changed.revoked_logins} sign-ins and {changed.revoked_api_keys} keys have ended"
+    say(f"{changed.email} has a new password; {ended}.")
     _put_password(changed, password, password_stdin, as_json)
     return 0
 
@@ -114,6 +122,49 @@ def disable(user: UserName, url: Url = None) -> int:
 def enable(user: UserName, url: Url = None) -> int:
     """Unlock an account."""
     return _set_disabled(url, user, False)
+
+
+@command(app)
+def delete(user: UserName, url: Url = None) -> int:
+    """Delete an account: it is locked and its jobs are cancelled at once, and later it goes with all that it owns."""
+    with Client(url) as client:
+        deleted = client.delete_user(user_id(client, user))
+    say(f"Deleted {deleted.email}. Until {moment(deleted.purge_at)} UTC: e2e3d users restore {deleted.id}")
+    return 0
+
+
+@command(app)
+def restore(user: UserName, url: Url = None) -> int:
+    """Take the deletion of an account back; jobs that were cancelled stay so."""
+    with Client(url) as client:
+        restored = client.restore_user(user_id(client, user))
+    say(f"{restored.email} is {_state(restored)}.")
+    return 0
+
+
+@command(app)
+def keys(user: UserName, limit: Limit = 50, as_json: Json = False, url: Url = None) -> int:
+    """List the API keys of a user, newest first."""
+    with Client(url) as client:
+        owner = user_id(client, user)
+        found = first(limit, lambda size, cursor: client.list_user_api_keys(owner, size, cursor))
+    put_keys(found, as_json)
+    return 0
+
+
+@command(app, "revoke-key")
+def revoke_key(
+    user: UserName,
+    names: Annotated[list[str], typer.Argument(metavar="KEY...", help="Ids, names or beginnings.")],
+    url: Url = None,
+) -> int:
+    """Revoke API keys of a user; they are refused from the next request on."""
+    with Client(url) as client:
+        owner = user_id(client, user)
+        for found in [key_id(client, one, owner) for one in names]:
+            client.revoke_user_api_key(owner, found)
+            say(f"Revoked {found}.")
+    return 0
 
 
 def account_fields(user: User) -> dict[str, str | None]:
@@ -156,6 +207,8 @@ def _put_password(user: User, password: str, was_given: bool, as_json: bool) -> 
 
 
 def _state(user: User) -> str:
+    if user.deleted_at is not None:
+        return f"deleted, goes at {moment(user.purge_at)}"
     return "disabled" if user.disabled else "enabled"
 
 
