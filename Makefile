@@ -33,8 +33,9 @@ check: setup-dev  ## ruff, mypy and the import contract
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-docs: setup  ## write docs/cli.md, the page of all commands
-	@.venv/bin/python scripts/cli_docs.py > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
+docs: setup  ## write the pages that are made from the source: commands and settings
+	@.venv/bin/python scripts/commands_page.py > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
+	@.venv/bin/python scripts/settings_page.py > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
 
 bench: setup  ## measure cost and quality against goals and peers (DATA=FOLDER with the photographs)
 	@.venv/bin/python benchmarks/bench.py $(DATA) build/bench

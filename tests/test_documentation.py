@@ -103,7 +103,7 @@ def test_the_page_of_settings_is_what_the_stages_declare() -> None:
 
 def test_the_page_of_all_commands_is_what_the_parser_says() -> None:
     said = subprocess.run(
-        [sys.executable, "scripts/cli_docs.py"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "scripts/commands_page.py"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert said == (ROOT / "docs" / "cli.md").read_text(encoding="utf-8"), "make docs"
 

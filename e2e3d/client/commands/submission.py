@@ -101,7 +101,12 @@ def retry(job: JobName, follow: Follow = False, as_json: Json = False, url: Url 
 def rerun(
     job: JobName,
     quality: Annotated[str | None, typer.Option(help="Another quality.")] = None,
-    changes: Changes = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="STAGE.FIELD=VALUE", help="Change a setting; null takes it back to its preset; repeatable."
+        ),
+    ] = None,
     outputs: Outputs = None,
     name: Annotated[str | None, typer.Option(help="Another name.")] = None,
     intrinsics: Intrinsics = None,

@@ -1,6 +1,6 @@
 """Writes docs/cli.md from the parser of the command line.
 
-usage: scripts/cli_docs.py            prints the page; make docs writes it, and a test says when it is old
+usage: scripts/commands_page.py            prints the page; make docs writes it, and a test says when it is old
 """
 
 from __future__ import annotations
