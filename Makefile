@@ -1,5 +1,5 @@
 # Everything sets itself up on first use: system libraries, a virtual environment in .venv, the package.
-.PHONY: help setup setup-dev demo serve test test-quick check bench clean
+.PHONY: help setup setup-dev demo serve test test-quick check docs bench clean
 DATA ?= ../shared/data
 # Tests wait for servers and processes half of their time: three files run side by side on two cores.
 TEST_PROCESSES ?= 3
@@ -32,6 +32,10 @@ check: setup-dev  ## ruff, mypy and the import contract
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+
+docs: setup  ## write the pages that are made from the source: commands and settings
+	@.venv/bin/python scripts/commands_page.py > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
+	@.venv/bin/python scripts/settings_page.py > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
 
 bench: setup  ## measure cost and quality against goals and peers (DATA=FOLDER with the photographs)
 	@.venv/bin/python benchmarks/bench.py $(DATA) build/bench

@@ -5,37 +5,45 @@ from __future__ import annotations
 import enum
 import sys
 import time
-import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from e2e3d.client.commands import register
-from e2e3d.errors import CancelledError, E2E3DError, SettingsError
-
-_EXIT_CODES = (
-    "Exit codes: 0 done: a model was made, be it judged good or doubtful (the judgement and its reasons are printed, "
-    "and stand in manifest.json); 1 a bug in E2E3D; 2 a wrong setting or option; 3 the photographs, masks or "
-    "intrinsics cannot be used; 4 no model can be computed from them; 5 the machine lacks something (disk, permission, "
-    "GPU, cluster, store, service); 6 the service refused; 7 not signed in, or not allowed; 8 there is no such thing; "
-    "130 stopped by Ctrl-C: the same command resumes."
-)
-_MISTAKE = "This is a mistake in E2E3D. Please report it, with the lines above, where you got E2E3D from."
+from e2e3d.client.commands import AdminCommands, ServiceCommands, add_groups
+from e2e3d.client.commands.options import LOCAL, MANAGE
+from e2e3d.reporting import EXIT_CODES, reporting
 
 app = typer.Typer(
     name="e2e3d",
+    cls=ServiceCommands,
     help="Photographs in, textured 3D models out.",
-    epilog=_EXIT_CODES,
+    epilog=EXIT_CODES,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
-admin = typer.Typer(help="What an operator does on the machine of the service.", no_args_is_help=True)
-app.add_typer(admin, name="admin")
+admin = typer.Typer(
+    cls=AdminCommands, help="The service itself, for administrators and those who run it.", no_args_is_help=True
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"e2e3d {version('e2e3d')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Photographs in, textured 3D models out."""
 
 
 class Device(enum.StrEnum):
@@ -46,7 +54,7 @@ class Device(enum.StrEnum):
     cuda = "cuda"
 
 
-@app.command(epilog=_EXIT_CODES)
+@app.command(epilog=EXIT_CODES, rich_help_panel=LOCAL)
 def run(
     photos: Annotated[Path, typer.Argument(help="A folder, a zip archive or a video.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The result folder; the same one again resumes.")],
@@ -74,11 +82,13 @@ def run(
     """Reconstruct a textured model from photographs."""
 
     def work() -> int:
+        from e2e3d.client.commands.parsing import parse_distance
         from e2e3d.jobs.leave_out import parse_leave_out
         from e2e3d.jobs.options import Options
 
         left_out = None if leave_out is None else parse_leave_out(leave_out)
-        options = Options(intrinsics, masks, scale, _parse_distance(known_distance), keep_depth, left_out)
+        distance = None if known_distance is None else parse_distance(known_distance)
+        options = Options(intrinsics, masks, scale, distance, keep_depth, left_out)
         return _run(photos, out, quality, changes or [], options, address, device.value if device else None)
 
     from e2e3d.supervise import supervised
@@ -86,7 +96,7 @@ def run(
     sys.exit(supervised(lambda: reporting(work)))
 
 
-@app.command()
+@app.command(rich_help_panel=LOCAL)
 def sample(folder: Annotated[Path, typer.Argument(help="Where to write it.")]) -> None:
     """Write a sample set: photographs of a made-up scene, with its exact cameras and surface."""
 
@@ -100,7 +110,7 @@ def sample(folder: Annotated[Path, typer.Argument(help="Where to write it.")]) -
     sys.exit(reporting(work))
 
 
-@app.command("compile")
+@app.command("compile", rich_help_panel=LOCAL)
 def compile_() -> None:
     """Compile the kernels for this machine ahead of the first job; a machine set up by make has done it."""
 
@@ -118,7 +128,7 @@ def compile_() -> None:
     sys.exit(reporting(work))
 
 
-@app.command()
+@app.command(rich_help_panel=LOCAL)
 def info(out: Annotated[Path, typer.Argument(help="The result folder of a run.")]) -> None:
     """Print what came out of a run."""
 
@@ -132,7 +142,7 @@ def info(out: Annotated[Path, typer.Argument(help="The result folder of a run.")
     sys.exit(reporting(work))
 
 
-@app.command()
+@app.command(rich_help_panel=LOCAL)
 def evaluate(
     out: Annotated[Path, typer.Argument(help="The result folder of a run.")],
     cameras: Annotated[Path | None, typer.Option(help="Reference poses: COLMAP, JSON or .camera files.")] = None,
@@ -156,7 +166,7 @@ def evaluate(
     sys.exit(reporting(work))
 
 
-@app.command(epilog=_EXIT_CODES)
+@app.command(epilog=EXIT_CODES, rich_help_panel=LOCAL)
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (E2E3D_HOST; default 127.0.0.1).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (E2E3D_PORT; default 8000).")] = None,
@@ -176,7 +186,7 @@ def serve(
     sys.exit(supervised(lambda: reporting(work), patience_s=15.0))
 
 
-@admin.command(epilog=_EXIT_CODES)
+@admin.command(epilog=EXIT_CODES)
 def verify(
     deep: Annotated[bool, typer.Option("--deep", help="Also read every file, and compare its SHA-256.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
@@ -228,37 +238,5 @@ def _run(
     return 0
 
 
-def reporting(work: Callable[[], int]) -> int:
-    """Run a command; expected errors become one clear block and their exit code, bugs a traceback and code 1."""
-    try:
-        return work()
-    except KeyboardInterrupt:
-        error: E2E3DError = CancelledError()
-    except E2E3DError as expected:
-        error = expected
-    except Exception:  # noqa: BLE001 - the last line of defence: whatever it is, say where to report it
-        traceback.print_exc()
-        typer.echo(f"\n{_MISTAKE}", err=True)
-        return 1
-    typer.echo(f"Error [{error.code}]: {error.message}", err=True)
-    if error.hint:
-        typer.echo(f"  {error.hint}", err=True)
-    return error.exit_code
-
-
-def _parse_distance(text: str | None) -> tuple[str, str, float] | None:
-    if text is None:
-        return None
-    try:
-        first, second, metres = (part.strip() for part in text.rsplit(",", 2))
-        distance_m = float(metres)
-    except ValueError:
-        distance_m = 0.0
-    if distance_m <= 0:
-        raise SettingsError(
-            "bad-setting", f"--known-distance {text} cannot be read.", "Write it as PHOTO_A,PHOTO_B,METRES."
-        )
-    return first, second, distance_m
-
-
-register(app, reporting, _EXIT_CODES)
+add_groups(app)
+app.add_typer(admin, name="admin", rich_help_panel=MANAGE)

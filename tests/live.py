@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import datetime
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from e2e3d.data.judgement import Judgement
 from e2e3d.data.service.jobs import Fence, NewResult, ProgressUpdate
@@ -38,6 +40,8 @@ class LiveService:
     url: str
     services: Services
     key: str = ""
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    """Method and route of every request that has been answered, such as ("GET", "/v1/jobs/{job_id}")."""
 
     def begin(self, job_id: str) -> Fence:
         """Claim the job that comes next, as a runner does."""
@@ -82,8 +86,9 @@ def live_service(home: Path, **changes: Any) -> Iterator[LiveService]:
     upgrade(services.database)
     create_first_admin(services)
     try:
-        with serving(services) as url:
-            live = LiveService(url, services)
+        requests: list[tuple[str, str]] = []
+        with serving(services, requests=requests) as url:
+            live = LiveService(url, services, requests=requests)
             live.key = _new_key(url, services.settings.front_token)
             yield live
     finally:
@@ -91,9 +96,10 @@ def live_service(home: Path, **changes: Any) -> Iterator[LiveService]:
 
 
 @contextlib.contextmanager
-def serving(services: Services, port: int = 0) -> Iterator[str]:
-    """Answer HTTP in a thread; gives the URL."""
-    config = uvicorn.Config(create_app(services), "127.0.0.1", port, log_config=None, timeout_graceful_shutdown=1)
+def serving(services: Services, port: int = 0, requests: list[tuple[str, str]] | None = None) -> Iterator[str]:
+    """Answer HTTP in a thread; gives the URL. What is answered is added to `requests`."""
+    app = recorded(create_app(services), [] if requests is None else requests)
+    config = uvicorn.Config(app, "127.0.0.1", port, log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -107,6 +113,17 @@ def serving(services: Services, port: int = 0) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(30)
+
+
+def recorded(app: ASGIApp, requests: list[tuple[str, str]]) -> ASGIApp:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        finally:
+            if scope["type"] == "http" and "route" in scope:
+                requests.append((scope["method"], re.sub(r":\w+\}", "}", scope["route"].path)))
+
+    return answer
 
 
 def now() -> datetime.datetime:

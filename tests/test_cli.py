@@ -110,3 +110,12 @@ def test_importing_the_package_is_quick() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_the_help_loads_no_more_than_it_needs() -> None:
+    code = (
+        "import sys; from e2e3d.cli import app; app(['--help'], standalone_mode=False); "
+        "print(sorted({'httpx', 'pydantic', 'e2e3d.client.commands.keys'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "[]"

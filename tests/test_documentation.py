@@ -101,6 +101,13 @@ def test_the_page_of_settings_is_what_the_stages_declare() -> None:
     assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == done.stdout
 
 
+def test_the_page_of_all_commands_is_what_the_parser_says() -> None:
+    said = subprocess.run(
+        [sys.executable, "scripts/commands_page.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert said == (ROOT / "docs" / "cli.md").read_text(encoding="utf-8"), "make docs"
+
+
 def test_every_operation_is_in_the_table_and_no_other(living: LiveService) -> None:
     paths = create_app(living.services).openapi()["paths"]
     there = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}

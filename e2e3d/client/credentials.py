@@ -1,4 +1,4 @@
-"""Where a sign-in is kept between commands: a file that only its owner can read."""
+"""Where a sign-in, or an API key, is kept between commands: a file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ class Tokens:
     expires_at_s: float
 
 
+@dataclass(frozen=True)
+class ApiKeyLogin:
+    """An API key that was kept instead of a sign-in with a password."""
+
+    api_key: str = field(repr=False)
+
+
+Login = Tokens | ApiKeyLogin
+
+
 def credentials_path() -> Path:
     """``$XDG_CONFIG_HOME/e2e3d/credentials.json``, by default in ``~/.config``."""
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
@@ -32,18 +42,22 @@ def credentials_path() -> Path:
 
 
 class CredentialsFile:
-    """Tokens by the address of the service. Its lock is held while tokens change, across processes."""
+    """Logins by the address of the service. Its lock is held while tokens change, across processes."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or credentials_path()
 
     def tokens(self, url: str) -> Tokens | None:
-        """Of the service at `url`, if anybody has signed in there."""
-        entry = self._read().get("services", {}).get(url)
+        """Of the service at `url`, if anybody has signed in there with a password."""
         try:
-            return None if entry is None else Tokens(**entry)
+            return Tokens(**self._entry(url))
         except TypeError:
             return None
+
+    def api_key(self, url: str) -> str | None:
+        """The key that was kept for the service at `url`."""
+        key = self._entry(url).get("api_key")
+        return key if isinstance(key, str) else None
 
     def default_url(self) -> str | None:
         """The service that was signed in to last."""
@@ -61,14 +75,14 @@ class CredentialsFile:
         document.setdefault("devices", {}).setdefault(url, {})[email] = token
         self._write(document)
 
-    def keep(self, url: str, tokens: Tokens | None, make_default: bool = False) -> None:
-        """Remember the tokens of a service; None forgets them. Raises MachineError ``no-permission``."""
+    def keep(self, url: str, login: Login | None, make_default: bool = False) -> None:
+        """Remember the login of a service; None forgets it. Raises MachineError ``no-permission``."""
         document = self._read()
         services = document.setdefault("services", {})
-        if tokens is None:
+        if login is None:
             services.pop(url, None)
         else:
-            services[url] = asdict(tokens)
+            services[url] = asdict(login)
         if make_default:
             document["default"] = url
         self._write(document)
@@ -98,6 +112,10 @@ class CredentialsFile:
                 yield True
         finally:
             os.close(descriptor)
+
+    def _entry(self, url: str) -> dict[str, Any]:
+        entry = self._read().get("services", {}).get(url)
+        return entry if isinstance(entry, dict) else {}
 
     def _read(self) -> dict[str, Any]:
         try:

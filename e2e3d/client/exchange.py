@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Mapping
 
-from e2e3d.client.credentials import Tokens
+from e2e3d.client.credentials import ApiKeyLogin, Tokens
 from e2e3d.client.errors import AuthenticationError, ServiceUnavailableError, UnreachableError
 from e2e3d.client.flow import Alone, Flow, Open, Pause, Send
 from e2e3d.client.session import Session
@@ -26,6 +26,10 @@ def exchange(session: Session, call: Call) -> Flow[Reply]:
         ApiError: what the service said, or UnreachableError; passing failures only after the session's patience.
     """
     reply = yield from attempt(session, call)
+    if reply.status == 401 and call.authorised and not session.authorization():
+        raise AuthenticationError(
+            "login-required", f"You are not signed in to {session.url}.", "Sign in first: e2e3d login", 401
+        )
     return reply.checked()
 
 
@@ -124,10 +128,24 @@ def sign_in(session: Session, email: str, password: str, keep: bool = True) -> F
         session.tokens = tokens
 
 
+def sign_in_with_key(session: Session, api_key: str) -> Flow[None]:
+    """Keep an API key for later commands, once the service has accepted it.
+
+    Raises:
+        AuthenticationError: that is no key, the service does not know it, or it has expired.
+    """
+    if not (api_key.isascii() and api_key.isprintable()) or not api_key or " " in api_key:
+        raise AuthenticationError("bad-key", "That is no API key.", "Give one as e2e3d keys create has printed it.")
+    call = Call("GET", "/v1/me", headers={"authorization": f"Bearer {api_key}"}, authorised=False)
+    (yield from attempt(session, call)).checked()
+    session.keep(ApiKeyLogin(api_key), make_default=True)
+
+
 def sign_out(session: Session) -> Flow[None]:
-    """Revoke the sign-in and forget it."""
-    tokens = session.tokens
+    """Revoke the sign-in and forget it; an API key is only forgotten, since other programs may use it."""
+    tokens = session.tokens or session.credentials.tokens(session.url)
     if tokens is None:
+        session.keep(None)
         return
     call = Call("POST", "/v1/auth/logout", json={"refresh_token": tokens.refresh_token}, repeatable=True)
     reply = yield from attempt(session, call)

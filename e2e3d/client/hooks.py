@@ -6,14 +6,9 @@ from collections.abc import Sequence
 
 from e2e3d.client.exchange import exchange
 from e2e3d.client.flow import Flow
-from e2e3d.client.models import Delivery, NewWebhook, Page, User, Webhook
+from e2e3d.client.models import Delivery, NewWebhook, Page, Webhook
 from e2e3d.client.session import Session
 from e2e3d.client.wire import Call, path
-
-
-def me(session: Session) -> Flow[User]:
-    """Who calls."""
-    return User.model_validate((yield from exchange(session, Call("GET", path("me")))).json())
 
 
 def create_webhook(session: Session, url: str, event_types: Sequence[str] = ()) -> Flow[NewWebhook]:
@@ -27,6 +22,26 @@ def list_webhooks(session: Session, limit: int | None = None, cursor: str | None
     """Your webhooks, newest first."""
     call = Call("GET", path("webhooks"), {"limit": limit, "cursor": cursor})
     return Page[Webhook].model_validate((yield from exchange(session, call)).json())
+
+
+def webhook(session: Session, webhook_id: str) -> Flow[Webhook]:
+    """A webhook as it is now. Raises NotFoundError."""
+    return Webhook.model_validate((yield from exchange(session, Call("GET", path("webhooks", webhook_id)))).json())
+
+
+def change_webhook(
+    session: Session,
+    webhook_id: str,
+    url: str | None = None,
+    event_types: Sequence[str] | None = None,
+    enabled: bool | None = None,
+) -> Flow[Webhook]:
+    """Change the address or the events of a webhook, or switch it off and on; what is None stays."""
+    events = None if event_types is None else list(event_types)
+    body = {"url": url, "event_types": events, "enabled": enabled}
+    given = {name: value for name, value in body.items() if value is not None}
+    call = Call("PATCH", path("webhooks", webhook_id), json=given, repeatable=True)
+    return Webhook.model_validate((yield from exchange(session, call)).json())
 
 
 def delete_webhook(session: Session, webhook_id: str) -> Flow[None]:
@@ -46,10 +61,19 @@ def ping_webhook(session: Session, webhook_id: str) -> Flow[Delivery]:
     return Delivery.model_validate(reply.json())
 
 
-def list_deliveries(session: Session, limit: int | None = None, cursor: str | None = None) -> Flow[Page[Delivery]]:
-    """What was sent for you, newest first."""
-    call = Call("GET", path("webhook-deliveries"), {"limit": limit, "cursor": cursor})
+def list_deliveries(
+    session: Session, limit: int | None = None, cursor: str | None = None, webhook_id: str | None = None
+) -> Flow[Page[Delivery]]:
+    """What was sent for you, newest first: to one webhook, or, without one, to all and to the `webhook_url` of jobs."""
+    where = path("webhook-deliveries") if webhook_id is None else path("webhooks", webhook_id, "deliveries")
+    call = Call("GET", where, {"limit": limit, "cursor": cursor})
     return Page[Delivery].model_validate((yield from exchange(session, call)).json())
+
+
+def delivery(session: Session, delivery_id: str) -> Flow[Delivery]:
+    """One delivery. Raises NotFoundError."""
+    reply = yield from exchange(session, Call("GET", path("webhook-deliveries", delivery_id)))
+    return Delivery.model_validate(reply.json())
 
 
 def replay_delivery(session: Session, delivery_id: str) -> Flow[Delivery]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,11 +14,11 @@ from e2e3d.client.errors import NotFoundError
 from e2e3d.client.exchange import exchange
 from e2e3d.client.flow import Flow, Together
 from e2e3d.client.local import PathLike
-from e2e3d.client.models import Forecast, Job, LogLine, Page, Result
+from e2e3d.client.models import Forecast, Job, Links, LogLine, Page, Result
 from e2e3d.client.paging import all_items, each_item
 from e2e3d.client.progress import TransferProgress, TransferTracker
 from e2e3d.client.session import Session
-from e2e3d.client.wire import Call, path
+from e2e3d.client.wire import Call, QueryValue, path
 
 _PAGE = 200
 _AT_ONCE = 4
@@ -80,14 +81,41 @@ def job(session: Session, job_id: str) -> Flow[Job]:
 
 
 def list_jobs(
-    session: Session, state: str | None = None, limit: int | None = None, cursor: str | None = None
+    session: Session,
+    state: str | Sequence[str] | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+    text: str | None = None,
+    image_set_id: str | None = None,
+    created_after: datetime.datetime | None = None,
+    created_before: datetime.datetime | None = None,
 ) -> Flow[Page[Job]]:
-    """Your jobs, newest first; `state` shows only some."""
-    call = Call("GET", path("jobs"), {"state": state, "limit": limit, "cursor": cursor})
+    """Your jobs, newest first.
+
+    Args:
+        session: given by the client.
+        state: only those in this state, or in one of several.
+        limit: how many at most; None = as many as the service likes.
+        cursor: `next_cursor` of the page before.
+        text: a part of their names.
+        image_set_id: only those that were made from this set.
+        created_after: only those made then or later; without a time zone it is UTC.
+        created_before: only those made earlier.
+    """
+    query: dict[str, QueryValue] = {
+        "state": state,
+        "limit": limit,
+        "cursor": cursor,
+        "text": text,
+        "image_set_id": image_set_id,
+        "created_after": None if created_after is None else created_after.isoformat(),
+        "created_before": None if created_before is None else created_before.isoformat(),
+    }
+    call = Call("GET", path("jobs"), query)
     return Page[Job].model_validate((yield from exchange(session, call)).json())
 
 
-def all_jobs(session: Session, state: str | None = None) -> Flow[None]:
+def all_jobs(session: Session, state: str | Sequence[str] | None = None) -> Flow[None]:
     """Iterates over all of your jobs, newest first."""
     return each_item(partial(list_jobs, session, state, _PAGE))
 
@@ -154,6 +182,13 @@ def download(
     tracker = TransferTracker({result.path: result.bytes for result in wanted}, progress)
     fetches = [fetch_result(session, one, _content(job_id, one), Path(folder), tracker) for one in wanted]
     return tuple((yield Together(fetches, at_once)))
+
+
+def result_links(session: Session, job_id: str, paths: Sequence[str], expires_in_s: int = 3600) -> Flow[Links]:
+    """Addresses that download results without a token, for `expires_in_s` seconds (at most a week)."""
+    body = {"paths": list(paths), "expires_in_s": expires_in_s}
+    call = Call("POST", path("jobs", job_id, "result-links"), json=body, repeatable=True)
+    return Links.model_validate((yield from exchange(session, call)).json())
 
 
 def _again(session: Session, job_id: str, how: str, body: Any, key: str | None) -> Flow[Job]:

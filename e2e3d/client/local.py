@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -72,6 +73,19 @@ def local_files(sources: PathLike | Sequence[PathLike]) -> list[LocalFile]:
             f"Files that are sent end with {', '.join(sorted(SUFFIXES))}.",
         )
     return list(found.values())
+
+
+def mask_files(folder: PathLike) -> list[LocalFile]:
+    """The masks in a folder, under the names by which jobs find them: in the folder ``masks`` of their image set.
+
+    Raises:
+        InputError: as :func:`local_files`, or ``masks-archive``.
+    """
+    found = local_files(folder)
+    archive = next((file for file in found if file.is_archive), None)
+    if archive is not None:
+        raise InputError("masks-archive", f"{archive.path} is an archive.", "Unpack it: masks are sent as files.")
+    return [dataclasses.replace(file, name=f"masks/{file.name}") for file in found]
 
 
 def _below(folder: Path) -> Iterable[Path]:

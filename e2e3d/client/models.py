@@ -14,7 +14,7 @@ ENDED = ("succeeded", "failed", "cancelled")
 class Record(BaseModel):
     """Base of all records."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)  # a command needs only some of them
 
 
 class Page(Record, Generic[Item]):
@@ -65,6 +65,7 @@ class Arrival(Record):
     outcome: str
     photo: Photo | None = None
     findings: tuple[Finding, ...] = ()
+    upload_id: str | None = None
 
 
 class Problem(Record):
@@ -93,7 +94,31 @@ class Upload(Record):
     ignored: int
     remarks: tuple[Arrival, ...] = ()
     error: Problem | None = None
+    expires_at: datetime.datetime | None = None
     created_at: datetime.datetime
+    updated_at: datetime.datetime | None = None
+
+
+class PresignedPart(Record):
+    """PUT the bytes of part `number` to `url`, and keep the ETag of the answer."""
+
+    number: int
+    url: str
+
+
+class PresignedParts(Record):
+    """Addresses to send parts to, good for `expires_in_s` seconds."""
+
+    parts: tuple[PresignedPart, ...]
+    expires_in_s: int
+
+
+class PresignedUpload(PresignedParts):
+    """An upload straight to S3; all of its `part_count` parts but the last have `part_bytes`."""
+
+    upload: Upload
+    part_bytes: int
+    part_count: int
 
 
 class UploadReport(Record):
@@ -158,6 +183,7 @@ class Stage(Record):
     elapsed_s: float
     cpu_s: float
     peak_bytes: int
+    finished_at: datetime.datetime | None = None
 
 
 class Job(Record):
@@ -251,6 +277,21 @@ class Result(Record):
     media_type: str
     bytes: int
     sha256: str
+    created_at: datetime.datetime | None = None
+
+
+class Link(Record):
+    """An address that downloads the result `path` without a token."""
+
+    path: str
+    url: str
+
+
+class Links(Record):
+    """Addresses of results; whoever has one can download the file until it expires."""
+
+    items: tuple[Link, ...]
+    expires_at: datetime.datetime
 
 
 class Webhook(Record):
@@ -261,6 +302,7 @@ class Webhook(Record):
     event_types: tuple[str, ...]
     enabled: bool
     created_at: datetime.datetime
+    previous_secret_until: datetime.datetime | None = None
 
 
 class NewWebhook(Record):
@@ -284,13 +326,23 @@ class Delivery(Record):
     status_code: int | None
     response: str | None
     payload: dict[str, Any]
+    next_attempt_at: datetime.datetime | None = None
     created_at: datetime.datetime
+    delivered_at: datetime.datetime | None = None
 
 
-class User(Record):
-    """An account."""
+class Part(Record):
+    """One of the things that the service needs; `status` is ``ok`` or ``failed``."""
 
-    id: str
-    email: str
-    name: str
-    role: str
+    status: str
+    detail: str | None = None
+
+
+class Readiness(Record):
+    """Whether the service can do its work: `status` is ``ok`` or ``failed``, as is that of each part.
+
+    `parts` is None for those who may not know.
+    """
+
+    status: str
+    parts: dict[str, Part] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from e2e3d.client.credentials import DEFAULT_URL, CredentialsFile, Tokens
+from e2e3d.client.credentials import DEFAULT_URL, ApiKeyLogin, CredentialsFile, Login, Tokens
 from e2e3d.errors import SettingsError
 
 _EARLY_S = 30.0
@@ -16,9 +16,9 @@ class Session:
 
     Args:
         url: of the service; None = E2E3D_URL, the service signed in to last, or http://127.0.0.1:8000.
-        api_key: None = E2E3D_API_KEY, and without it the tokens of the last sign-in.
+        api_key: None = E2E3D_API_KEY, and without it the key or the tokens of the last sign-in.
         patience_s: how long a call is repeated while the service is away or busy.
-        credentials: where tokens are kept.
+        credentials: where tokens and keys are kept.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Session:
                 "bad-url", f"{named} is not the URL of a service.", "It begins with http:// or https://"
             )
         self.url = named.rstrip("/")
-        self.api_key = api_key or os.environ.get("E2E3D_API_KEY") or None
+        self.api_key = api_key or os.environ.get("E2E3D_API_KEY") or self.credentials.api_key(self.url)
         self.patience_s = patience_s
         self.tokens: Tokens | None = None if self.api_key else self.credentials.tokens(self.url)
 
@@ -50,7 +50,8 @@ class Session:
         """Whether the access token should be renewed before it is used again."""
         return self.tokens is not None and self.tokens.expires_at_s < time.time() + _EARLY_S
 
-    def keep(self, tokens: Tokens | None, make_default: bool = False) -> None:
-        """Use these tokens from now on, and remember them."""
-        self.tokens = tokens
-        self.credentials.keep(self.url, tokens, make_default)
+    def keep(self, login: Login | None, make_default: bool = False) -> None:
+        """Use this login from now on, and remember it; None forgets the one that was kept."""
+        self.tokens = login if isinstance(login, Tokens) else None
+        self.api_key = login.api_key if isinstance(login, ApiKeyLogin) else None
+        self.credentials.keep(self.url, login, make_default)

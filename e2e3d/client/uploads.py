@@ -9,11 +9,12 @@ from e2e3d.client.errors import InvalidRequestError
 from e2e3d.client.exchange import exchange
 from e2e3d.client.flow import Compute, Flow, Pause, Together
 from e2e3d.client.images import image_set
-from e2e3d.client.local import LocalFile, PathLike, local_files
-from e2e3d.client.models import Arrival, ImageSet, Page, Upload, UploadReport
+from e2e3d.client.local import LocalFile, PathLike, local_files, mask_files
+from e2e3d.client.models import Arrival, ImageSet, Upload, UploadReport
 from e2e3d.client.paging import all_items
 from e2e3d.client.progress import TransferProgress, TransferTracker
 from e2e3d.client.session import Session
+from e2e3d.client.transfers import list_uploads, upload_state
 from e2e3d.client.tus import send_file
 from e2e3d.client.wire import Call, path
 
@@ -29,6 +30,7 @@ def upload(
     sources: PathLike | Sequence[PathLike],
     progress: Callable[[TransferProgress], None] | None = None,
     at_once: int = _AT_ONCE,
+    masks: PathLike | None = None,
 ) -> Flow[UploadReport]:
     """Send photographs, and zip archives of photographs, into an image set; the same call resumes a broken one.
 
@@ -38,15 +40,17 @@ def upload(
         sources: files, and folders that are searched.
         progress: called as bytes go, by one thread at a time.
         at_once: files that are sent side by side.
+        masks: a folder of masks for photographs of the set (non-zero = use), named as these; `sources` may be empty.
 
     Returns:
         What became of them, when all have been looked at.
 
     Raises:
-        InputError: ``source-missing``, ``no-photographs``, ``same-name``, ``no-permission`` or ``file-changed``.
+        InputError: ``source-missing``, ``no-photographs``, ``same-name``, ``no-permission``, ``masks-archive``
+            or ``file-changed``.
         ApiError: what the service said, such as ``quota-bytes``.
     """
-    files: list[LocalFile] = yield Compute(lambda: local_files(sources))
+    files: list[LocalFile] = yield Compute(lambda: _files(sources, masks))
     tracker = TransferTracker({file.name: file.size_bytes for file in files}, progress)
     hashes: list[str] = yield Together([_hash(file) for file in files], at_once)
     arrivals = yield from _take_known(session, image_set_id, files, hashes)
@@ -70,12 +74,9 @@ def upload(
     return _report(current, arrivals, uploads, tracker.state().bytes_sent)
 
 
-def list_uploads(
-    session: Session, image_set_id: str, limit: int | None = None, cursor: str | None = None
-) -> Flow[Page[Upload]]:
-    """Uploads into a set, newest first."""
-    call = Call("GET", path("image-sets", image_set_id, "uploads"), {"limit": limit, "cursor": cursor})
-    return Page[Upload].model_validate((yield from exchange(session, call)).json())
+def _files(sources: PathLike | Sequence[PathLike], masks: PathLike | None) -> list[LocalFile]:
+    photographs = local_files(sources) if sources or masks is None else []
+    return photographs + ([] if masks is None else mask_files(masks))
 
 
 def _hash(file: LocalFile) -> Flow[str]:
@@ -119,8 +120,7 @@ def _taken_in(session: Session, upload_id: str) -> Flow[Upload]:
     """Wait until the photographs of an upload have been looked at."""
     pause_s = _WAIT_FIRST_S
     while True:
-        call = Call("GET", path("uploads", upload_id))
-        one = Upload.model_validate((yield from exchange(session, call)).json())
+        one = yield from upload_state(session, upload_id)
         if one.state in ("done", "failed"):
             return one
         yield Pause(pause_s)

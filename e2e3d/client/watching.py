@@ -48,6 +48,32 @@ def wait(session: Session, job_id: str, listener: Callable[[Event], None] | None
     raise failure_of(ended)
 
 
+def watch_all(session: Session, after: int | None = None) -> Flow[None]:
+    """Iterates over what happens to all of your jobs from now on, or after the event `after`; it does not end.
+
+    Raises:
+        AuthenticationError: the sign-in has ended.
+        UnreachableError: the service was away for longer than the client's patience.
+    """
+    last, tries = after, 0
+    while True:
+        tries += 1
+        parser = EventParser()
+        reply = yield from attempt(session, _stream(path("events"), last), Open)
+        reply.checked()
+        try:
+            while chunk := (yield Read()):
+                for event in parser.feed(chunk):
+                    tries = 0
+                    last = int(event.id) if event.id.isdigit() else last
+                    told = _told(event)
+                    if told is not None:
+                        yield Emit(told)
+        except (UnreachableError, ValueError):
+            pass  # the stream goes on from the last id
+        yield Pause(min(pause_before(tries), _LONGEST_PAUSE_S))
+
+
 def _follow(session: Session, job_id: str, after: int | None, listener: Callable[[Event], None] | None) -> Flow[None]:
     """Emits events, or tells a listener instead."""
     last, tries = after, 0
@@ -56,12 +82,12 @@ def _follow(session: Session, job_id: str, after: int | None, listener: Callable
         tries += 1
         parser = EventParser()
         # where there is no stream, asking for the job shows whether the service is away
-        reply = yield from attempt(session, _stream(job_id, last), Open, wait_elsewhere=False)
+        reply = yield from attempt(session, _stream(path("jobs", job_id, "events"), last), Open, wait_elsewhere=False)
         try:
             while reply.status == 200 and (chunk := (yield Read())):
                 for event in parser.feed(chunk):
                     last = int(event.id) if event.id.isdigit() else last
-                    told = _told(event, job_id)
+                    told = _told(event)
                     if told is None:
                         continue
                     tries = 0
@@ -94,18 +120,19 @@ def failure_of(ended: Job) -> JobEndedError:
     return JobEndedError("job-cancelled", f"The job {ended.id} was cancelled.", "Run it again: it goes on from there.")
 
 
-def _stream(job_id: str, last: int | None) -> Call:
+def _stream(where: str, last: int | None) -> Call:
     headers = {"accept": "text/event-stream", "cache-control": "no-store"}
     if last is not None:
         headers["last-event-id"] = str(last)
-    return Call("GET", path("jobs", job_id, "events"), headers=headers)
+    return Call("GET", where, headers=headers)
 
 
-def _told(event: ServerEvent, job_id: str) -> Event | None:
+def _told(event: ServerEvent) -> Event | None:
     if not event.type.startswith("job."):
         return None
     known = int(event.id) if event.id.isdigit() else None
-    return Event(id=known, type=event.type, job_id=job_id, data=json.loads(event.data))
+    data = json.loads(event.data)
+    return Event(id=known, type=event.type, job_id=data.get("job_id"), data=data)
 
 
 def _present(found: Job) -> Event:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +12,7 @@ from e2e3d.client.errors import ApiError, error_of
 
 PROBLEM = "application/problem+json"
 REPEATABLE_METHODS = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")
+QueryValue = str | int | Sequence[str] | None
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Call:
 
     method: str
     path: str
-    query: Mapping[str, str | int | None] = field(default_factory=dict)
+    query: Mapping[str, QueryValue] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     json: Any = None
     body: Body | None = None
@@ -56,7 +57,7 @@ class Call:
         return not self.path.startswith(("http://", "https://"))
 
     @property
-    def parameters(self) -> dict[str, str | int]:
+    def parameters(self) -> dict[str, str | int | Sequence[str]]:
         """The query without what is not set."""
         return {name: value for name, value in self.query.items() if value is not None}
 

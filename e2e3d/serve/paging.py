@@ -18,6 +18,7 @@ from e2e3d.serve.problems import ProblemError
 Item = TypeVar("Item")
 Limit = Annotated[int, Query(ge=1, le=200, description="How many items at most.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
+NameContains = Annotated[str | None, Query(max_length=200, description="Part of the name.")]
 
 
 class Page(BaseModel, Generic[Item]):
@@ -53,6 +54,11 @@ def position_of(cursor: str | None) -> tuple[datetime.datetime, str] | None:
 def bad_cursor() -> ProblemError:
     """422 for a cursor that is none of ours."""
     return ProblemError(422, "cursor", "The cursor is not one of this list.", "Begin again without a cursor.")
+
+
+def plain(text: str | None) -> str | None:
+    """Text that a database can be asked for."""
+    return None if text is None else text.replace("\0", "")
 
 
 def page_of(

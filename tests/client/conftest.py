@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from e2e3d.client import AsyncClient, Client
-from tests.live import LiveService, live_service
+from tests.client.typed import command
+from tests.live import EMAIL, PASSWORD, LiveService, live_service
 
 
 class Awaited:
@@ -57,6 +58,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
     """A running service without a runner; tests do a runner's work themselves where they need it."""
     with live_service(tmp_path_factory.mktemp("service")) as live:
         yield live
+
+
+@pytest.fixture
+def signed_in(service: LiveService, monkeypatch: pytest.MonkeyPatch) -> LiveService:
+    done = command("login", "--url", service.url, "--email", EMAIL, "--password-stdin", typed=f"{PASSWORD}\n")
+    assert done.exit_code == 0, done.stderr
+    return service
 
 
 @pytest.fixture(params=["blocking", "asynchronous"])

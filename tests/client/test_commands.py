@@ -9,34 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from e2e3d.cli import app
-from e2e3d.client.actions import assignments
+from e2e3d.client.commands.parsing import assignments
 from e2e3d.client.display import job_display, size, time_range
 from e2e3d.client.models import Event
 from e2e3d.data.judgement import Judgement, Reason
 from e2e3d.data.service.lifecycle import Happening
 from e2e3d.errors import ReconstructionError, SettingsError
+from tests.client.typed import command, printed
 from tests.live import EMAIL, PASSWORD, LiveService
-
-
-@pytest.fixture
-def signed_in(service: LiveService, monkeypatch: pytest.MonkeyPatch) -> LiveService:
-    done = command("login", "--url", service.url, "--email", EMAIL, "--password-stdin", typed=f"{PASSWORD}\n")
-    assert done.exit_code == 0, done.stderr
-    return service
-
-
-def command(*arguments: object, typed: str | None = None) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=typed)
-
-
-def printed(*arguments: object) -> str:
-    """What a command that must succeed writes for scripts."""
-    done = command(*arguments)
-    assert done.exit_code == 0, done.stderr
-    return done.stdout.strip()
 
 
 @pytest.mark.slow

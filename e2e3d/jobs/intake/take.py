@@ -11,7 +11,7 @@ from e2e3d.errors import InputError
 from e2e3d.jobs.intake.check import beside
 from e2e3d.jobs.intake.checkers import PhotoCheckers, shared_checkers
 from e2e3d.jobs.intake.lost import stored_hashes
-from e2e3d.jobs.intake.names import is_system_file, safe_name, with_suffix_of
+from e2e3d.jobs.intake.names import is_mask, is_system_file, safe_name, with_suffix_of
 from e2e3d.storage.database import Database
 from e2e3d.storage.database.repository import blobs, photos, usage
 from e2e3d.storage.files import BLOCK_BYTES, Files, blob_name
@@ -70,7 +70,7 @@ class Intake:
         if is_system_file(safe):
             return Arrival(name, "ignored")
         with self.database.reading() as session:
-            twin = photos.with_bytes(session, target.image_set_id, sha256)
+            twin = photos.with_bytes(session, target.image_set_id, sha256, safe if is_mask(safe) else None)
             owned = photos.owned(session, target.user_id, [sha256]).get(sha256)
             others = photos.thumbprints(session, target.image_set_id)
         if twin is not None:
@@ -107,7 +107,9 @@ class Intake:
     def _add(self, target: Target, name: str, safe: str, facts: PhotoFacts) -> Arrival:
         stored_as = safe if facts.rejected else with_suffix_of(safe, facts.media_type)
         with self.database.session() as session:
-            photo = photos.add(session, target.user_id, target.image_set_id, stored_as, facts, self.clock())
+            photo = photos.add(
+                session, target.user_id, target.image_set_id, stored_as, facts, self.clock(), is_mask(safe)
+            )
         if photo is None:
             raise InputError("image-set-gone", "The image set was deleted.", "Create another one, and send them again.")
         outcome = "rejected" if photo.state == "rejected" else "added"

@@ -12,7 +12,7 @@ from e2e3d.jobs.intake.check import judged
 from e2e3d.jobs.intake.take import Target
 from e2e3d.serve.auth.caller import Caller
 from e2e3d.serve.auth.dependencies import Reader, ServicesOf, Writer
-from e2e3d.serve.paging import Cursor, Limit, Page, bad_cursor, page_of, position_of
+from e2e3d.serve.paging import Cursor, Limit, NameContains, Page, bad_cursor, page_of, plain, position_of
 from e2e3d.serve.problems import missing, problem_responses
 from e2e3d.serve.schemas.ids import ResourceId
 from e2e3d.serve.schemas.photos import (
@@ -52,10 +52,12 @@ def make_image_set(body: ImageSetIn, caller: Writer, services: ServicesOf) -> Im
 
 
 @router.get("", summary="List image sets")
-def list_image_sets(caller: Reader, services: ServicesOf, limit: Limit = 50, cursor: Cursor = None) -> Page[ImageSet]:
+def list_image_sets(
+    caller: Reader, services: ServicesOf, limit: Limit = 50, cursor: Cursor = None, text: NameContains = None
+) -> Page[ImageSet]:
     """Your image sets, the newest first."""
     with services.database.reading() as session:
-        found = image_sets.listed(session, caller.id, limit + 1, position_of(cursor))
+        found = image_sets.listed(session, caller.id, limit + 1, position_of(cursor), plain(text))
     items, after = page_of(found, limit, lambda each: (each.created_at, each.id))
     return Page(items=[ImageSet.of(each) for each in items], next_cursor=after)
 

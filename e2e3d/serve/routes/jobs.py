@@ -10,7 +10,7 @@ from e2e3d.data.service.jobs import JobFilter, JobRecord
 from e2e3d.data.service.lifecycle import ACTIVE, State
 from e2e3d.serve.auth.dependencies import DeferredReader, Reader, ServicesOf, Writer
 from e2e3d.serve.moments import Moment
-from e2e3d.serve.paging import Cursor, Limit, Page, page_of, position_of
+from e2e3d.serve.paging import Cursor, Limit, NameContains, Page, page_of, plain, position_of
 from e2e3d.serve.problems import ProblemError, missing, problem_responses
 from e2e3d.serve.schemas.jobs import (
     Distance,
@@ -75,15 +75,15 @@ def list_jobs(
     image_set_id: Annotated[str | None, Query(max_length=36)] = None,
     created_after: Moment | None = None,
     created_before: Moment | None = None,
-    text: Annotated[str | None, Query(max_length=200, description="Part of the name.")] = None,
+    text: NameContains = None,
 ) -> Page[JobView]:
     """Your jobs, newest first."""
     wanted = JobFilter(
         states=tuple(state or ()),
-        image_set_id=_plain(image_set_id),
+        image_set_id=plain(image_set_id),
         created_after=created_after,
         created_before=created_before,
-        text=_plain(text),
+        text=plain(text),
     )
     with services.database.reading() as session:
         found = jobs.listed(session, caller.id, wanted, limit + 1, position_of(cursor))
@@ -247,8 +247,3 @@ def _changed(request: JobRequest, changes: RerunRequest) -> JobRequest:
         named = {name: getattr(changes.options, name) for name in changes.options.model_fields_set}
         given["options"] = request.options.model_copy(update=named)
     return request.model_copy(update=given)
-
-
-def _plain(text: str | None) -> str | None:
-    """Text that a database can be asked for."""
-    return None if text is None else text.replace("\0", "")

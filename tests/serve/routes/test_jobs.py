@@ -305,6 +305,8 @@ def test_lists_and_logs_come_in_pages(one: Jobs) -> None:
         cursor = page["next_cursor"]
     assert seen == list(reversed(made))
     assert [job["id"] for job in one.call("GET", "/jobs?text=Number 3").json()["items"]] == [made[3]]
+    umlaut = one.submit(name="Öl ÄÖ").json()["id"]
+    assert [job["id"] for job in one.call("GET", "/jobs?text=ÄÖ").json()["items"]] == [umlaut]
     assert one.call("GET", "/jobs?state=running&state=failed").json()["items"] == []
     assert problem_of(one.call("GET", "/jobs?state=lost")) == (422, "invalid-request")
     assert problem_of(one.call("GET", "/jobs?cursor=lost")) == (422, "cursor")

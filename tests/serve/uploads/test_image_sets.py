@@ -17,6 +17,20 @@ def test_image_sets_are_made_listed_renamed_and_deleted(desk: Desk) -> None:
         assert (gone.status_code, gone.json()["code"]) == (404, "image-set-missing")
 
 
+def test_image_sets_are_looked_for_by_a_part_of_their_name(desk: Desk) -> None:
+    names = ("Nave 100%", "nave", "ÜBERSICHT", "x_y", "xzy")
+    made = {name: desk.call("POST", "/v1/image-sets", json={"name": name}).json()["id"] for name in names}
+
+    def found(text: str) -> list[str]:
+        return [one["id"] for one in desk.call("GET", "/v1/image-sets", params={"text": text}).json()["items"]]
+
+    assert found("NAVE") == [made["nave"], made["Nave 100%"]]
+    assert found("0%") == [made["Nave 100%"]]
+    assert found("x_y") == [made["x_y"]]  # it is no pattern
+    assert found("ÜBERSICHT") == [made["ÜBERSICHT"]]  # in its own case whatever the database knows of cases
+    assert found("nowhere") == []
+
+
 @pytest.mark.parametrize("body", [{}, {"name": ""}, {"name": "x" * 201}, {"name": "a\0b"}, {"name": "a", "more": 1}])
 def test_names_that_are_none(embedded_desk: Desk, body: dict[str, object]) -> None:
     answer = embedded_desk.call("POST", "/v1/image-sets", json=body)

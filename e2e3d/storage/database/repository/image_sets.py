@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from e2e3d.data.service.photos import ImageSetRecord
 from e2e3d.storage.database.models import ImageSetRow, PhotoRow, UploadRow
 from e2e3d.storage.database.repository import usage
+from e2e3d.storage.database.repository.names import name_contains
 
 Position = tuple[datetime.datetime, str]
 
@@ -28,9 +29,13 @@ def find(session: Session, user_id: str, image_set_id: str) -> ImageSetRecord | 
     return None if row is None else _record(row)
 
 
-def listed(session: Session, user_id: str, limit: int, after: Position | None = None) -> tuple[ImageSetRecord, ...]:
-    """The sets of a user, newest first, those after the position (created_at, id)."""
+def listed(
+    session: Session, user_id: str, limit: int, after: Position | None = None, text: str | None = None
+) -> tuple[ImageSetRecord, ...]:
+    """The sets of a user whose name contains `text`, newest first, those after the position (created_at, id)."""
     query = select(ImageSetRow).where(ImageSetRow.user_id == user_id, ImageSetRow.deleted_at.is_(None))
+    if text:
+        query = query.where(name_contains(ImageSetRow.name, text))
     if after is not None:
         query = query.where(tuple_(ImageSetRow.created_at, ImageSetRow.id) < tuple_(*after))
     rows = session.scalars(query.order_by(ImageSetRow.created_at.desc(), ImageSetRow.id.desc()).limit(limit))

@@ -25,6 +25,7 @@ from e2e3d.data.service.jobs import JobFilter, JobRecord, LogLine, NewJob, Stage
 from e2e3d.data.service.lifecycle import Happening, State, event_type, next_state
 from e2e3d.storage.database.models import JobInputRow, JobLogRow, JobRow, JobStageRow
 from e2e3d.storage.database.repository import events, fair_queue
+from e2e3d.storage.database.repository.names import name_contains
 
 Position = tuple[datetime.datetime, str]
 _COST_UNKNOWN_S = 60.0
@@ -112,7 +113,7 @@ def listed(
     if wanted.created_before is not None:
         conditions.append(JobRow.created_at < wanted.created_before)
     if wanted.text:
-        conditions.append(func.lower(JobRow.name).contains(wanted.text.lower(), autoescape=True))
+        conditions.append(name_contains(JobRow.name, wanted.text))
     if after is not None:
         conditions.append(tuple_(JobRow.created_at, JobRow.id) < after)
     query = select(JobRow).where(*conditions).order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(limit)

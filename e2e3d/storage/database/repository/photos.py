@@ -19,11 +19,18 @@ _RENAMED = "The set has another photograph of the name {old}; this one is called
 
 
 def add(
-    session: Session, user_id: str, image_set_id: str, name: str, facts: PhotoFacts, now: datetime.datetime
+    session: Session,
+    user_id: str,
+    image_set_id: str,
+    name: str,
+    facts: PhotoFacts,
+    now: datetime.datetime,
+    may_repeat: bool = False,
 ) -> PhotoRecord | None:
     """Add a photograph to a set, or return the one with the same bytes that it has; None when there is no such set.
 
-    A taken name gets a number, and the photograph a finding ``renamed``.
+    A taken name gets a number, and the photograph a finding ``renamed``. With `may_repeat` only one with the same bytes
+    and the same name counts: masks of different photographs may be the same picture.
 
     Raises:
         InputError: ``quota-bytes``.
@@ -31,7 +38,7 @@ def add(
     row = row_of(session, user_id, image_set_id, lock=True)  # one at a time in a set
     if row is None:
         return None
-    twin = with_bytes(session, image_set_id, facts.sha256)
+    twin = with_bytes(session, image_set_id, facts.sha256, name if may_repeat else None)
     if twin is not None:
         return twin
     stored = 0 if facts.rejected else facts.bytes
@@ -59,9 +66,11 @@ def add(
     return _record(photo)
 
 
-def with_bytes(session: Session, image_set_id: str, sha256: str) -> PhotoRecord | None:
-    """The photograph of a set that has these bytes."""
+def with_bytes(session: Session, image_set_id: str, sha256: str, name: str | None = None) -> PhotoRecord | None:
+    """The photograph of a set that has these bytes, and this name if one is given."""
     query = select(PhotoRow).where(PhotoRow.image_set_id == image_set_id, PhotoRow.sha256 == sha256)
+    if name is not None:
+        query = query.where(PhotoRow.name == name)
     row = session.scalars(query.order_by(PhotoRow.position).limit(1)).one_or_none()
     return None if row is None else _record(row)
 

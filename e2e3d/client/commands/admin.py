@@ -1,0 +1,54 @@
+"""``e2e3d admin``: the service itself, for administrators."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from e2e3d.client.account_models import AuditEntry
+from e2e3d.client.clients import Client
+from e2e3d.client.commands.group import command
+from e2e3d.client.commands.options import Json, Limit, Url
+from e2e3d.client.commands.output import put, put_list
+from e2e3d.client.commands.service import first, user_id
+
+app = typer.Typer()
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+@command(app)
+def audit(
+    user: Annotated[str | None, typer.Option(help="Only what this user did, by email address or id.")] = None,
+    action: Annotated[str | None, typer.Option(help="Only this action, such as job.submit.")] = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+    url: Url = None,
+) -> int:
+    """List who did what, newest first."""
+    with Client(url) as client:
+        only = None if user is None else user_id(client, user)
+        found = first(limit, lambda size, cursor: client.list_audit(size, cursor, only, action))
+    put_list(found, ("WHEN", "USER", "ACTION", "WHAT", "FROM", "DETAIL"), _cells, as_json)
+    return 0
+
+
+@command(app, "log-level")
+def log_level(
+    level: Annotated[
+        str | None,
+        typer.Argument(help="debug, info, warning or error; nothing shows it.", autocompletion=lambda: _LEVELS),
+    ] = None,
+    url: Url = None,
+) -> int:
+    """Show or set the level of the service's log; a new one holds in all processes within ten seconds."""
+    with Client(url) as client:
+        put(client.log_level() if level is None else client.set_log_level(level))
+    return 0
+
+
+def _cells(one: AuditEntry) -> tuple[str, ...]:
+    what = " ".join(part for part in (one.resource_type, one.resource_id) if part)
+    detail = json.dumps(one.detail) if one.detail else ""
+    return f"{one.at:%Y-%m-%d %H:%M:%S}", one.user_id or "", one.action, what, one.address or "", detail
