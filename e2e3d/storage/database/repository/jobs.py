@@ -13,7 +13,6 @@ from sqlalchemy import (
     Row,
     bindparam,
     delete,
-    func,
     insert,
     select,
     tuple_,
