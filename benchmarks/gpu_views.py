@@ -83,9 +83,7 @@ class _Scene:
         """All photographs undistorted at `size_px`."""
         from e2e3d.jobs import pipeline
 
-        depth = dataclasses.replace(self._config.depth, max_size=size_px)
-        config = dataclasses.replace(self._config, depth=depth)
-        return [ref.load() for ref in pipeline.undistort_photos(self._photos, self._mapped, config, self._run)]
+        return [ref.load() for ref in pipeline.undistort_photos(self._photos, self._mapped, size_px, self._run)]
 
     def descriptors(self, view: View) -> NDArray[np.uint8]:
         """Of the photograph of a view."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from e2e3d.errors import SettingsError
 from e2e3d.jobs.config import PipelineConfig
 from e2e3d.jobs.presets import PRESETS
+from e2e3d.jobs.smaller_sizes import at_size, halved_sizes
 from e2e3d.stages.consistency import REFINEMENTS
 
 # The rates are CPU seconds on a core of the machine of benchmarks/RESULTS.md; `python benchmarks/rates.py` prints them.
@@ -54,6 +55,7 @@ class Workload:
         photos: how many; `photo_mp` megapixels of all of them as they came.
         feature_mp: megapixels that features are searched in, all photographs together; `pairs` to match.
         depth_mp: megapixels of all depth maps; `faces` and `atlas_mp` what the preset asks of mesh and texture at most.
+        smaller_px: the smaller sizes at which depth is measured too, longest side.
     """
 
     photos: int
@@ -63,6 +65,7 @@ class Workload:
     depth_mp: float
     faces: int
     atlas_mp: float
+    smaller_px: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ _RATES: Mapping[str, _Rate] = {
     "export": _Rate("depth_mp", 0.3, 2.0, parallel=False),
 }
 
+_AT_EVERY_SIZE = ("undistort", "depth", *REFINEMENTS, "consistency")
+
 
 def workload(photos: int, megapixels: float, quality: str) -> Workload:
     """The amounts of work in `photos` photographs of `megapixels` each, taken as 3 : 2.
@@ -117,17 +122,23 @@ def workload(photos: int, megapixels: float, quality: str) -> Workload:
         depth_mp=photos * min(megapixels, _mp(config.depth.max_size)),
         faces=config.mesh.max_faces,
         atlas_mp=config.texture.max_pages * config.texture.atlas_size_px**2 / 1e6,
+        smaller_px=tuple(halved_sizes(min(config.depth.max_size, round(math.sqrt(1.5e6 * megapixels))))),
     )
 
 
 def stage_seconds(photos: int, megapixels: float, quality: str, cores: int = REFERENCE_CORES) -> dict[str, float]:
     """Wall seconds to expect of every stage on `cores` cores of the reference machine. Raises as :func:`workload`."""
     work = workload(photos, megapixels, quality)
-    seconds = {}
-    for stage, rate in _RATES.items():
-        cpu_s = rate.each_s * getattr(work, rate.work)
-        seconds[stage] = rate.fixed_s + cpu_s / (max(1, cores) if rate.parallel else 1)
+    seconds = {stage: _seconds(rate, work, cores) for stage, rate in _RATES.items()}
+    for size_px in work.smaller_px:
+        smaller = replace(work, depth_mp=work.photos * _mp(size_px))
+        seconds |= {at_size(size_px, stage): _seconds(_RATES[stage], smaller, cores) for stage in _AT_EVERY_SIZE}
     return seconds
+
+
+def _seconds(rate: _Rate, work: Workload, cores: int) -> float:
+    cpu_s = rate.each_s * float(getattr(work, rate.work))
+    return rate.fixed_s + cpu_s / (max(1, cores) if rate.parallel else 1)
 
 
 def forecast(
@@ -191,7 +202,8 @@ def _memory_bytes(work: Workload, cores: int) -> int:
 def _disk_bytes(work: Workload) -> int:
     """The artifact store and the result folder together."""
     photographs = 2.0 * 0.6e6 * work.photo_mp + 1.3e6 * work.photos
-    return int(_BASE_DISK_BYTES + photographs + 90e6 * work.depth_mp + 250.0 * work.faces + 3e6 * work.atlas_mp)
+    depth_mp = work.depth_mp + work.photos * sum(map(_mp, work.smaller_px))
+    return int(_BASE_DISK_BYTES + photographs + 90e6 * depth_mp + 250.0 * work.faces + 3e6 * work.atlas_mp)
 
 
 def _mp(longest_px: int) -> float:

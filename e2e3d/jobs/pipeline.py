@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,7 @@ from e2e3d.jobs.leave_out import LeaveOut, leave_out
 from e2e3d.jobs.passes import Pass
 from e2e3d.jobs.results import Results
 from e2e3d.jobs.second_chance import check_packages, map_with_second_chance
+from e2e3d.jobs.smaller_sizes import SmallerViews, at_size, smaller_sizes
 from e2e3d.jobs.source import SourceSet, StoredFiles, read_intrinsics, read_source
 from e2e3d.ops.match_blocks import plan_blocks as plan_match_blocks
 from e2e3d.ops.photoset import review_photos
@@ -91,8 +93,15 @@ def reconstruct(
     sparse = mapped.load()
     registered = [usable[image.photo_index] for image in sparse.scene.images]
 
-    views = views_with_sources(undistort_photos(registered, mapped, config, run))
-    depths, cloud = measure_surface(views, config, run)
+    views = views_with_sources(undistort_photos(registered, mapped, config.depth.max_size, run))
+    smaller = [
+        SmallerViews(
+            size_px,
+            views_with_sources(undistort_photos(registered, mapped, size_px, run, at_size(size_px, "undistort"))),
+        )
+        for size_px in smaller_sizes(config.depth.max_size, registered)
+    ]
+    depths, cloud = measure_surface(views, config, run, smaller)
 
     surface = make_mesh(cloud, views, depths, config, run)
     textured = texture_mesh(surface, mapped, registered, config, run)
@@ -215,14 +224,17 @@ def map_cameras(
 
 
 def undistort_photos(
-    photos: Sequence[Photo], mapped: Ref[Mapping], config: PipelineConfig, run: Executor
+    photos: Sequence[Photo], mapped: Ref[Mapping], size_px: int, run: Executor, label: str | None = None
 ) -> list[Ref[View]]:
-    """Pinhole views at depth resolution; `photos` are the registered ones in the order of ``scene.images``."""
+    """Pinhole views with sides of at most `size_px`; `photos` are the registered ones in the order of ``scene.images``.
+
+    `label` names the pass.
+    """
     units = [
         undistort.UndistortInputs(mapped, i, _bytes(photo), _mask(photo), photo.white_level)
         for i, photo in enumerate(photos)
     ]
-    return run.map(undistort.STAGE, units, undistort.UndistortConfig(max_size_px=config.depth.max_size))
+    return run.map(undistort.STAGE, units, undistort.UndistortConfig(max_size_px=size_px), label)
 
 
 def views_with_sources(views: Sequence[Ref[View]]) -> list[Ref[View]]:
@@ -242,30 +254,53 @@ def views_with_sources(views: Sequence[Ref[View]]) -> list[Ref[View]]:
 
 
 def measure_surface(
-    views: Sequence[Ref[View]], config: PipelineConfig, run: Executor
+    views: Sequence[Ref[View]], config: PipelineConfig, run: Executor, smaller: Sequence[SmallerViews] = ()
 ) -> tuple[list[Ref[DepthMap]], Ref[PointCloud]]:
-    """Depth of every view and one cloud of the whole scene.
+    """Depth of every view and one cloud of the whole scene, fused from a block of views a unit.
 
-    Depth is first estimated from colours alone, then again and again with the neighbours' depths, and fused, from a
-    block of views a unit.
+    `smaller` are the same views at growing sizes: the depth of each fills the gaps of the next.
     """
     near = _near_views(views)
-    units = [
-        depth.DepthInputs(view, tuple(views[j] for j in around[: config.depth.sources]))
-        for view, around in zip(views, near, strict=True)
-    ]
-    passes: list[Pass[Any, Any, Any]] = [Pass(depth.STAGE, units, config.depth)]
-    for label in consistency.REFINEMENTS:
-        again = _with_sources(views, near, passes[-1].results, config)
-        passes.append(Pass(consistency.REFINE_STAGE, again, config.consistency, label))
-    agreeing = Pass(consistency.STAGE, _with_sources(views, near, passes[-1].results, config), config.consistency)
+    passes: list[Pass[Any, Any, Any]] = []
+    coarser: list[consistency.CoarserDepth] | None = None
+    for level in smaller:
+        passes += _depth_passes(level.views, near, config, coarser, level.size_px)
+        coarser = [consistency.CoarserDepth(*pair) for pair in zip(level.views, passes[-1].results, strict=True)]
+    passes += _depth_passes(views, near, config, coarser)
+    agreeing = passes[-1]
     loaded = ((view.image_index, view.sources) for view in (ref.load() for ref in views))
     indices, sources = zip(*loaded, strict=True)
     blocks = fusion.plan_blocks(indices, sources)
     fused = Pass(fusion.STAGE, [block.inputs(views, agreeing.results) for block in blocks], config.fusion)
     merged = Pass(fusion.MERGE_STAGE, [fusion.MergeInputs(fused.results)], fusion.MergeConfig())
-    *_, depths, _, (cloud,) = run.map_passes([*passes, agreeing, fused, merged])
+    *_, depths, _, (cloud,) = run.map_passes([*passes, fused, merged])
     return depths, cloud
+
+
+def _depth_passes(
+    views: Sequence[Ref[View]],
+    near: Sequence[Sequence[int]],
+    config: PipelineConfig,
+    coarser: Sequence[consistency.CoarserDepth] | None,
+    size_px: int | None = None,
+) -> list[Pass[Any, Any, Any]]:
+    """Depth is first estimated from colours alone, then again and again with the neighbours' depths.
+
+    `coarser` fills the gaps that this leaves; `size_px` is in the names of the passes where it is not the full size.
+    """
+    units = [
+        depth.DepthInputs(view, tuple(views[j] for j in around[: config.depth.sources]))
+        for view, around in zip(views, near, strict=True)
+    ]
+    passes: list[Pass[Any, Any, Any]] = [Pass(depth.STAGE, units, config.depth, at_size(size_px, depth.STAGE.name))]
+    for label in consistency.REFINEMENTS:
+        again = _with_sources(views, near, passes[-1].results, config)
+        passes.append(Pass(consistency.REFINE_STAGE, again, config.consistency, at_size(size_px, label)))
+    last = _with_sources(views, near, passes[-1].results, config)
+    if coarser is not None:
+        last = [replace(unit, coarser=pair) for unit, pair in zip(last, coarser, strict=True)]
+    label = at_size(size_px, consistency.STAGE.name)
+    return [*passes, Pass(consistency.STAGE, last, config.consistency, label)]
 
 
 def _with_sources(

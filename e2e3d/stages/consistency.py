@@ -12,6 +12,7 @@ from e2e3d.data.bounds import bounded
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
+from e2e3d.ops.stereo.coarser import fill_from_coarser
 from e2e3d.ops.stereo.launch import launcher_for
 from e2e3d.ops.stereo.patchmatch import AgreementSettings, SearchSettings, consistent_depth
 from e2e3d.stages.base import Resources, RunContext, Stage
@@ -55,13 +56,26 @@ class ConsistencyConfig(StereoConfig):
 
 
 @dataclass(frozen=True)
+class CoarserDepth:
+    """The same view at a smaller size, and its filtered depth map."""
+
+    view: Ref[View]
+    depth: Ref[DepthMap]
+
+
+@dataclass(frozen=True)
 class ConsistencyInputs:
-    """A view, the views it is matched with, its depth from colours, and theirs, in the same order."""
+    """A view, the views it is matched with, its depth from colours, and theirs, in the same order.
+
+    Attributes:
+        coarser: what fills the gaps of the filtered depth map; None = nothing.
+    """
 
     reference: Ref[View]
     sources: tuple[Ref[View], ...]
     depth: Ref[DepthMap]
     source_depths: tuple[Ref[DepthMap], ...]
+    coarser: CoarserDepth | None = None
 
 
 def refine(inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunContext) -> DepthMap:
@@ -76,10 +90,16 @@ def refine(inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunCon
 def run(inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunContext) -> DepthMap:
     """The filtered depth map, with normals and a confidence from colours and agreement.
 
+    Its gaps are filled from the coarser depth map where there is one.
+
     Raises:
         ReconstructionError: ``no-source-views`` when there is nothing to compare the view with.
     """
-    return _computed(inputs, config, context, drop=True)
+    found = _computed(inputs, config, context, drop=True)
+    if inputs.coarser is None:
+        return found
+    coarse, coarse_view = inputs.coarser.depth.load(), inputs.coarser.view.load()
+    return fill_from_coarser(found, inputs.reference.load(), coarse, coarse_view, config.window_radius_px)
 
 
 def _computed(inputs: ConsistencyInputs, config: ConsistencyConfig, context: RunContext, drop: bool) -> DepthMap:

@@ -70,3 +70,10 @@ def test_large_sets_are_not_matched_exhaustively() -> None:
 def test_nonsense_is_refused(photos: int, megapixels: float, quality: str) -> None:
     with pytest.raises(SettingsError):
         forecast(photos, megapixels, quality, [])
+
+
+def test_depth_at_smaller_sizes_is_part_of_it() -> None:
+    expected = stage_seconds(20, 6.0, "ultra")
+    assert {"depth, 1500 px", "consistency, 750 px"} <= set(expected)
+    assert expected["depth, 1500 px"] == pytest.approx(expected["depth"] / 4, rel=0.01)
+    assert not any("px" in stage for stage in stage_seconds(20, 6.0, "medium"))
