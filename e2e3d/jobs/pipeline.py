@@ -268,9 +268,9 @@ def measure_surface(
         coarser = [consistency.CoarserDepth(*pair) for pair in zip(level.views, passes[-1].results, strict=True)]
     passes += _depth_passes(views, near, config, coarser)
     agreeing = passes[-1]
-    loaded = ((view.image_index, view.sources) for view in (ref.load() for ref in views))
-    indices, sources = zip(*loaded, strict=True)
-    blocks = fusion.plan_blocks(indices, sources)
+    loaded = ((view.image_index, view.sources, view.image[..., 0].size) for view in (ref.load() for ref in views))
+    indices, sources, sizes_px = zip(*loaded, strict=True)
+    blocks = fusion.plan_blocks(indices, sources, fusion.views_a_block(max(sizes_px)))
     fused = Pass(fusion.STAGE, [block.inputs(views, agreeing.results) for block in blocks], config.fusion)
     merged = Pass(fusion.MERGE_STAGE, [fusion.MergeInputs(fused.results)], fusion.MergeConfig())
     *_, depths, _, (cloud,) = run.map_passes([*passes, fused, merged])

@@ -14,6 +14,7 @@ same result.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,12 +26,13 @@ from numpy.typing import NDArray
 from e2e3d.data.bounds import bounded
 from e2e3d.data.dense import PointCloud
 from e2e3d.errors import ReconstructionError
-from e2e3d.ops.fusion_view import FusionView, foreign_depth, rays_cam, read_only
+from e2e3d.ops.fusion_view import ForeignDepth, FusionView, rays_cam, read_only
 
 MAX_NEIGHBOURS = 63  # the agreeing neighbours of a pixel are bits of one int64
 _ROWS_PER_TASK = 32
 _STEEPEST = np.float32(0.08)  # change of depth from pixel to pixel up to which so much difference is allowed
 _LONG = np.float32(2.5)  # a pixel so many times longer than wide on its surface leaves gaps
+_ROWS_TOGETHER = 128  # of a view whose points are made at once
 # Log-odds that a point is within two pixels' footprints of the surface: a constant, and a unit of evidence. Fitted by
 # benchmarks/calibrate.py on renderings with a known surface.
 _LOG_ODDS = (-0.42, 0.6)
@@ -69,14 +71,15 @@ class _Sums:
 
 
 def fuse_view(
-    reference: FusionView, neighbours: Sequence[FusionView], rules: FusionRules, threads: int = 1
+    reference: FusionView, neighbours: Iterable[FusionView], rules: FusionRules, threads: int = 1
 ) -> PointCloud:
     """Fuse the points that `reference` is among the best to see, checked against at most `MAX_NEIGHBOURS` neighbours.
+
+    Neighbours are asked for one after another, and looked at once.
 
     Returns:
         The points in the order of the reference's pixels; `view_indices` are into ``scene.images``.
     """
-    assert len(neighbours) <= MAX_NEIGHBOURS, f"{len(neighbours)} neighbours; at most {MAX_NEIGHBOURS} fit"
     height, width = reference.depth.shape
     sums = _Sums(
         np.zeros((height, width, 3), np.float32),
@@ -84,37 +87,43 @@ def fuse_view(
         np.zeros((height, width), np.int64),
         np.zeros((height, width), np.uint8),
     )
+    foreign = ForeignDepth(reference)
+    indices = [reference.view.image_index]
     with ThreadPoolExecutor(max(1, threads)) as pool:
         for slot, neighbour in enumerate(neighbours):
+            assert slot < MAX_NEIGHBOURS, f"more neighbours than the {MAX_NEIGHBOURS} that fit"
             _add_neighbour(reference, neighbour, slot, rules, sums, pool)
-    return _emit(reference, neighbours, rules, sums)
+            foreign.look_from(neighbour)
+            indices.append(neighbour.view.image_index)
+    return _emit(reference, foreign.found(), np.array(indices, np.int32), rules, sums)
 
 
-def merge_clouds(clouds: Iterable[PointCloud]) -> PointCloud:
+def merge_clouds(clouds: Sequence[PointCloud]) -> PointCloud:
     """Join clouds, in order, into one. Blocks share no points, because each point belongs to one pixel of one view.
+
+    They are asked for twice, one after another, so that memory holds one beside the result if they are loaded then.
 
     Raises:
         ReconstructionError: `no-dense-points` if all clouds are empty.
     """
-    parts = [cloud for cloud in clouds if len(cloud.points_world)]
-    if not parts:
+    counts = [(len(cloud.points_world), len(cloud.view_indices)) for cloud in clouds]
+    points, observations = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+    if not points:
         raise ReconstructionError(
             "no-dense-points",
             "The depth maps of the photographs agree nowhere, so there is no surface to build.",
             "Take photographs that overlap by two thirds, of a surface with visible detail, from different places.",
         )
-    starts = np.cumsum([0] + [len(cloud.view_indices) for cloud in parts])
-    offsets = [cloud.view_offsets[:-1] + start for cloud, start in zip(parts, starts, strict=False)]
-    return PointCloud(
-        points_world=np.concatenate([cloud.points_world for cloud in parts]),
-        normals_world=np.concatenate([cloud.normals_world for cloud in parts]),
-        colors=np.concatenate([cloud.colors for cloud in parts]),
-        confidence=np.concatenate([cloud.confidence for cloud in parts]),
-        view_count=np.concatenate([cloud.view_count for cloud in parts]),
-        footprint=np.concatenate([cloud.footprint for cloud in parts]),
-        view_offsets=np.concatenate([*offsets, starts[-1:]]).astype(np.int64),
-        view_indices=np.concatenate([cloud.view_indices for cloud in parts]),
-    )
+    merged = _new_cloud(points, observations)
+    first, seen = 0, 0
+    for cloud, (count, views) in zip(clouds, counts, strict=True):
+        for name in _BY_POINT:
+            getattr(merged, name)[first : first + count] = getattr(cloud, name)
+        merged.view_offsets[first : first + count] = cloud.view_offsets[:-1] + seen
+        merged.view_indices[seen : seen + views] = cloud.view_indices
+        first, seen = first + count, seen + views
+    merged.view_offsets[-1] = seen
+    return merged
 
 
 def concatenate_clouds(clouds: Sequence[PointCloud]) -> PointCloud:
@@ -122,18 +131,26 @@ def concatenate_clouds(clouds: Sequence[PointCloud]) -> PointCloud:
     return merge_clouds(clouds) if any(len(cloud.points_world) for cloud in clouds) else empty_cloud()
 
 
+_BY_POINT = ("points_world", "normals_world", "colors", "confidence", "view_count", "footprint")
+
+
+def _new_cloud(points: int, observations: int) -> PointCloud:
+    """A cloud of that size, not filled yet."""
+    return PointCloud(
+        points_world=np.empty((points, 3), np.float32),
+        normals_world=np.empty((points, 3), np.float32),
+        colors=np.empty((points, 3), np.uint8),
+        confidence=np.empty(points, np.float32),
+        view_count=np.empty(points, np.uint16),
+        footprint=np.empty(points, np.float32),
+        view_offsets=np.zeros(points + 1, np.int64),
+        view_indices=np.empty(observations, np.int32),
+    )
+
+
 def empty_cloud() -> PointCloud:
     """A cloud without points."""
-    return PointCloud(
-        points_world=np.zeros((0, 3), np.float32),
-        normals_world=np.zeros((0, 3), np.float32),
-        colors=np.zeros((0, 3), np.uint8),
-        confidence=np.zeros(0, np.float32),
-        view_count=np.zeros(0, np.uint16),
-        footprint=np.zeros(0, np.float32),
-        view_offsets=np.zeros(1, np.int64),
-        view_indices=np.zeros(0, np.int32),
-    )
+    return _new_cloud(0, 0)
 
 
 def _add_neighbour(
@@ -287,28 +304,47 @@ def _bilinear_depth(depth, x, y, nearest, limit):  # type: ignore[no-untyped-def
     return (a * (1 - fx) + b * fx) * (1 - fy) + (c * (1 - fx) + d * fx) * fy
 
 
-def _emit(reference: FusionView, neighbours: Sequence[FusionView], rules: FusionRules, sums: _Sums) -> PointCloud:
-    view = reference.view
-    evidence = reference.confidence + sums.scalars[..., 0]
-    count = 1 + np.bitwise_count(sums.agreeing)
+def _emit(
+    reference: FusionView, foreign: NDArray[np.bool_], indices: NDArray[np.int32], rules: FusionRules, sums: _Sums
+) -> PointCloud:
+    """The points of the reference, some rows at a time, since a point needs far more memory than a pixel.
+
+    `foreign` [H, W] are left out; `indices` are of the reference and its neighbours, into ``scene.images``.
+    """
+    edges = [*range(0, len(foreign), _ROWS_TOGETHER), len(foreign)]
+    rows = (slice(*pair) for pair in itertools.pairwise(edges))
+    return concatenate_clouds([_emit_rows(reference, foreign, indices, rules, sums, part) for part in rows])
+
+
+def _emit_rows(
+    reference: FusionView,
+    foreign: NDArray[np.bool_],
+    indices: NDArray[np.int32],
+    rules: FusionRules,
+    sums: _Sums,
+    rows: slice,
+) -> PointCloud:
+    """As :func:`_emit`, of some rows."""
+    view, own_depth, scalars = reference.view, reference.depth[rows], sums.scalars[rows]
+    evidence = reference.confidence[rows] + scalars[..., 0]
+    count = 1 + np.bitwise_count(sums.agreeing[rows])
     keep = (
-        (reference.depth > 0)
-        & ~foreign_depth(reference, neighbours)
-        & (sums.finer < _views_to_emit(reference, rules.density))
+        (own_depth > 0)
+        & ~foreign[rows]
+        & (sums.finer[rows] < _views_to_emit(reference, rules.density, rows))
         & (evidence >= rules.min_evidence)
         & (count >= rules.min_views)
     )
-    own_weight = reference.confidence[keep]
-    total = own_weight + sums.scalars[keep, 1]
-    depth = reference.depth[keep] * (1 + sums.scalars[keep, 2] / total)
+    own_weight = reference.confidence[rows][keep]
+    total = own_weight + scalars[keep, 1]
+    depth = own_depth[keep] * (1 + scalars[keep, 2] / total)
     R, t = view.cam_from_world[:, :3], view.cam_from_world[:, 3]
-    points = (rays_cam(view)[keep] * depth[:, None].astype(np.float64) - t) @ R
-    normals = (own_weight[:, None] * reference.normal_cam[keep] + sums.vectors[keep, :3]) @ R
+    points = (rays_cam(view, rows)[keep] * depth[:, None].astype(np.float64) - t) @ R
+    normals = (own_weight[:, None] * reference.normal_cam[rows][keep] + sums.vectors[rows][keep, :3]) @ R
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    colors = (own_weight[:, None] * view.image[keep] + sums.vectors[keep, 3:]) / total[:, None]
-    slots = (sums.agreeing[keep, None] >> np.arange(len(neighbours))) & 1
-    indices = np.array([view.image_index, *(neighbour.view.image_index for neighbour in neighbours)], np.int32)
-    rows, columns = np.nonzero(np.concatenate([np.ones((len(slots), 1), np.int64), slots], 1))
+    colors = (own_weight[:, None] * view.image[rows][keep] + sums.vectors[rows][keep, 3:]) / total[:, None]
+    slots = (sums.agreeing[rows][keep, None] >> np.arange(len(indices) - 1)) & 1
+    agreeing = np.concatenate([np.ones((len(slots), 1), np.bool_), slots > 0], 1)
     return PointCloud(
         points_world=points.astype(np.float32),
         normals_world=normals.astype(np.float32),
@@ -316,15 +352,16 @@ def _emit(reference: FusionView, neighbours: Sequence[FusionView], rules: Fusion
         confidence=point_confidence(evidence[keep]),
         view_count=count[keep].astype(np.uint16),
         footprint=(depth / np.float32(np.sqrt(view.intrinsics_px[0] * view.intrinsics_px[1]))).astype(np.float32),
-        view_offsets=np.searchsorted(rows, np.arange(len(slots) + 1)).astype(np.int64),
-        view_indices=indices[columns],
+        view_offsets=np.concatenate([[0], np.cumsum(agreeing.sum(1))]).astype(np.int64),
+        view_indices=indices[np.nonzero(agreeing)[1]],
     )
 
 
-def _views_to_emit(reference: FusionView, density: int) -> NDArray[np.float32]:
-    """How many of the finest views [H, W] emit their pixels: more where these are long, so that no gap is left."""
+def _views_to_emit(reference: FusionView, density: int, rows: slice) -> NDArray[np.float32]:
+    """How many of the finest views [R, W] emit the pixels of some rows: more where these are long, so that no gap is left."""
     fx, fy = reference.view.intrinsics_px[:2]
-    long = reference.pixel_area * np.float32(fx * fy) / np.maximum(reference.depth, np.float32(1e-12)) ** 2
+    nearest = np.maximum(reference.depth[rows], np.float32(1e-12))
+    long = reference.pixel_area[rows] * np.float32(fx * fy) / nearest**2
     return np.asarray(density * np.maximum(1, long / _LONG), np.float32)
 
 

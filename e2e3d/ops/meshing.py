@@ -32,6 +32,9 @@ _FACES_A_CELL = 2
 _EDGES = (0.01, 0.0001)  # lengths of an edge for which decimation is exact, and for which it always ends
 _BELIEVED, _BELIEVED_IN_VIEW = 0.5, 1.5  # cells from a point to the surface; the second where views look at it
 _WIDER_IN_VIEW = 3  # holes of a surface that views look at may be so much wider than those of one that is hidden
+_USUAL_SIDE_PX = 960  # of a view; in larger ones holes and gaps between points are as much wider in pixels
+_MOST_POINTS = 12_000_000  # what the memory is bounded by; about ten for each vertex of the largest surface
+_SEED = 0
 _COMPANY, _COMPANY_RADIUS = 6, 3.0  # a point has so many others within so many footprints
 
 
@@ -46,7 +49,8 @@ class MeshRules:
         smoothing: radius of the weights around a vertex when it is brought onto the points.
         support: how far from a point the surface is believed, at least; else half a cell, and one and a half where
             views look at it and none surely sees through.
-        hole: widest hole that is closed; three times as wide where views look at the closing surface.
+        hole: widest hole that is closed; three times as wide where views look at the closing surface, and wider in
+            proportion where the longest side of a view is more than 960 pixels.
         island: connected parts with less supported surface than a square of this side are dropped.
         island_share: connected parts with less than this share of all supported surface, in pixels, are dropped.
         island_near: islands farther from larger parts than this share of their diagonal need a larger share of the
@@ -84,7 +88,7 @@ def build_mesh(
     Raises:
         ReconstructionError: `too-few-points`, or `no-surface` if nothing remains after trimming.
     """
-    cloud = _trusted(cloud, observations, rules)
+    cloud = _trusted(_thinned(cloud, _MOST_POINTS), observations, rules)
     wanted_cell = rules.cell * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
     if looks_down(_cameras(observations)[0]):
         cloud = with_filled_heights(cloud, (view for view, _ in observations), wanted_cell)
@@ -127,6 +131,14 @@ def _affordable(cell: float, cloud: PointCloud, max_faces: int) -> float:
 
 def _view(observations: Sequence[tuple[View, DepthMap]], index: int) -> View:
     return observations[index][0]
+
+
+def _thinned(cloud: PointCloud, most: int) -> PointCloud:
+    """About `most` of the points, by chance with a fixed seed; all of them where there are no more."""
+    count = len(cloud.points_world)
+    if count <= most:
+        return cloud
+    return take_points(cloud, np.random.default_rng(_SEED).random(count, np.float32) < most / count)
 
 
 def _trusted(cloud: PointCloud, observations: Sequence[tuple[View, DepthMap]], rules: MeshRules) -> PointCloud:
@@ -192,7 +204,9 @@ def _trim(
     footprint = cloud.footprint[nearest].astype(np.float64)
     normals = vertex_normals(vertices, faces)
     seen, views_through, views_free, views_on = np.zeros((4, len(vertices)), np.int32)
+    side_px = _USUAL_SIDE_PX
     for view, depth_map in observations:
+        side_px = max(side_px, *view.image.shape[:2])
         sight = look_at_vertices(vertices, view, depth_map, margin=0.02, near_px=rules.support)
         facing = faces_view(vertices, normals, view)
         seen += sight.through
@@ -200,14 +214,15 @@ def _trim(
         views_free += sight.free & facing
         views_on += sight.on & facing
     in_view = (views_free >= rules.void_views) & (views_through == 0)
-    believed = cell * np.where(in_view, _BELIEVED_IN_VIEW, _BELIEVED)
+    wider = side_px / _USUAL_SIDE_PX
+    believed = cell * np.where(in_view, _BELIEVED_IN_VIEW * wider, _BELIEVED)
     supported = distance <= np.maximum(rules.support * footprint, believed)
     within_pixels = distance <= rules.support * footprint * pixel_stretch(cloud, _centers(poses), images)[nearest]
     supported |= within_pixels & (views_on >= rules.void_views) & (views_through == 0)
     if looks_down(poses):
         views_through[:], seen[:] = 0, 0  # below what a survey sees through, as leaves, is no empty space
     void = ~supported & (views_through >= rules.void_views)
-    hole = rules.hole * footprint * np.where(views_free >= rules.void_views, _WIDER_IN_VIEW, 1)
+    hole = rules.hole * wider * footprint * np.where(views_free >= rules.void_views, _WIDER_IN_VIEW, 1)
     keep = supported_faces(faces, face_areas(vertices, faces), supported, void, hole**2, seen > 0)
     faces = faces[keep]
     pixels = face_areas(vertices, faces) / footprint[faces].mean(1) ** 2 * supported[faces].all(1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
@@ -21,6 +23,9 @@ from e2e3d.ops.fusion import (
 from e2e3d.ops.fusion_view import FusionView, prepare_view
 from e2e3d.ops.threads import import_ahead
 from e2e3d.stages.base import Resources, RunContext, Stage
+
+_BLOCK_PX = 12_000_000  # pixels of the views that one block makes points for
+_HELD_PX = 25_000_000  # pixels of the views that a unit holds ready; a fifth of a gigabyte for each six million
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,32 @@ class MergeInputs:
     clouds: tuple[Ref[PointCloud], ...]
 
 
+class _Clouds(Sequence[PointCloud]):
+    """The clouds of all blocks, loaded each time that they are asked for."""
+
+    def __init__(self, inputs: MergeInputs) -> None:
+        self._refs = inputs.clouds
+
+    def __len__(self) -> int:
+        return len(self._refs)
+
+    @overload
+    def __getitem__(self, index: int) -> PointCloud: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[PointCloud]: ...
+
+    def __getitem__(self, index: int | slice) -> PointCloud | Sequence[PointCloud]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return self._refs[index].load()
+
+
+def views_a_block(size_px: int) -> int:
+    """How many views of `size_px` pixels one block takes, 1 to 8: the larger they are, the fewer, for the memory."""
+    return max(1, min(8, _BLOCK_PX // size_px))
+
+
 def plan_blocks(
     image_indices: Sequence[int], sources: Sequence[Sequence[int]], block_views: int = 8, max_neighbours: int = 20
 ) -> tuple[FusionBlock, ...]:
@@ -124,20 +155,21 @@ def _neighbours(
 
 
 def run(inputs: FusionInputs, config: FusionConfig, context: RunContext) -> PointCloud:
-    """Fuse the points of the owned views."""
-    prepared: dict[int, FusionView] = {}
+    """Fuse the points of the owned views; a few views are held ready, those that were used last."""
+    held: OrderedDict[int, FusionView] = OrderedDict()
 
     def view(position: int) -> FusionView:
-        if position not in prepared:
-            prepared[position] = prepare_view(inputs.views[position].load(), inputs.depths[position].load())
-        return prepared[position]
+        if position not in held:
+            held[position] = prepare_view(inputs.views[position].load(), inputs.depths[position].load())
+        held.move_to_end(position)
+        while len(held) > 1 and sum(one.depth.size for one in held.values()) > _HELD_PX:
+            held.popitem(last=False)
+        return held[position]
 
-    clouds = []
-    for reference, neighbours in enumerate(inputs.neighbours[: inputs.owned]):
-        clouds.append(fuse_view(view(reference), [view(k) for k in neighbours], config, context.threads))
-        still_needed = {k for later in inputs.neighbours[reference + 1 :] for k in later}
-        for position in [k for k in prepared if k not in still_needed and k <= reference]:
-            del prepared[position]
+    clouds = [
+        fuse_view(view(reference), map(view, neighbours), config, context.threads)
+        for reference, neighbours in enumerate(inputs.neighbours[: inputs.owned])
+    ]
     return concatenate_clouds(clouds)
 
 
@@ -148,7 +180,7 @@ def run_merge(inputs: MergeInputs, config: MergeConfig, context: RunContext) -> 
         ReconstructionError: `no-dense-points` if all are empty.
     """
     import_ahead("open3d")  # for the mesh, which mostly follows in this process; merging takes one core
-    return merge_clouds(cloud.load() for cloud in inputs.clouds)
+    return merge_clouds(_Clouds(inputs))
 
 
 STAGE = Stage(

@@ -38,7 +38,7 @@ _DTYPES = {
     "U8": np.uint8,
     "BOOL": np.bool_,
 }
-_SUPPORTED = frozenset(np.dtype(kind) for kind in _DTYPES.values())
+_NAMES = {np.dtype(kind): name for name, kind in _DTYPES.items()}
 _HEADER_LENGTH_BYTES = 8
 
 
@@ -46,21 +46,22 @@ class DamagedError(Exception):
     """The bytes are not what was written: truncated, altered, or of another format. Handled inside the store."""
 
 
-def encode(record: object, stats: UnitStats) -> bytes:
+def encode(record: object, stats: UnitStats) -> list[bytes | memoryview]:
     """Serialise a frozen dataclass and the cost of computing it.
+
+    Returns:
+        the parts of the file, in order; arrays are not copied.
 
     Raises:
         TypeError: if the record holds something else than arrays, numbers, strings, None, tuples and dataclasses.
     """
-    from safetensors.numpy import save
-
     arrays: dict[str, Array] = {}
     lowered = _lower(record, arrays, type(record).__name__)
     _check_return(lowered, type(record), arrays)
     tree = json.dumps(lowered, separators=(",", ":"))
     cost = json.dumps(dataclasses.asdict(stats), separators=(",", ":"))
     metadata = {"record": tree, "stats": cost, "crc32": str(_checksum(tree, cost, arrays))}
-    return bytes(save(arrays, metadata))
+    return _file(arrays, metadata)
 
 
 def decode(data: bytes | memoryview, record_type: type[T]) -> T:
@@ -109,6 +110,27 @@ def _open(data: bytes | memoryview) -> tuple[Mapping[str, str], dict[str, Array]
     return metadata, arrays
 
 
+def _file(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> list[bytes | memoryview]:
+    """The parts of a safetensors file: its header, and every array, those of the widest type first."""
+    header: dict[str, object] = {"__metadata__": metadata}
+    parts: list[bytes | memoryview] = []
+    start = 0
+    for name in sorted(arrays, key=lambda name: (-arrays[name].itemsize, name)):
+        array = arrays[name]
+        offsets = [start, start + array.nbytes]
+        header[name] = {"dtype": _NAMES[array.dtype], "shape": array.shape, "data_offsets": offsets}
+        if array.size:
+            parts.append(_bytes_of(array))
+        start += array.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _HEADER_LENGTH_BYTES)  # the arrays begin where an address is good for any type
+    return [len(text).to_bytes(_HEADER_LENGTH_BYTES, "little") + text, *parts]
+
+
+def _bytes_of(array: Array) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
+
+
 def _view(data: bytes | memoryview, start: int, entry: Mapping[str, Any]) -> Array:
     begin, end = entry["data_offsets"]
     dtype = np.dtype(_DTYPES[entry["dtype"]])
@@ -127,14 +149,14 @@ def _checksum(tree: str, cost: str, arrays: Mapping[str, Array]) -> int:
         array = arrays[name]
         crc = zlib.crc32(f"{name}{array.dtype.str}{array.shape}".encode(), crc)
         if array.size:
-            crc = zlib.crc32(array.reshape(-1).view(np.uint8).data, crc)
+            crc = zlib.crc32(_bytes_of(array), crc)
     return crc
 
 
 def _lower(value: object, arrays: dict[str, Array], path: str) -> Any:
     if isinstance(value, np.ndarray):
         array = np.asarray(value, dtype=value.dtype.newbyteorder("="), order="C")
-        if array.dtype not in _SUPPORTED:
+        if array.dtype not in _NAMES:
             raise TypeError(f"{path} has dtype {value.dtype}, which cannot be stored")
         name = f"{len(arrays):04d}"
         arrays[name] = array

@@ -19,6 +19,7 @@ TEMPORARY = ".tmp"
 """How the names of half-written files begin."""
 
 _BLOCK_BYTES = 1 << 20
+_JOINED_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Objects(Protocol):
         """The bytes of an object, not held in memory. Raises FileNotFoundError."""
         ...
 
-    def write(self, name: str, data: bytes | memoryview) -> None:
-        """Write an object so that it appears whole or not at all."""
+    def write(self, name: str, *parts: bytes | memoryview) -> None:
+        """Write an object, of one or several parts, so that it appears whole or not at all."""
         ...
 
     def delete(self, name: str) -> None:
@@ -88,7 +89,7 @@ class LocalObjects:
         """See :class:`Objects`."""
         return memoryview(self.read(name))
 
-    def write(self, name: str, data: bytes | memoryview) -> None:
+    def write(self, name: str, *parts: bytes | memoryview) -> None:
         """See :class:`Objects`."""
         path = self._path(name)
         temporary = path.parent / f"{TEMPORARY}.{socket.gethostname()}.{os.getpid()}.{os.urandom(4).hex()}"
@@ -96,7 +97,7 @@ class LocalObjects:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with temporary.open("xb") as file:
-                    file.write(data)
+                    file.writelines(parts)
                     file.flush()
                     os.fsync(file.fileno())
                 temporary.replace(path)
@@ -159,16 +160,17 @@ class RemoteObjects:
                     return memoryview(b"")
                 return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
-    def write(self, name: str, data: bytes | memoryview) -> None:
+    def write(self, name: str, *parts: bytes | memoryview) -> None:
         """See :class:`Objects`."""
         with reachable(self.url):
             try:
-                if isinstance(data, memoryview):  # may not fit in memory
+                if sum(map(len, parts)) > _JOINED_BYTES:  # may not fit in memory twice
                     with self._files.open(self._path(name), "wb") as file:
-                        for start in range(0, len(data), _BLOCK_BYTES):
-                            file.write(bytes(data[start : start + _BLOCK_BYTES]))
+                        for part in parts:
+                            for start in range(0, len(part), _BLOCK_BYTES):
+                                file.write(bytes(part[start : start + _BLOCK_BYTES]))
                 else:
-                    self._files.pipe_file(self._path(name), data)
+                    self._files.pipe_file(self._path(name), b"".join(parts))
             except FileNotFoundError as error:
                 raise MachineError(
                     "store-missing",

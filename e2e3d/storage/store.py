@@ -81,7 +81,7 @@ class ArtifactStore:
             TypeError: if the record holds what cannot be stored.
         """
         if self.stats(key) is None:
-            self._objects.write(object_name(key), codec.encode(record, stats))
+            self._objects.write(object_name(key), *codec.encode(record, stats))
 
     def get(self, key: str, record_type: type[T]) -> T:
         """Load a record, or the bytes of a blob, or a view of them; arrays are read-only, and map a local file.

@@ -84,7 +84,7 @@ def grown(depth_map: DepthMap) -> DepthMap:
 
 def model(observations: list[tuple[View, DepthMap]]) -> Mesh:
     prepared = [prepare_view(*pair) for pair in observations]
-    cloud = merge_clouds(fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared)
+    cloud = merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared])
     return build_mesh(cloud, observations, MeshRules(max_faces=50_000), 1)
 
 

@@ -23,8 +23,10 @@ def fuse_all(
 ) -> PointCloud:
     prepared = [prepare_view(view, depth) for view, depth in zip(views, depths, strict=True)]
     return merge_clouds(
-        fuse_view(view, [other for other in prepared if other is not view], rules or FusionRules(), threads)
-        for view in prepared
+        [
+            fuse_view(view, [other for other in prepared if other is not view], rules or FusionRules(), threads)
+            for view in prepared
+        ]
     )
 
 

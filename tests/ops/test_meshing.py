@@ -26,7 +26,7 @@ Scene = tuple[list[View], list[DepthMap], PointCloud]
 def scene() -> Scene:
     views, depths = orbit(8)
     prepared = [prepare_view(view, depth) for view, depth in zip(views, depths, strict=True)]
-    cloud = merge_clouds(fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared)
+    cloud = merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared])
     return views, depths, cloud
 
 
@@ -224,7 +224,7 @@ def test_octree_depth(extent: float, cell: float, depth: int) -> None:
 def orbit_cloud() -> PointCloud:
     views, depths = orbit(4)
     prepared = [prepare_view(view, depth) for view, depth in zip(views, depths, strict=True)]
-    return merge_clouds(fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared)
+    return merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared])
 
 
 def test_cells_are_as_wide_as_asked_for(orbit_cloud: PointCloud) -> None:

@@ -176,14 +176,16 @@ def consistent_depth(
     If nothing is dropped, every pixel keeps a depth, with the probability that it is right as confidence.
     """
     height, width = view.image.shape[:2]
-    maps = [np.array(source.depth) for source in source_depths]
+    maps = [source.depth for source in source_depths]
     greys = [grey_view(source) for source in sources]
     problem = build_problem(grey_view(view), greys, maps, (width, height), view.depth_range, settings, True)
     problem.usable[np.asarray(depth.depth) <= 0] = 0
     planes = planes_from_maps(np.array(depth.depth), np.array(depth.normal_cam), problem.camera)
     offers = offered_planes(view, planes, sources, source_depths, float(problem.search[2]))
     starts = np.concatenate([planes[:, :, None], offers], 2)
+    del planes, offers
     state = improve(problem, starts, _geometric_plan(search), search.seed * 16 + 15, launcher)
+    del starts
     count, support, cost = measure_agreement(
         problem, state, agreement.max_error_px, agreement.max_depth_ratio, launcher.threads
     )
