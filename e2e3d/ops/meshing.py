@@ -88,7 +88,7 @@ def build_mesh(
     Raises:
         ReconstructionError: `too-few-points`, or `no-surface` if nothing remains after trimming.
     """
-    cloud = _trusted(_thinned(cloud, _MOST_POINTS), observations, rules)
+    cloud = _trusted(cloud, observations, rules)
     wanted_cell = rules.cell * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
     if looks_down(_cameras(observations)[0]):
         cloud = with_filled_heights(cloud, (view for view, _ in observations), wanted_cell)
@@ -133,22 +133,19 @@ def _view(observations: Sequence[tuple[View, DepthMap]], index: int) -> View:
     return observations[index][0]
 
 
-def _thinned(cloud: PointCloud, most: int) -> PointCloud:
-    """About `most` of the points, by chance with a fixed seed; all of them where there are no more."""
-    count = len(cloud.points_world)
-    if count <= most:
-        return cloud
-    return take_points(cloud, np.random.default_rng(_SEED).random(count, np.float32) < most / count)
-
-
 def _trusted(cloud: PointCloud, observations: Sequence[tuple[View, DepthMap]], rules: MeshRules) -> PointCloud:
-    """The points to build from: see :mod:`e2e3d.ops.mesh_points`."""
-    if len(cloud.points_world) < MIN_POINTS:
+    """The points to build from: see :mod:`e2e3d.ops.mesh_points`. Of very many, some by chance, with a fixed seed."""
+    count = len(cloud.points_world)
+    if count < MIN_POINTS:
         return cloud
+    share = min(1.0, _MOST_POINTS / count)
+    if share < 1:
+        cloud = take_points(cloud, np.random.default_rng(_SEED).random(count, np.float32) < share)
     poses, images = _cameras(observations)
     angles = triangulation_angles(cloud, _centers(poses), images)
     keep = well_placed(cloud, angles, rules.max_error_ratio)
-    keep[keep] = crowded(cloud.points_world[keep], cloud.footprint[keep], _COMPANY, _COMPANY_RADIUS)
+    company = max(1, round(share * _COMPANY))
+    keep[keep] = crowded(cloud.points_world[keep], cloud.footprint[keep], company, _COMPANY_RADIUS)
     return take_points(cloud, keep)
 
 

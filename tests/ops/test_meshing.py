@@ -10,9 +10,10 @@ import pytest
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.mesh import Mesh
 from e2e3d.errors import ReconstructionError
-from e2e3d.ops import poisson
+from e2e3d.ops import meshing, poisson
 from e2e3d.ops.fusion import FusionRules, empty_cloud, fuse_view, merge_clouds
 from e2e3d.ops.fusion_view import prepare_view
+from e2e3d.ops.mesh_points import take_points
 from e2e3d.ops.mesh_topology import face_areas, face_components, face_edges
 from e2e3d.ops.mesh_trim import border_edges, look_at_vertices, near_components, supported_faces
 from e2e3d.ops.meshing import MeshRules, _affordable, build_mesh, decimate
@@ -267,3 +268,44 @@ def test_occupied_cells() -> None:
     points = (chance.integers(0, 10, (5000, 3)) + chance.uniform(0.01, 0.99, (5000, 3))).astype(np.float32)
     points[0], points[1] = 0, 10 - 1e-3
     assert occupied_cells(points, 1.0) == len({tuple(p) for p in np.floor(points).astype(int)})
+
+
+def test_a_hole_is_closed_however_large_the_photographs_are(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    views, depths, cloud = scene
+    radius = 0.25
+
+    def on_floor(points: np.ndarray, radius: float) -> np.ndarray:
+        return (np.hypot(points[:, 0], points[:, 1] - 1.7) < radius) & (points[:, 2] < FLOOR_Z + 0.1)
+
+    hole = on_floor(cloud.points_world, radius)
+    footprint = float(np.median(cloud.footprint[hole]))
+    rules = MeshRules(hole=1.2 * radius / 3 / footprint)  # 0.46 of the area, in view
+    shares = []
+    for usual_px in (160, 80):
+        monkeypatch.setattr(meshing, "_USUAL_SIDE_PX", usual_px)  # the views have 160
+        mesh = build((views, depths, take_points(cloud, ~hole)), rules)
+        area = face_areas(mesh.vertices_world, mesh.faces)[on_floor(centres(mesh), 0.6 * radius)].sum()
+        shares.append(area / (np.pi * (0.6 * radius) ** 2))
+    assert shares[0] == 0
+    assert np.isclose(shares[1], 1, rtol=0.05)
+
+
+def test_a_mesh_is_built_from_a_bounded_number_of_points(
+    scene: Scene, mesh: Mesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = scene[2]
+    most = len(cloud.points_world) // 2
+    monkeypatch.setattr(meshing, "_MOST_POINTS", most)
+    seen: list[int] = []
+
+    def noted(cloud: PointCloud, cell: float) -> tuple[np.ndarray, np.ndarray, float]:
+        seen.append(len(cloud.points_world))
+        return poisson_surface(cloud, cell)
+
+    monkeypatch.setattr(meshing, "poisson_surface", noted)
+    fewer = build(scene)
+    assert 0.9 * most < seen[0] < 1.01 * most
+    distance = surface_distance(centres(fewer)) / np.median(cloud.footprint)
+    areas = face_areas(fewer.vertices_world, fewer.faces)
+    assert areas[distance < 0.5].sum() > 0.95 * areas.sum()
+    assert np.isclose(areas.sum(), face_areas(mesh.vertices_world, mesh.faces).sum(), rtol=0.02)
