@@ -358,7 +358,7 @@ def _emit_rows(
 
 
 def _views_to_emit(reference: FusionView, density: int, rows: slice) -> NDArray[np.float32]:
-    """How many of the finest views [R, W] emit the pixels of some rows: more where these are long, so that no gap is left."""
+    """How many of the finest views [R, W] emit the pixels of some rows: more where these are long, to leave no gap."""
     fx, fy = reference.view.intrinsics_px[:2]
     nearest = np.maximum(reference.depth[rows], np.float32(1e-12))
     long = reference.pixel_area[rows] * np.float32(fx * fy) / nearest**2
