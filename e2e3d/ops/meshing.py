@@ -211,7 +211,9 @@ def _trim(
     footprint = cloud.footprint[nearest].astype(np.float64)
     normals = vertex_normals(vertices, faces)
     seen, views_through, views_free, views_on = np.zeros((4, len(vertices)), np.int32)
+    side_px = _USUAL_SIDE_PX
     for view, depth_map in observations:
+        side_px = max(side_px, *view.image.shape[:2])
         sight = look_at_vertices(vertices, view, depth_map, margin=0.02, near_px=rules.support)
         facing = faces_view(vertices, normals, view)
         seen += sight.through

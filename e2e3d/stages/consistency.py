@@ -131,7 +131,7 @@ REFINE_STAGE = Stage(
 )
 STAGE = Stage(
     name="consistency",
-    version=15,
+    version=16,
     config=ConsistencyConfig,
     output=DepthMap,
     run=run,

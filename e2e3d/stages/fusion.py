@@ -185,7 +185,7 @@ def run_merge(inputs: MergeInputs, config: MergeConfig, context: RunContext) -> 
 
 STAGE = Stage(
     name="fusion",
-    version=9,
+    version=10,
     config=FusionConfig,
     output=PointCloud,
     run=run,

@@ -60,7 +60,7 @@ def run(inputs: MeshInputs, config: MeshConfig, context: RunContext) -> Mesh:
 
 STAGE = Stage(
     name="mesh",
-    version=16,
+    version=17,
     config=MeshConfig,
     output=Mesh,
     run=run,
