@@ -22,7 +22,7 @@ COUNT, WIDTH, HEIGHT = 5, 360, 270
 
 def fused(views: list[View], maps: list[DepthMap]) -> PointCloud:
     prepared = [prepare_view(*pair) for pair in zip(views, maps, strict=True)]
-    return merge_clouds(fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared)
+    return merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared])
 
 
 def meshed(views: list[View], maps: list[DepthMap]) -> Mesh:

@@ -66,7 +66,7 @@ def survey(kept: float) -> Pairs:
 
 def meshed(pairs: Pairs) -> Mesh:
     prepared = [prepare_view(*pair) for pair in pairs]
-    cloud = merge_clouds(fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared)
+    cloud = merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared])
     return build_mesh(cloud, pairs, MeshRules(max_faces=50_000), 2)
 
 
@@ -98,7 +98,7 @@ def test_only_sets_that_look_straight_down_are_surveys() -> None:
 def test_added_points_are_seen_by_a_view_and_lie_between_their_neighbours() -> None:
     pairs = survey(0.5)
     prepared = [prepare_view(*pair) for pair in pairs]
-    cloud = merge_clouds(fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared)
+    cloud = merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared])
     filled = with_filled_heights(cloud, [view for view, _ in pairs], 0.3)
     added = filled.points_world[len(cloud.points_world) :]
     assert len(added) > 1000

@@ -29,7 +29,13 @@ WORDS: dict[str, tuple[str, str]] = {
     "database-read-only": ("The database of the service cannot be written at present.", _AGAIN),
     "disk-full": ("The service has no space left.", _KEPT),
     "disk-low": ("The service has little space left.", _OPERATOR),
+    "front-failed": ("The service could not be started.", _OPERATOR),
     "gpu-memory": ("The GPU of the service has too little memory for this.", "Lower depth.max_size or the quality."),
+    "interrupted-too-often": (
+        "The service stopped or broke down again and again while it computed the job.",
+        "Retry it with a lower quality, in case it was this job that took too much memory; tell the operator of the "
+        "service.",
+    ),
     "missing-package": (
         "Matching again with a learned matcher is not installed on this service.",
         "Leave learned.enabled out, or ask the operator of the service for it.",
@@ -38,6 +44,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "no-gpu-libraries": ("The service lacks what it needs to use its GPU.", _OPERATOR),
     "no-permission": ("The service may not use its own storage.", _OPERATOR),
     "output-in-use": ("Another process works on the same files.", _KEPT),
+    "photo-check": ("The service cannot look at photographs at present.", _AGAIN),
     "ray-failed": ("The processes that compute jobs could not be started.", _KEPT),
     "read-failed": ("The service could not read its storage.", _KEPT),
     "store-denied": ("The storage of the service refuses access.", _OPERATOR),

@@ -251,6 +251,8 @@ def visit_pixel(
     w, gx, gy = state.plane[y, x, 0], state.plane[y, x, 1], state.plane[y, x, 2]
     load_reference(problem, scratch.patch, x, y)
     shift = _ONE / search[2]
+    # Only planes that are offered come nearer than the range: on a plain sky, where nothing tells, the others would.
+    w_most = max(search[1], w)
     changed = False
     stream = hash32(np.uint32(sweep.stream) ^ hash32(np.uint32(y * width + x)))
     regions = 8 if sweep.far else 4
@@ -272,7 +274,7 @@ def visit_pixel(
         else:
             kind, step = (trial - regions - sweep.draws) % 3, sweep.step_px * search[2]
             tw, tx, ty = perturbed(stream, trial * 3, kind, w, gx, gy, step, step / search[7])
-        if not is_visible(tw, tx, ty, ray_x, ray_y, fx, fy, search[0], search[9]):
+        if not is_visible(tw, tx, ty, ray_x, ray_y, fx, fy, search[0], w_most):
             continue
         cost = plane_cost(problem, scratch, used, px, py, tw, tx, ty, best)
         if cost < best:
@@ -281,7 +283,7 @@ def visit_pixel(
     if sweep.parabola_px > np.float32(0.0):
         step = sweep.parabola_px * search[2]
         tw, cost = refine_depth(problem, scratch, used, px, py, w, gx, gy, best, step)
-        if cost < best and is_visible(tw, gx, gy, ray_x, ray_y, fx, fy, search[0], search[9]):
+        if cost < best and is_visible(tw, gx, gy, ray_x, ray_y, fx, fy, search[0], w_most):
             best, w = cost, tw
             changed = True
     state.cost[y, x] = best
