@@ -109,11 +109,13 @@ def _ask(world: World, method: str, path: str, place: str, name: str, value: str
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "path"), [one for one in HTTP if not one[1].endswith("/events")])  # endless
+@pytest.mark.parametrize(
+    ("method", "path"),
+    # Streams of events are endless, and what is deleted by the first call is gone.
+    [one for one in HTTP if not one[1].endswith("/events") and one[0] != "DELETE"],
+)
 def test_no_parameter_breaks_the_service(world: World, document: dict[str, Any], method: str, path: str) -> None:
-    operation = document["paths"][path].get(method.lower())
-    if operation is None or method == "DELETE":
-        pytest.skip("not of the public interface, or used up by the first call")
+    operation = document["paths"][path].get(method.lower(), {})  # HEAD is not in the document
     for place, name, value in _parameters(operation):
         status, text = _ask(world, method, path, place, name, value)
         assert status < 500 or (status == 503 and "readyz" in path), (place, name, value[:80], status, text)
@@ -137,12 +139,16 @@ def _example(document: dict[str, Any], operation: dict[str, Any]) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "path"), [one for one in HTTP if one[0] in ("POST", "PUT", "PATCH")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    # Passwords are checked slowly by intent.
+    [one for one in HTTP if one[0] in ("POST", "PUT", "PATCH") and not one[1].startswith("/v1/auth")],
+)
 def test_no_body_breaks_the_service(world: World, document: dict[str, Any], method: str, path: str) -> None:
     operation = document["paths"][path].get(method.lower(), {})
     example = _example(document, operation)
-    if example is None or path.startswith("/v1/auth"):
-        pytest.skip("no JSON, or slow by intent")
+    if example is None:
+        return  # takes no JSON
     given = _body(method, path, world.names).get("json") or {}
     example = example | given if isinstance(example, dict) else example
     if method == "POST" and path in ("/v1/jobs", "/v1/jobs/{job_id}/rerun", "/v1/forecasts"):

@@ -62,7 +62,7 @@ def driver_of(database: Database, job: JobRecord) -> psutil.Process:
         below = psutil.Process(os.getpid()).children()
         return [process for process in below if job.id in " ".join(process.cmdline())]
 
-    wait_for(drivers, 20)
+    wait_for(drivers, 90)
     return drivers()[0]
 
 
@@ -82,7 +82,7 @@ def test_a_driver_that_dies_alone_has_failed(database: Database, tmp_path: Path)
     job = add_job(database, add_user(database))
     with runner(database, tmp_path, None):
         driver_of(database, job).kill()
-        wait_for(lambda: state(database, job).attempt == 2, 20)
+        wait_for(lambda: state(database, job).attempt == 2, 90)
         assert state(database, job).interruptions == 0
         assert f"{PARTING}." in log_of(database, job)
 
@@ -91,9 +91,9 @@ def test_a_driver_that_dies_with_its_cluster_was_interrupted(database: Database,
     job = add_job(database, add_user(database))
     with runner(database, tmp_path, f"127.0.0.1:{free_port()}"):
         driver_of(database, job).kill()
-        wait_for(lambda: state(database, job).interruptions == 1, 20)
+        wait_for(lambda: state(database, job).interruptions == 1, 90)
         assert f"{PARTING}: its Ray cluster or the database is away." in log_of(database, job)
-        wait_for(lambda: state(database, job).state == "running", 20)
+        wait_for(lambda: state(database, job).state == "running", 90)
         assert state(database, job).attempt == 1
 
 
@@ -105,10 +105,10 @@ def test_a_driver_that_is_stopped_loses_its_job(
     with runner(database, tmp_path, None):
         driver = driver_of(database, job)
         driver.suspend()
-        wait_for(lambda: state(database, job).interruptions == 1, 20)
+        wait_for(lambda: state(database, job).interruptions == 1, 90)
         assert not driver.is_running()
         assert "The process of the job gave no sign of life for 3 s and was killed." in log_of(database, job)
-        wait_for(lambda: state(database, job).state == "running", 20)
+        wait_for(lambda: state(database, job).state == "running", 90)
         assert state(database, job).attempt == 1
 
 
