@@ -264,13 +264,19 @@ def _noted(name: str, method: Any, called: list[str]) -> Any:
     return noting
 
 
+def _heeds_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests that run in the background hand on that they do not
+
+
 @pytest.mark.slow
 def test_events_are_followed_until_it_is_interrupted(service: LiveService, photographs: Path) -> None:
     given = environment(E2E3D_URL=service.url, E2E3D_API_KEY=service.key)
     service.requests.clear()
     with (
         Client(service.url, service.key) as client,
-        subprocess.Popen(command("events"), env=given, stdout=subprocess.PIPE, text=True) as watching,
+        subprocess.Popen(
+            command("events"), env=given, stdout=subprocess.PIPE, text=True, preexec_fn=_heeds_interrupts
+        ) as watching,
     ):
         assert watching.stdout is not None
         images = client.create_image_set("events")
