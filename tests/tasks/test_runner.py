@@ -59,8 +59,12 @@ def runner(database: Database, home: Path, address: str | None) -> Iterator[None
 
 def driver_of(database: Database, job: JobRecord) -> psutil.Process:
     def drivers() -> list[psutil.Process]:
-        below = psutil.Process(os.getpid()).children()
-        return [process for process in below if job.id in " ".join(process.cmdline())]
+        found = []
+        for process in psutil.Process(os.getpid()).children():
+            with contextlib.suppress(psutil.ZombieProcess):  # of an earlier test
+                if job.id in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
 
     wait_for(drivers, 90)
     return drivers()[0]
