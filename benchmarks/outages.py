@@ -96,7 +96,13 @@ def service(replicas: int) -> Iterator[tuple[str, psutil.Process]]:
     with Path(home, "serve.log").open("wb") as log:
         command = subprocess.Popen(
             [sys.executable, "-c", "from e2e3d.cli import app; app()", "serve"],
-            env=os.environ | given | {"E2E3D_REPLICAS": str(replicas), "E2E3D_ACCESS_TOKEN_S": "7200"},
+            env=os.environ
+            | given
+            | {
+                "E2E3D_REPLICAS": str(replicas),
+                "E2E3D_ACCESS_TOKEN_S": "7200",
+                "E2E3D_ADDRESS_CONNECTIONS": "2000",  # these many clients have one address
+            },
             stdout=log,
             stderr=log,
         )
