@@ -56,6 +56,7 @@ Hostile = Callable[[Target, asyncio.StreamReader, asyncio.StreamWriter], Awaitab
 
 
 def head(method: str, path: str, *fields: str) -> bytes:
+    """The head of a request with these header lines."""
     return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", *fields, "", ""]).encode()
 
 

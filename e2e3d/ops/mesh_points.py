@@ -34,12 +34,18 @@ def triangulation_angles(
         centers_world: float64 [C, 3], camera centres.
         image_indices: int32 [C], the views that these are the centres of.
     """
-    position = np.full(int(max(image_indices.max(initial=0), cloud.view_indices.max(initial=0))) + 1, -1, np.int32)
-    position[image_indices] = np.arange(len(image_indices), dtype=np.int32)
+    position = _positions(image_indices, cloud.view_indices)
     cosines = _smallest_cosines(
         cloud.points_world, cloud.view_offsets, cloud.view_indices, centers_world.astype(np.float32), position
     )
     return np.asarray(np.degrees(np.arccos(np.clip(cosines, -1, 1))), np.float32)
+
+
+def _positions(image_indices: NDArray[np.int32], asked: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Where in `image_indices` each image is, by its index; -1 for one of `asked` that is not among them."""
+    position = np.full(int(max(image_indices.max(initial=0), asked.max(initial=0))) + 1, -1, np.int32)
+    position[image_indices] = np.arange(len(image_indices), dtype=np.int32)
+    return position
 
 
 @numba.njit(cache=True, nogil=True)
@@ -77,9 +83,8 @@ def pixel_stretch(
         image_indices: int32 [C], the views that these are the centres of.
     """
     first = cloud.view_indices[cloud.view_offsets[:-1]]
-    position = np.zeros(int(max(image_indices.max(initial=0), first.max(initial=0))) + 1, np.int64)
-    position[image_indices] = np.arange(len(image_indices))
-    rays = centers_world[position[first]].astype(np.float32) - cloud.points_world
+    camera = np.maximum(_positions(image_indices, first)[first], 0)
+    rays = centers_world[camera].astype(np.float32) - cloud.points_world
     cosine = np.einsum("nc,nc->n", rays, cloud.normals_world) / np.maximum(np.linalg.norm(rays, axis=1), 1e-12)
     return np.asarray(1 / np.clip(cosine, _FLATTEST, 1), np.float32)
 

@@ -22,6 +22,7 @@ from e2e3d.ops.mesh_refine import colors_from_points, project_to_points
 from e2e3d.ops.mesh_topology import drop_unused, face_areas, make_manifold, subdivide, vertex_normals
 from e2e3d.ops.mesh_trim import faces_view, large_components, look_at_vertices, near_components, supported_faces
 from e2e3d.ops.poisson import MIN_POINTS, occupied_cells, poisson_surface
+from e2e3d.ops.view_selection import centres_of
 
 Floats = NDArray[np.float32]
 Faces = NDArray[np.int32]
@@ -160,7 +161,7 @@ class _Cameras:
     @property
     def centers_world(self) -> NDArray[np.float64]:
         """[C, 3]."""
-        return np.asarray(-np.einsum("cji,cj->ci", self.poses[:, :, :3], self.poses[:, :, 3]))
+        return centres_of(self.poses)
 
 
 def _cameras(observations: Sequence[tuple[View, DepthMap]]) -> _Cameras:
@@ -211,9 +212,7 @@ def _trim(
     footprint = cloud.footprint[nearest].astype(np.float64)
     normals = vertex_normals(vertices, faces)
     seen, views_through, views_free, views_on = np.zeros((4, len(vertices)), np.int32)
-    side_px = _USUAL_SIDE_PX
     for view, depth_map in observations:
-        side_px = max(side_px, *view.image.shape[:2])
         sight = look_at_vertices(vertices, view, depth_map, margin=0.02, near_px=rules.support)
         facing = faces_view(vertices, normals, view)
         seen += sight.through
