@@ -3,7 +3,7 @@
 usage: PYTHONPATH=. python benchmarks/calibrate.py
 
 Renders arcs of photographs of a plaster figure at two contrasts, computes their depths, compares them with the surface,
-and prints the coefficients for `e2e3d/ops/stereo/agreement.py` and `e2e3d/ops/fusion.py`. Takes some four CPU minutes.
+and prints the coefficients for `e2e3d/ops/stereo/agreement.py` and `e2e3d/ops/fusion/point_fusion.py`. Takes some four CPU minutes.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
-from e2e3d.ops import fusion, fusion_view
-from e2e3d.ops.sample_scene import SampleScene, build_sample_scene
-from e2e3d.ops.sample_shading import KNOT, PLINTH
+from e2e3d.ops.fusion import fusion_view
+from e2e3d.ops.fusion import point_fusion as fusion
+from e2e3d.ops.sample.sample_scene import SampleScene, build_sample_scene
+from e2e3d.ops.sample.sample_shading import KNOT, PLINTH
 from e2e3d.ops.stereo import patchmatch
 from e2e3d.ops.stereo.agreement import measure_agreement
 from e2e3d.stages import consistency, depth
-from e2e3d.stages.base import RunContext
+from e2e3d.stages.stage import RunContext
 
 plaster: Any = importlib.import_module("tests.ops.plaster")
 

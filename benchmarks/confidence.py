@@ -31,9 +31,9 @@ def precision_by_confidence(out: Path, twin: Path) -> list[dict[str, float]]:
     """For each tenth of the points by confidence: its limits and mean, and the share within 1, 2 and 4 pixels."""
     import open3d as o3d
 
-    from e2e3d.jobs.references import read_cameras, read_surface
-    from e2e3d.ops.evaluation.cameras import align_cameras
+    from e2e3d.ops.evaluation.camera_errors import align_cameras
     from e2e3d.ops.evaluation.surface import surface_distances
+    from e2e3d.outputs.evaluation.references import read_cameras, read_surface
 
     cloud = o3d.t.io.read_point_cloud(str(out / "dense.ply"))
     confidence = cloud.point["confidence"].numpy().ravel()

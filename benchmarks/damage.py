@@ -22,9 +22,9 @@ from PIL import Image
 
 from e2e3d.data.ref import Ref
 from e2e3d.errors import InputError
-from e2e3d.ops.photo import decode_photo
-from e2e3d.stages.base import RunContext
+from e2e3d.ops.photos.decoding import decode_photo
 from e2e3d.stages.ingest import STAGE, IngestConfig, IngestFile, IngestInputs
+from e2e3d.stages.stage import RunContext
 
 SIZE = (1200, 800)
 ROUNDS = 6

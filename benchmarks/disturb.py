@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Camera, Mapping, Scene, SceneImage
-from e2e3d.ops.scene_frame import camera_centres
-from e2e3d.ops.undistortion import image_from_normalised, normalised_from_image
-from e2e3d.stages.base import RunContext, Stage
+from e2e3d.ops.geo.scene_frame import camera_centres
+from e2e3d.ops.photos.undistortion import image_from_normalised, normalised_from_image
+from e2e3d.stages.stage import RunContext, Stage
 
 _MAX_ERROR_PX = 6.0
 _MIN_POINTS = 50
@@ -60,7 +60,7 @@ def _rotation(axis: NDArray[np.float64], angle_deg: float) -> NDArray[np.float64
 
 
 def _focal(camera: Camera, factor: float) -> Camera:
-    from e2e3d.ops.undistortion import colmap_camera
+    from e2e3d.ops.photos.undistortion import colmap_camera
 
     params = list(camera.params)
     for k in colmap_camera(camera).focal_length_idxs():  # type: ignore[attr-defined]

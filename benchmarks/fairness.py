@@ -19,11 +19,12 @@ import time
 import numpy as np
 from sqlalchemy import select
 
-from e2e3d.data.service.jobs import Fence, JobRecord, NewJob
-from e2e3d.data.service.lifecycle import Happening
-from e2e3d.storage.database import Database, upgrade
-from e2e3d.storage.database.models import JobRow, UserRow, new_id, now
-from e2e3d.storage.database.repository import jobs, leases
+from e2e3d.service.database import Database, upgrade
+from e2e3d.service.database.tables import JobRow, UserRow, new_id, now
+from e2e3d.service.jobs import leases
+from e2e3d.service.jobs import queries as jobs
+from e2e3d.service.jobs.lifecycle import Happening
+from e2e3d.service.jobs.records import Fence, JobRecord, NewJob
 
 USERS, JOBS_EACH, FLOOD = 100, 10, 1000
 KEEP = datetime.timedelta(days=1)

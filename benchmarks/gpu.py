@@ -65,7 +65,7 @@ def check(file: Path, out: Path, sizes_px: list[int]) -> None:
 def require_card() -> None:
     """Leave with code 5 and a clear message where no GPU can be used."""
     from e2e3d.errors import E2E3DError
-    from e2e3d.jobs.devices import gpu_count, require_gpu
+    from e2e3d.runtime.gpu_devices import gpu_count, require_gpu
 
     try:
         require_gpu(gpu_count(), "this machine")

@@ -15,12 +15,12 @@ from gpu_views import GpuInputs, scaled
 from numpy.typing import NDArray
 
 from e2e3d.data.ref import Ref
-from e2e3d.jobs.devices import gpu_memory_bytes, lanes
 from e2e3d.ops.stereo.cuda import BLOCK, CudaLauncher, launch, start_kernel, sweep_kernel, to_device
 from e2e3d.ops.stereo.problem import Problem, State, new_state
-from e2e3d.ops.threads import core_count
+from e2e3d.runtime.gpu_devices import gpu_memory_bytes, lanes
+from e2e3d.runtime.threads import core_count
 from e2e3d.stages import consistency, depth
-from e2e3d.stages.base import RunContext
+from e2e3d.stages.stage import RunContext
 
 if TYPE_CHECKING:
     from e2e3d.data.dense import DepthMap, View
@@ -202,7 +202,7 @@ def _one(device: str) -> float:
 
 def compare_matching(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> dict[str, Any]:
     """Mutual matches of two photographs on both processors."""
-    from e2e3d.ops.descriptor_matching import DescriptorSet, mutual_matches
+    from e2e3d.ops.matching.descriptor_matching import DescriptorSet, mutual_matches
 
     found, seconds = {}, {}
     for device in ("cpu", "cuda"):

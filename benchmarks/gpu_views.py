@@ -62,10 +62,10 @@ class _Scene:
     """Photographs with their cameras, reconstructed on the CPU in this process."""
 
     def __init__(self, photos: Path, store: str) -> None:
-        from e2e3d.jobs import pipeline
-        from e2e3d.jobs.inprocess import InProcessExecutor
-        from e2e3d.jobs.presets import PRESETS
-        from e2e3d.jobs.source import read_source
+        from e2e3d.config.presets import PRESETS
+        from e2e3d.pipeline import pipeline
+        from e2e3d.pipeline.inprocess import InProcessExecutor
+        from e2e3d.pipeline.sources.source_set import read_source
         from e2e3d.storage.store import ArtifactStore
 
         self._config = PRESETS["medium"]
@@ -81,7 +81,7 @@ class _Scene:
 
     def views(self, size_px: int) -> list[View]:
         """All photographs undistorted at `size_px`."""
-        from e2e3d.jobs import pipeline
+        from e2e3d.pipeline import pipeline
 
         return [ref.load() for ref in pipeline.undistort_photos(self._photos, self._mapped, size_px, self._run)]
 

@@ -32,7 +32,7 @@ import numpy as np
 import psutil
 from embedded import free_port, processes, wait_until_ready
 
-from e2e3d.settings import ServiceSettings
+from e2e3d.config.deployment import ServiceSettings
 
 USERS, PAUSE_S, LOOK_S = 20, 0.25, 2.0
 GROWTH_BYTES, SLOWER = 200e6, 2.0
@@ -193,13 +193,14 @@ async def clients(target: Target) -> AsyncIterator[list[httpx.AsyncClient]]:
 
 def prepare(settings: ServiceSettings) -> tuple[str, str]:
     """A finished job with a large result, in a service that does not run yet; returns their id and path."""
-    from e2e3d.data.service.jobs import Fence, NewResult
-    from e2e3d.data.service.lifecycle import Happening
-    from e2e3d.serve.auth.accounts import create_first_admin
-    from e2e3d.serve.services import build_services
-    from e2e3d.storage.database import upgrade
-    from e2e3d.storage.database.models import JobRow, now
-    from e2e3d.storage.database.repository import accounts, leases
+    from e2e3d.service.accounts import queries as accounts
+    from e2e3d.service.accounts.accounts import create_first_admin
+    from e2e3d.service.database import upgrade
+    from e2e3d.service.database.tables import JobRow, now
+    from e2e3d.service.jobs import leases
+    from e2e3d.service.jobs.lifecycle import Happening
+    from e2e3d.service.jobs.records import Fence, NewResult
+    from e2e3d.service.services import build_services
 
     services = build_services(settings)
     upgrade(services.database)

@@ -73,12 +73,12 @@ class Service:
     """The way into the service: an upload that has arrived is imported."""
 
     def __init__(self, folder: Path) -> None:
-        from e2e3d.data.service.accounts import Quotas
-        from e2e3d.jobs.intake.checkers import PhotoCheckers
-        from e2e3d.jobs.intake.take import Intake
-        from e2e3d.storage.database import Database, upgrade
-        from e2e3d.storage.database.models import now
-        from e2e3d.storage.database.repository import accounts
+        from e2e3d.service.accounts import queries as accounts
+        from e2e3d.service.accounts.records import Quotas
+        from e2e3d.service.database import Database, upgrade
+        from e2e3d.service.database.tables import now
+        from e2e3d.service.intake.checkers import PhotoCheckers
+        from e2e3d.service.intake.intake import Intake
         from e2e3d.storage.files import open_files
 
         database = Database(f"sqlite:///{folder / 'database.sqlite'}")
@@ -89,8 +89,8 @@ class Service:
 
     def take(self, case: Case) -> tuple[str, str]:
         """Send the file, and import it."""
-        from e2e3d.jobs.intake.imports import run_import
-        from e2e3d.storage.database.repository import uploads
+        from e2e3d.service.intake.imports import run_import
+        from e2e3d.service.uploads import queries as uploads
         from e2e3d.storage.objects import S3Options
 
         upload_id = self._arrived(case)
@@ -107,9 +107,10 @@ class Service:
         return ("taken" if progress.added else "refused"), " ".join(sorted(codes)) or "-"
 
     def _arrived(self, case: Case) -> str:
-        from e2e3d.jobs.intake.names import safe_name
-        from e2e3d.jobs.intake.parts import PART_BYTES, PartWriter
-        from e2e3d.storage.database.repository import image_sets, uploads
+        from e2e3d.service.image_sets import queries as image_sets
+        from e2e3d.service.intake.photo_names import safe_name
+        from e2e3d.service.intake.upload_parts import PART_BYTES, PartWriter
+        from e2e3d.service.uploads import queries as uploads
 
         now, size = self._intake.clock(), len(case.data)
         later = now + datetime.timedelta(days=1)
@@ -137,10 +138,10 @@ class Run:
 
     def take(self, case: Case) -> tuple[str, str]:
         """Give the archive, or a folder with the picture."""
-        from e2e3d.jobs.config import PipelineConfig
-        from e2e3d.jobs.inprocess import InProcessExecutor
-        from e2e3d.jobs.pipeline import check_photos
-        from e2e3d.jobs.source import read_source
+        from e2e3d.config.pipeline import PipelineConfig
+        from e2e3d.pipeline.inprocess import InProcessExecutor
+        from e2e3d.pipeline.pipeline import check_photos
+        from e2e3d.pipeline.sources.source_set import read_source
         from e2e3d.storage.store import ArtifactStore
 
         self._number += 1

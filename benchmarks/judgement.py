@@ -25,17 +25,17 @@ from PIL import Image
 
 from e2e3d.data.judgement import Signs
 from e2e3d.data.ref import Ref
+from e2e3d.data.run_results import Results
 from e2e3d.errors import E2E3DError
-from e2e3d.jobs.inprocess import InProcessExecutor
-from e2e3d.jobs.judgement import measure_signs
-from e2e3d.jobs.pipeline import reconstruct
-from e2e3d.jobs.references import read_cameras, stem
-from e2e3d.jobs.results import Results
-from e2e3d.jobs.run import configure
-from e2e3d.ops.evaluation.cameras import align_cameras, camera_error
+from e2e3d.ops.evaluation.camera_errors import align_cameras, camera_error
+from e2e3d.ops.evaluation.rendering import Renderer
 from e2e3d.ops.evaluation.rephotography import rephotograph, view_score
 from e2e3d.ops.evaluation.weigh_signs import weigh
-from e2e3d.ops.render import Renderer
+from e2e3d.outputs.evaluation.model_judgement import measure_signs
+from e2e3d.outputs.evaluation.references import read_cameras, stem
+from e2e3d.pipeline.inprocess import InProcessExecutor
+from e2e3d.pipeline.pipeline import reconstruct
+from e2e3d.pipeline.run import configure
 from e2e3d.stages.mapping import STAGE as MAPPING
 from e2e3d.storage.store import ArtifactStore
 

@@ -81,7 +81,7 @@ def passes(views: list[View], count: Callable[[], int]) -> dict[str, float]:
     """CPU seconds and evaluations (by `count`) of both stereo passes of the first view on one thread."""
     from e2e3d.data.ref import Ref
     from e2e3d.stages import consistency, depth
-    from e2e3d.stages.base import RunContext
+    from e2e3d.stages.stage import RunContext
 
     config, context = depth.DepthConfig(), RunContext()
     refs = [Ref.of(view) for view in views]

@@ -86,13 +86,13 @@ def cpu_ms(title: str) -> float:
 
 def prepare() -> tuple[str, str]:
     """A user with a login and a finished job; returns the access token and the job's id."""
-    from e2e3d.data.service.accounts import Actor
-    from e2e3d.serve.auth.accounts import create_first_admin, log_in
-    from e2e3d.serve.services import build_services
-    from e2e3d.settings import load_service_settings
-    from e2e3d.storage.database import upgrade
-    from e2e3d.storage.database.models import JobRow, JobStageRow
-    from e2e3d.storage.database.repository import accounts
+    from e2e3d.config.deployment import load_service_settings
+    from e2e3d.service.accounts import queries as accounts
+    from e2e3d.service.accounts.accounts import create_first_admin, log_in
+    from e2e3d.service.accounts.records import Actor
+    from e2e3d.service.database import upgrade
+    from e2e3d.service.database.tables import JobRow, JobStageRow
+    from e2e3d.service.services import build_services
 
     settings = load_service_settings()
     services = build_services(settings)
@@ -117,8 +117,8 @@ def deploy(replicas: int) -> Any:
     from fastapi import FastAPI
     from ray import serve
 
+    from e2e3d.config.deployment import load_service_settings
     from e2e3d.serve.deployment import api_application
-    from e2e3d.settings import load_service_settings
 
     bare = FastAPI()
 

@@ -35,8 +35,8 @@ PARTS = {
     "proxy": "ray::ProxyActor",
     "raylet": "/raylet/raylet",
     "gcs": "gcs/gcs_server",
-    "runner": "e2e3d.serve.runner",
-    "driver": "e2e3d.tasks.driver",
+    "runner": "e2e3d.service.runner.process",
+    "driver": "e2e3d.service.runner.driver",
 }
 QUIET_S, RECOVERY_S, PATIENCE_S, TIMEOUT_S = 3.0, 5.0, 240.0, 60.0
 PASSWORD = "a-password-of-benchmarks"
@@ -187,7 +187,7 @@ def report(replicas: int, part: str, answers: list[Answer], killed_s: float) -> 
 
 def main(parts: list[str], replicas: list[int], rate_hz: float) -> None:
     """Kill every part once, with as many replicas."""
-    from e2e3d.jobs.sample import write_sample
+    from e2e3d.outputs.sample_set import write_sample
 
     photographs = Path(tempfile.mkdtemp(prefix="e2e3d-outages-sample-"))
     write_sample(photographs, count=8, width_px=640)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlalchemy import event
 
-from e2e3d.storage.database import Database, Session
+from e2e3d.service.database import Database, Session
 
 
 def query_plans(database: Database, work: Callable[[Session], object]) -> list[tuple[str, list[str]]]:

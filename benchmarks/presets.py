@@ -17,7 +17,7 @@ from typing import Any
 
 from figures import run, scores
 
-from e2e3d.jobs.presets import PRESETS
+from e2e3d.config.presets import PRESETS
 
 SETS = ("strecha_fountain_p11", "axe", "saharov32")
 

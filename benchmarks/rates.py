@@ -1,4 +1,4 @@
-"""Print what finished runs say about the rates of `e2e3d.jobs.forecast`: CPU seconds a unit of work, memory, disk.
+"""Print what finished runs say about the rates of `e2e3d.pipeline.forecast`: CPU seconds a unit of work, memory, disk.
 
 usage: python benchmarks/rates.py MEGAPIXELS OUT [MEGAPIXELS OUT ...]
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from e2e3d.jobs.forecast import forecast, stage_seconds, workload
-from e2e3d.jobs.manifest import read_manifest
+from e2e3d.outputs.manifest import read_manifest
+from e2e3d.pipeline.forecast import forecast, stage_seconds, workload
 
 
 def main() -> None:

@@ -15,10 +15,11 @@ import numpy as np
 from plans import query_plans
 from sqlalchemy import insert, text
 
-from e2e3d.data.service.jobs import JobFilter
-from e2e3d.storage.database import Database, Session, upgrade
-from e2e3d.storage.database.models import JobRow, UserRow, new_id, now
-from e2e3d.storage.database.repository import jobs, leases
+from e2e3d.service.database import Database, Session, upgrade
+from e2e3d.service.database.tables import JobRow, UserRow, new_id, now
+from e2e3d.service.jobs import leases
+from e2e3d.service.jobs import queries as jobs
+from e2e3d.service.jobs.records import JobFilter
 
 JOBS, USERS, ROUNDS = 100_000, 50, 300
 STATES = ("succeeded", "succeeded", "succeeded", "failed", "cancelled", "queued")

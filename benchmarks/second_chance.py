@@ -22,16 +22,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from e2e3d.config.pipeline import PipelineConfig
+from e2e3d.config.presets import PRESETS
 from e2e3d.data.scene import Scene
 from e2e3d.errors import E2E3DError
-from e2e3d.jobs.config import PipelineConfig
-from e2e3d.jobs.inprocess import InProcessExecutor
-from e2e3d.jobs.pipeline import check_photos, find_matches, map_cameras
-from e2e3d.jobs.presets import PRESETS
-from e2e3d.jobs.references import read_cameras, stem
-from e2e3d.jobs.second_chance import map_with_second_chance
-from e2e3d.jobs.source import read_source
-from e2e3d.ops.evaluation.cameras import align_cameras
+from e2e3d.ops.evaluation.camera_errors import align_cameras
+from e2e3d.outputs.evaluation.references import read_cameras, stem
+from e2e3d.pipeline.inprocess import InProcessExecutor
+from e2e3d.pipeline.pipeline import check_photos, find_matches, map_cameras
+from e2e3d.pipeline.second_chance import map_with_second_chance
+from e2e3d.pipeline.sources.source_set import read_source
 from e2e3d.storage.store import ArtifactStore
 
 Poses = dict[str, np.ndarray]

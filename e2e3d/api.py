@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from e2e3d.config.deployment import Settings, load_settings
+from e2e3d.config.run_options import Options
 from e2e3d.errors import E2E3DError, SettingsError
-from e2e3d.jobs.options import Options
-from e2e3d.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from e2e3d.data.dense import PointCloud
     from e2e3d.data.judgement import Judgement
     from e2e3d.data.mesh import Mesh, TexturedMesh
+    from e2e3d.data.run_results import Results
     from e2e3d.data.scene import Scene
-    from e2e3d.jobs.cancel import CancelToken
-    from e2e3d.jobs.export import ExportedPaths
-    from e2e3d.jobs.manifest import Manifest
-    from e2e3d.jobs.progress import Progress, ProgressReport
-    from e2e3d.jobs.results import Results
+    from e2e3d.outputs.export import ExportedPaths
+    from e2e3d.outputs.manifest import Manifest
+    from e2e3d.pipeline.cancellation import CancelToken
+    from e2e3d.pipeline.progress import Progress, ProgressReport
     from e2e3d.tasks.executor import RayExecutor
 
 PathLike = str | os.PathLike[str]
@@ -103,7 +103,7 @@ def reconstruct(
     Raises:
         E2E3DError: SettingsError, InputError, ReconstructionError, MachineError or CancelledError, by cause.
     """
-    from e2e3d.jobs.display import CallbackDisplay
+    from e2e3d.pipeline.progress_display import CallbackDisplay
 
     deployment = load_settings()
     changes = {name: value for name, value in (("ray_address", address), ("device", device)) if value is not None}
@@ -130,15 +130,15 @@ def run_job(
     cancel: CancelToken | None = None,
 ) -> Result:
     """One whole run: lock the folder, connect the parts, reconstruct, export. Errors as in :func:`reconstruct`."""
-    from e2e3d.jobs.cancel import CancelToken
-    from e2e3d.jobs.forecast import TYPICAL_MEGAPIXELS, stage_seconds
-    from e2e3d.jobs.history import History, cache_file
-    from e2e3d.jobs.manifest import read_manifest
-    from e2e3d.jobs.progress import ProgressModel
-    from e2e3d.jobs.run import RunRequest, configure, run_and_export
-    from e2e3d.jobs.workspace import locked_folder
-    from e2e3d.logs import run_logging
-    from e2e3d.ops.threads import core_count
+    from e2e3d.outputs.manifest import read_manifest
+    from e2e3d.pipeline.cancellation import CancelToken
+    from e2e3d.pipeline.forecast import TYPICAL_MEGAPIXELS, stage_seconds
+    from e2e3d.pipeline.history import History, cache_file
+    from e2e3d.pipeline.progress import ProgressModel
+    from e2e3d.pipeline.run import RunRequest, configure, run_and_export
+    from e2e3d.pipeline.workspace import locked_folder
+    from e2e3d.runtime.logs import run_logging
+    from e2e3d.runtime.threads import core_count
 
     if out.resolve() == photos.resolve():
         raise SettingsError(
@@ -169,9 +169,9 @@ def run_job(
 
 
 def _open_executor(out: Path, settings: Settings, progress: Progress, cancel: CancelToken) -> RayExecutor:
-    from e2e3d.jobs.workspace import default_store
+    from e2e3d.pipeline.workspace import default_store
     from e2e3d.storage.store import ArtifactStore
-    from e2e3d.tasks.environment import protect_private_ray
+    from e2e3d.tasks.ray_environment import protect_private_ray
 
     options = settings.s3_options
     store = ArtifactStore(settings.store or default_store(out), options)

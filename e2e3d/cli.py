@@ -12,7 +12,7 @@ import typer
 
 from e2e3d.client.commands import AdminCommands, ServiceCommands, add_groups
 from e2e3d.client.commands.options import LOCAL, MANAGE
-from e2e3d.reporting import EXIT_CODES, reporting
+from e2e3d.runtime.reporting import EXIT_CODES, reporting
 
 app = typer.Typer(
     name="e2e3d",
@@ -83,15 +83,15 @@ def run(
 
     def work() -> int:
         from e2e3d.client.commands.parsing import parse_distance
-        from e2e3d.jobs.leave_out import parse_leave_out
-        from e2e3d.jobs.options import Options
+        from e2e3d.config.run_options import Options
+        from e2e3d.pipeline.sources.leave_out import parse_leave_out
 
         left_out = None if leave_out is None else parse_leave_out(leave_out)
         distance = None if known_distance is None else parse_distance(known_distance)
         options = Options(intrinsics, masks, scale, distance, keep_depth, left_out)
         return _run(photos, out, quality, changes or [], options, address, device.value if device else None)
 
-    from e2e3d.supervise import supervised
+    from e2e3d.runtime.supervision import supervised
 
     sys.exit(supervised(lambda: reporting(work)))
 
@@ -101,7 +101,7 @@ def sample(folder: Annotated[Path, typer.Argument(help="Where to write it.")]) -
     """Write a sample set: photographs of a made-up scene, with its exact cameras and surface."""
 
     def work() -> int:
-        from e2e3d.jobs.sample import write_sample
+        from e2e3d.outputs.sample_set import write_sample
 
         images = write_sample(folder)
         typer.echo(f"Sample set written. Reconstruct it with: e2e3d run {images} -o {folder / 'model'}")
@@ -115,11 +115,11 @@ def compile_() -> None:
     """Compile the kernels for this machine ahead of the first job; a machine set up by make has done it."""
 
     def work() -> int:
-        from e2e3d.ops.kernel_cache import compiled_mark
+        from e2e3d.runtime.kernel_cache import compiled_mark
 
         if not compiled_mark().exists():
             typer.echo("Compiling the kernels for this processor (a minute or two)")
-            from e2e3d.jobs.compile_ahead import compile_kernels
+            from e2e3d.pipeline.compile_ahead import compile_kernels
 
             compile_kernels()
         typer.echo(f"The kernels are compiled: {compiled_mark().parent}")
@@ -133,8 +133,8 @@ def info(out: Annotated[Path, typer.Argument(help="The result folder of a run.")
     """Print what came out of a run."""
 
     def work() -> int:
-        from e2e3d.jobs.manifest import read_manifest
-        from e2e3d.jobs.summary import summary
+        from e2e3d.outputs.manifest import read_manifest
+        from e2e3d.outputs.summary import summary
 
         typer.echo(summary(read_manifest(out)))
         return 0
@@ -157,7 +157,7 @@ def evaluate(
     """Compare a result with references: camera error, rephotography score, F-score."""
 
     def work() -> int:
-        from e2e3d.jobs.evaluate import evaluate as judge
+        from e2e3d.outputs.evaluation.evaluate import evaluate as judge
 
         result = judge(out, cameras, photos, surface, dump, held_out)
         typer.echo(result.to_json() if as_json else result.to_table())
@@ -176,12 +176,12 @@ def serve(
     """Run the service: photographs in over HTTP, models out."""
 
     def work() -> int:
-        from e2e3d.serve.command import serve as run_service
+        from e2e3d.serve.serve_command import serve as run_service
 
         given = {"host": host, "port": port, "replicas": replicas, "ray_address": address}
         return run_service({name: value for name, value in given.items() if value is not None})
 
-    from e2e3d.supervise import supervised
+    from e2e3d.runtime.supervision import supervised
 
     sys.exit(supervised(lambda: reporting(work), patience_s=15.0))
 
@@ -198,7 +198,7 @@ def verify(
     """
 
     def work() -> int:
-        from e2e3d.serve.maintenance import verify_store
+        from e2e3d.service.verification.command import verify_store
 
         return verify_store(deep, as_json)
 
@@ -209,11 +209,11 @@ def _run(
     photos: Path, out: Path, quality: str, changes: list[str], options: Any, address: str | None, device: str | None
 ) -> int:
     from e2e3d.api import run_job
-    from e2e3d.jobs.cancel import CancelToken, cancel_on_signals
-    from e2e3d.jobs.display import duration, open_display
-    from e2e3d.jobs.overrides import parse_assignments
-    from e2e3d.jobs.summary import reason_lines
-    from e2e3d.settings import load_settings
+    from e2e3d.config.deployment import load_settings
+    from e2e3d.config.overrides import parse_assignments
+    from e2e3d.outputs.summary import reason_lines
+    from e2e3d.pipeline.cancellation import CancelToken, cancel_on_signals
+    from e2e3d.pipeline.progress_display import duration, open_display
 
     started_s = time.monotonic()
     settings = load_settings()

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from e2e3d.cli import app
-from e2e3d.reporting import EXIT_CODES
+from e2e3d.runtime.reporting import EXIT_CODES
 
 _HEAD = """# Every command
 

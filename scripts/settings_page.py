@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from e2e3d.data.bounds import allowed_of
-from e2e3d.jobs.presets import PRESETS
+from e2e3d.config.bounds import allowed_of
+from e2e3d.config.presets import PRESETS
 
 _ATTRIBUTE = re.compile(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", re.MULTILINE)
 _HEAD = """# Settings

@@ -44,7 +44,7 @@ def shared_eval() -> Path:
 @pytest.fixture(scope="session")
 def sample_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small sample set with its exact cameras and surface: 8 photographs of 640 x 480 pixels."""
-    from e2e3d.jobs.sample import write_sample
+    from e2e3d.outputs.sample_set import write_sample
 
     return made_once(tmp_path_factory, "sample", lambda folder: write_sample(folder, count=8, width_px=640))
 

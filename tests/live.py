@@ -17,18 +17,18 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from e2e3d.config.deployment.service import ServiceSettings
 from e2e3d.data.judgement import Judgement
-from e2e3d.data.service.jobs import Fence, NewResult, ProgressUpdate
-from e2e3d.data.service.lifecycle import Happening
-from e2e3d.data.service.outputs import media_type
 from e2e3d.errors import E2E3DError
 from e2e3d.serve.app import create_app
-from e2e3d.serve.auth.accounts import create_first_admin
 from e2e3d.serve.front.configuration import FRONT_HEADER
-from e2e3d.serve.services import Services, build_services
-from e2e3d.settings.service import ServiceSettings
-from e2e3d.storage.database import upgrade
-from e2e3d.storage.database.repository import leases
+from e2e3d.service.accounts.accounts import create_first_admin
+from e2e3d.service.database import upgrade
+from e2e3d.service.jobs import leases
+from e2e3d.service.jobs.lifecycle import Happening
+from e2e3d.service.jobs.records import Fence, NewResult, ProgressUpdate
+from e2e3d.service.results.outputs import media_type
+from e2e3d.service.services import Services, build_services
 
 EMAIL, PASSWORD = "admin@localhost", "a-password-of-tests"
 

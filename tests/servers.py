@@ -26,7 +26,7 @@ import pytest
 import redis as redis_client
 from botocore.exceptions import BotoCoreError
 
-from e2e3d.storage.database import Database, upgrade
+from e2e3d.service.database import Database, upgrade
 from e2e3d.storage.objects import S3Options
 
 KEY, SECRET, BUCKET = "e2e3d", "a-secret-of-tests", "artifacts"

@@ -13,11 +13,11 @@ from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.photo import CameraGuess, Photo, PhotoProblem
 from e2e3d.data.ref import Ref
+from e2e3d.data.run_results import Results, RunFacts
 from e2e3d.data.scene import Camera, LeftOut, Mapping, Scene, SceneImage
 from e2e3d.data.stats import StageStats
-from e2e3d.jobs.results import Results, RunFacts
 from e2e3d.ops.formats.pictures import encode_jpeg
-from e2e3d.ops.sample_scene import build_sample_scene, sample_poses, shade
+from e2e3d.ops.sample.sample_scene import build_sample_scene, sample_poses, shade
 
 WIDTH, HEIGHT, FOCAL = 320, 240, 300.0
 INTRINSICS = (FOCAL, FOCAL, WIDTH / 2, HEIGHT / 2)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from e2e3d.jobs.manifest import read_manifest
-from e2e3d.ops.sample_scene import SampleScene, build_sample_scene, look_at, sample_poses
+from e2e3d.ops.sample.sample_scene import SampleScene, build_sample_scene, look_at, sample_poses
+from e2e3d.outputs.manifest import read_manifest
 from tests.command import SampleRun, run_arguments, stored
 from tests.pictures import MAKE, MODEL, encode, exif_of, textured
 
@@ -37,7 +37,7 @@ Run = Callable[..., Answer]
 @pytest.fixture(scope="module")
 def ray_session() -> Iterator[None]:
     """One private cluster for all tests of the module; runs find Ray connected and leave it so."""
-    from e2e3d.tasks.session import RaySession
+    from e2e3d.tasks.ray_session import RaySession
 
     session = RaySession(None)
     yield
@@ -51,7 +51,7 @@ def run(ray_session: None, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     for name in [name for name in os.environ if name.startswith("E2E3D_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr("e2e3d.supervise.supervised", lambda work: work())
+    monkeypatch.setattr("e2e3d.runtime.supervision.supervised", lambda work: work())
 
     def call(*arguments: object) -> Answer:
         done = CliRunner().invoke(app, [str(argument) for argument in arguments])

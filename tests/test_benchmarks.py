@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e2e3d.jobs.devices import gpu_count
+from e2e3d.runtime.gpu_devices import gpu_count
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e3d.jobs.devices import gpu_count
+from e2e3d.runtime.gpu_devices import gpu_count
 from tests.command import e2e3d
 
 pytestmark = pytest.mark.slow
@@ -91,9 +91,9 @@ def test_an_output_folder_without_permission_ends_with_5(photos: Path, tmp_path:
     for parent in (photos, tmp_path, *tmp_path.parents[:2]):
         parent.chmod(0o755)
     code = (
-        "import os, sys, psutil, e2e3d.logs, e2e3d.supervise, e2e3d.tasks.executor\n"
-        "import e2e3d.jobs.pipeline, e2e3d.jobs.presets, e2e3d.jobs.export, e2e3d.jobs.display, e2e3d.jobs.overrides\n"
-        "import e2e3d.jobs.workspace, e2e3d.api\n"
+        "import os, sys, psutil, e2e3d.runtime.logs, e2e3d.runtime.supervision, e2e3d.tasks.executor\n"
+        "import e2e3d.pipeline.pipeline, e2e3d.config.presets, e2e3d.outputs.export, e2e3d.pipeline.progress_display, e2e3d.config.overrides\n"
+        "import e2e3d.pipeline.workspace, e2e3d.api\n"
         "from e2e3d.cli import app\n"
         "if os.geteuid() == 0: os.setuid(65534)\n"
         f"sys.argv = ['e2e3d', 'run', {str(photos)!r}, '-o', {str(locked / 'out')!r}]\n"

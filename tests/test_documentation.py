@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-from e2e3d.data.service.jobs import Fence
+from e2e3d.config.deployment import ServiceSettings
 from e2e3d.serve.app import create_app
-from e2e3d.settings import ServiceSettings
-from e2e3d.storage.database.repository import leases
+from e2e3d.service.jobs import leases
+from e2e3d.service.jobs.records import Fence
 from tests.client.conftest import write_photographs
 from tests.command import ROOT
 from tests.live import PASSWORD, LiveService, live_service, now

@@ -16,8 +16,8 @@ import trimesh
 from safetensors import safe_open
 
 from e2e3d.data.stats import StageStats
-from e2e3d.jobs.evaluate import Evaluation, evaluate
-from e2e3d.jobs.manifest import Manifest, read_manifest
+from e2e3d.outputs.evaluation.evaluate import Evaluation, evaluate
+from e2e3d.outputs.manifest import Manifest, read_manifest
 from tests.command import SampleRun, e2e3d, run_arguments, stored
 
 pytestmark = pytest.mark.slow
@@ -187,10 +187,10 @@ def test_one_photograph_more_computes_only_what_is_new(sample_run: SampleRun, co
 
 
 def test_both_executors_give_the_same_keys_and_results(sample_run: SampleRun, tmp_path: Path) -> None:
-    from e2e3d.jobs.inprocess import InProcessExecutor
-    from e2e3d.jobs.overrides import apply_overrides, parse_assignments
-    from e2e3d.jobs.pipeline import reconstruct
-    from e2e3d.jobs.presets import PRESETS
+    from e2e3d.config.overrides import apply_overrides, parse_assignments
+    from e2e3d.config.presets import PRESETS
+    from e2e3d.pipeline.inprocess import InProcessExecutor
+    from e2e3d.pipeline.pipeline import reconstruct
     from e2e3d.storage.store import ArtifactStore
     from tests.command import SMALL
 

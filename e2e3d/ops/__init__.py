@@ -5,6 +5,6 @@ Importing this package chooses where its compiled kernels are kept, since Numba 
 
 from pathlib import Path
 
-from e2e3d.ops.kernel_cache import use_kernel_cache
+from e2e3d.runtime.kernel_cache import use_kernel_cache
 
 use_kernel_cache(Path(__file__).parent)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numba
 
-from e2e3d.ops.threads import in_blocks
+from e2e3d.runtime.threads import in_blocks
 
 
 def over_rows(kernel: Callable[..., None]) -> Callable[..., None]:

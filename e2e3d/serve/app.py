@@ -7,33 +7,31 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from e2e3d.serve.bodies import BodyLimits
-from e2e3d.serve.downloads import BoundedAnswers
-from e2e3d.serve.metrics import RequestMetrics
+from e2e3d.serve.client_address import Origin
 from e2e3d.serve.middleware import Surroundings
 from e2e3d.serve.openapi import describe
-from e2e3d.serve.origin import Origin
-from e2e3d.serve.problems import add_handlers
-from e2e3d.serve.readiness import Readiness, checks_of
-from e2e3d.serve.routes import (
-    admin,
-    api_keys,
-    events,
-    health,
-    image_sets,
-    jobs,
-    me,
-    metrics,
-    photo_uploads,
-    presigned,
-    results,
-    tokens,
-    tus,
-    users,
-    webhooks,
-)
-from e2e3d.serve.services import Services
-from e2e3d.serve.threads import keep_threads
+from e2e3d.serve.route_threads import keep_threads
+from e2e3d.service.accounts import own_routes as me
+from e2e3d.service.accounts import routes as users
+from e2e3d.service.administration import routes as admin
+from e2e3d.service.events import routes as events
+from e2e3d.service.health import routes as health
+from e2e3d.service.health.readiness import Readiness, checks_of
+from e2e3d.service.http.bodies import BodyLimits
+from e2e3d.service.http.downloads import BoundedAnswers
+from e2e3d.service.http.problems import add_handlers
+from e2e3d.service.image_sets import routes as image_sets
+from e2e3d.service.jobs import routes as jobs
+from e2e3d.service.metrics import routes as metrics
+from e2e3d.service.metrics.metrics import RequestMetrics
+from e2e3d.service.results import routes as results
+from e2e3d.service.services import Services
+from e2e3d.service.sign_in import api_key_routes as api_keys
+from e2e3d.service.sign_in import routes as tokens
+from e2e3d.service.uploads import presigned_routes as presigned
+from e2e3d.service.uploads import routes as photo_uploads
+from e2e3d.service.uploads import tus_routes as tus
+from e2e3d.service.webhooks import routes as webhooks
 
 ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,  # asked most often, and routes are looked through in order

@@ -3,7 +3,7 @@
 Serve's proxy reads a request as fast as the client sends it, and the replica fetches it as fast as the proxy has it.
 Both keep what is not consumed yet in queues without an end (Ray 2.60, `ray/serve/_private/http_util.py`). A gigabyte
 that is uploaded would lie in memory. Here these queues are bounded: their writers wait, and TCP makes the client wait.
-The way back is bounded by ``serve/downloads.py``.
+The way back is bounded by ``service/http/downloads.py``.
 
 A replica fetches nothing before the application asks for it: most requests have no body, and the call into the proxy
 that waits for one, or for the client to go away, costs as much as the answer. When the client goes away, the proxy ends
@@ -16,8 +16,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from e2e3d.serve.downloads import WrittenReports
-from e2e3d.serve.request_ids import SafeRequestIds
+from e2e3d.service.http.downloads import WrittenReports
+from e2e3d.service.http.request_ids import SafeRequestIds
 
 _QUEUED_BYTES = 4 << 20
 _QUEUED_MESSAGES = 16

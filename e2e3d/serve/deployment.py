@@ -9,7 +9,7 @@ from typing import Any
 import ray
 from ray import serve
 
-from e2e3d.settings import ServiceSettings, load_service_settings
+from e2e3d.config.deployment import ServiceSettings, load_service_settings
 
 API, RUNNER = "api", "runner"
 _REQUESTS_A_REPLICA = 2000  # event streams stay open for hours, and each counts as a request
@@ -23,9 +23,9 @@ def build_app() -> Any:
     """The application, made inside a replica; everything it needs comes from the environment."""
     from e2e3d.serve.app import create_app
     from e2e3d.serve.backpressure import bound_queues
-    from e2e3d.serve.log_level import start_log
-    from e2e3d.serve.permissions import keep_files_private
-    from e2e3d.serve.services import build_services
+    from e2e3d.service.administration.log_level import start_log
+    from e2e3d.service.file_permissions import keep_files_private
+    from e2e3d.service.services import build_services
 
     bound_queues()
     keep_files_private()
@@ -60,7 +60,7 @@ class RunnerReplica:
     """Computes jobs. Serve restarts it when it dies; its drivers die with it, and its jobs are taken up again."""
 
     def __init__(self) -> None:
-        from e2e3d.serve.runner import RunnerThreads
+        from e2e3d.service.runner.process import RunnerThreads
 
         self._threads = RunnerThreads(ray.get_runtime_context().gcs_address)
 
@@ -103,7 +103,7 @@ def runner_application(settings: ServiceSettings) -> Any:
 def deploy(settings: ServiceSettings) -> None:
     """Start the applications on the connected cluster, or update them where they run already.
 
-    On a private Ray the runner is a process of its own, see ``serve/runner.py``.
+    On a private Ray the runner is a process of its own, see ``service/runner/process.py``.
     """
     behind_front = settings.internal_port is not None
     serve.start(

@@ -9,8 +9,8 @@ import socket
 import threading
 from collections.abc import Iterator
 
-from e2e3d.logs import LOG_SOCKET
-from e2e3d.tasks.folders import new_folder
+from e2e3d.runtime.logs import LOG_SOCKET
+from e2e3d.runtime.private_folders import new_folder
 
 _LINE_BYTES = 1 << 20
 

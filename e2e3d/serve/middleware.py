@@ -9,12 +9,12 @@ from typing import Any
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from e2e3d.logs import request_id_of_log
-from e2e3d.serve.metrics import RequestMetrics
-from e2e3d.serve.origin import Origin
-from e2e3d.serve.problems import problem, unexpected
-from e2e3d.serve.redaction import without_signatures
-from e2e3d.serve.request_ids import request_id_of
+from e2e3d.runtime.logs import request_id_of_log
+from e2e3d.serve.client_address import Origin
+from e2e3d.service.http.problems import problem, unexpected
+from e2e3d.service.http.redaction import without_signatures
+from e2e3d.service.http.request_ids import request_id_of
+from e2e3d.service.metrics.metrics import RequestMetrics
 
 _LOG = logging.getLogger("e2e3d.access")
 _QUIET = ("/livez", "/readyz", "/metrics")

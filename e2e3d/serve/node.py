@@ -18,13 +18,13 @@ import psutil
 import ray
 from ray import serve
 
+from e2e3d.config.deployment import ServiceSettings, load_service_settings
 from e2e3d.errors import E2E3DError
+from e2e3d.runtime.child_processes import die_with
 from e2e3d.serve.deployment import deploy, leave_cluster
 from e2e3d.serve.log_collector import collected_logs
-from e2e3d.serve.runner import RunnerProcess
-from e2e3d.settings import ServiceSettings, load_service_settings
-from e2e3d.tasks.processes import die_with
-from e2e3d.tasks.session import RaySession
+from e2e3d.service.runner.process import RunnerProcess
+from e2e3d.tasks.ray_session import RaySession
 
 RAY_DIED = 75
 _WATCH_S = 0.5

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from e2e3d.serve.examples import add_examples
-from e2e3d.serve.problems import Problem, problem_response
+from e2e3d.service.http.problems import Problem, problem_response
 
 _DESCRIPTION = """
 Upload photographs into an image set, submit a job, follow its events, download the model.

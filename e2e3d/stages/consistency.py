@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from e2e3d.data.bounds import bounded
+from e2e3d.config.bounds import bounded
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
 from e2e3d.ops.stereo.coarser import fill_from_coarser
 from e2e3d.ops.stereo.launch import launcher_for
 from e2e3d.ops.stereo.patchmatch import AgreementSettings, SearchSettings, consistent_depth
-from e2e3d.stages.base import Resources, RunContext, Stage
+from e2e3d.stages.stage import Resources, RunContext, Stage
 from e2e3d.stages.stereo import StereoConfig, load_sources
 
 

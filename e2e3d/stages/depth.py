@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2e3d.data.bounds import bounded
+from e2e3d.config.bounds import bounded
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
 from e2e3d.ops.stereo.agreement import photometric_confidence
 from e2e3d.ops.stereo.launch import launcher_for
 from e2e3d.ops.stereo.patchmatch import SearchSettings, photometric_depth
-from e2e3d.stages.base import Resources, RunContext, Stage
+from e2e3d.stages.stage import Resources, RunContext, Stage
 from e2e3d.stages.stereo import StereoConfig, load_sources
 
 

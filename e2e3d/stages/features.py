@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from e2e3d.config.bounds import bounded, check_bounds, one_of
 from e2e3d.data.agreement import StillRegions
-from e2e3d.data.bounds import bounded, check_bounds, one_of
 from e2e3d.data.features import Features
 from e2e3d.data.ref import Ref
-from e2e3d.ops import sift
-from e2e3d.ops.photo import decode_photo
-from e2e3d.stages.base import Resources, RunContext, Stage
-from e2e3d.stages.masks import usable_pixels
+from e2e3d.ops.matching import sift
+from e2e3d.ops.photos.decoding import decode_photo
+from e2e3d.stages.stage import Resources, RunContext, Stage
+from e2e3d.stages.usable_pixels import usable_pixels
 
 
 @dataclass(frozen=True)

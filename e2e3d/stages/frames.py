@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from e2e3d.data.bounds import bounded, check_bounds
+from e2e3d.config.bounds import bounded, check_bounds
 from e2e3d.data.photo import VideoFrames
 from e2e3d.data.ref import Ref
 from e2e3d.errors import InputError, SettingsError
-from e2e3d.ops.video import MIN_MOTION, choose_frames, encode_frames, track_video
-from e2e3d.stages.base import Resources, RunContext, Stage
+from e2e3d.ops.photos.video import MIN_MOTION, choose_frames, encode_frames, track_video
+from e2e3d.stages.stage import Resources, RunContext, Stage
 
 
 @dataclass(frozen=True)

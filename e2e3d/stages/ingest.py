@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.data.bounds import bounded, check_bounds
+from e2e3d.config.bounds import bounded, check_bounds
 from e2e3d.data.photo import CameraGuess, Photo, PhotoBlock, PhotoProblem
 from e2e3d.data.ref import Ref
 from e2e3d.errors import InputError
-from e2e3d.ops.exif import PhotoTags, guess_camera, read_tags
-from e2e3d.ops.photo import decode_mask, decode_photo, open_photo, upright_size
-from e2e3d.ops.photo_quality import WORKING_SIZE_PX, exposure_problems, measure_photo
-from e2e3d.stages.base import Resources, RunContext, Stage
+from e2e3d.ops.photos.decoding import decode_mask, decode_photo, open_photo, upright_size
+from e2e3d.ops.photos.exif import PhotoTags, guess_camera, read_tags
+from e2e3d.ops.photos.quality import WORKING_SIZE_PX, exposure_problems, measure_photo
+from e2e3d.stages.stage import Resources, RunContext, Stage
 
 Intrinsics = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2e3d.data.bounds import bounded, check_bounds
+from e2e3d.config.bounds import bounded, check_bounds
 from e2e3d.data.features import Features, LearnedFeatures, OverlapCounts
 from e2e3d.data.ref import Ref
-from e2e3d.ops import xfeat
-from e2e3d.ops.photo import decode_photo
-from e2e3d.ops.sift import sample_colors
-from e2e3d.stages.base import Resources, RunContext, Stage
-from e2e3d.stages.masks import usable_pixels
+from e2e3d.ops.matching import xfeat
+from e2e3d.ops.matching.sift import sample_colors
+from e2e3d.ops.photos.decoding import decode_photo
+from e2e3d.stages.stage import Resources, RunContext, Stage
+from e2e3d.stages.usable_pixels import usable_pixels
 
 
 @dataclass(frozen=True)

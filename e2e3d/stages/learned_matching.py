@@ -8,16 +8,16 @@ import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
-from e2e3d.data.bounds import bounded, check_bounds
+from e2e3d.config.bounds import bounded, check_bounds
 from e2e3d.data.features import Features, LearnedFeatures, MatchBlock
 from e2e3d.data.photo import CameraGuess
 from e2e3d.data.ref import Ref
-from e2e3d.ops import xfeat
-from e2e3d.ops.match_blocks import merge_blocks
-from e2e3d.ops.second_chance import confirmed
-from e2e3d.ops.two_view import VerifiedPair, colmap_camera, verify_pair
-from e2e3d.stages.base import Resources, RunContext, Stage
+from e2e3d.ops.matching import xfeat
+from e2e3d.ops.matching.learned_pairs import confirmed
+from e2e3d.ops.matching.match_blocks import merge_blocks
+from e2e3d.ops.matching.two_view import VerifiedPair, colmap_camera, verify_pair
 from e2e3d.stages.matching import gather_block
+from e2e3d.stages.stage import Resources, RunContext, Stage
 
 
 @dataclass(frozen=True)

@@ -9,24 +9,25 @@ import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
+from e2e3d.config.bounds import bounded, check_bounds, one_of
 from e2e3d.data.agreement import PhotoAgreement, StillParts, StillRegions
-from e2e3d.data.bounds import bounded, check_bounds, one_of
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.photo import Photo
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping, Scene
-from e2e3d.ops import left_out, photo_agreement, sfm
-from e2e3d.ops.calibration import polish
-from e2e3d.ops.colmap_log import silence_colmap
-from e2e3d.ops.colmap_model import reconstruction_to_scene
-from e2e3d.ops.gps_adjustment import adjust_to_positions
-from e2e3d.ops.lens_notes import lens_notes
-from e2e3d.ops.lenses import map_photographs
-from e2e3d.ops.match_graph import MatchGraph, match_graph, pair_motions
-from e2e3d.ops.scene_frame import KnownDistance, place_scene
-from e2e3d.ops.still_matches import MovingBlocks, describe_still, find_still
-from e2e3d.ops.track_selection import choose_tracks, on_chosen_tracks
-from e2e3d.stages.base import Resources, RunContext, Stage
+from e2e3d.ops.geo.scene_frame import KnownDistance, place_scene
+from e2e3d.ops.matching.match_graph import MatchGraph, match_graph, pair_motions
+from e2e3d.ops.matching.still_matches import MovingBlocks, describe_still, find_still
+from e2e3d.ops.sfm import incremental_mapping as sfm
+from e2e3d.ops.sfm import left_out, photo_agreement
+from e2e3d.ops.sfm.calibration import polish
+from e2e3d.ops.sfm.colmap_log import silence_colmap
+from e2e3d.ops.sfm.colmap_model import reconstruction_to_scene
+from e2e3d.ops.sfm.gps_adjustment import adjust_to_positions
+from e2e3d.ops.sfm.lens_notes import lens_notes
+from e2e3d.ops.sfm.lenses import map_photographs
+from e2e3d.ops.sfm.track_selection import choose_tracks, on_chosen_tracks
+from e2e3d.stages.stage import Resources, RunContext, Stage
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2e3d.data.bounds import bounded, check_bounds
+from e2e3d.config.bounds import bounded, check_bounds
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.photo import CameraGuess
 from e2e3d.data.ref import Ref
-from e2e3d.ops.descriptor_matching import DescriptorSet, mutual_matches
-from e2e3d.ops.match_blocks import join_matches
-from e2e3d.ops.still_matches import Matches, stands_still, verify_moving
-from e2e3d.ops.two_view import VerifiedPair, colmap_camera, verify_pair
-from e2e3d.stages.base import Resources, RunContext, Stage
+from e2e3d.ops.matching.descriptor_matching import DescriptorSet, mutual_matches
+from e2e3d.ops.matching.match_blocks import join_matches
+from e2e3d.ops.matching.still_matches import Matches, stands_still, verify_moving
+from e2e3d.ops.matching.two_view import VerifiedPair, colmap_camera, verify_pair
+from e2e3d.stages.stage import Resources, RunContext, Stage
 
 
 @dataclass(frozen=True)

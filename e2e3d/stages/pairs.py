@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2e3d.data.bounds import bounded, check_bounds
+from e2e3d.config.bounds import bounded, check_bounds
 from e2e3d.data.features import GlobalDescriptor, PairList
 from e2e3d.data.photo import GpsPosition
 from e2e3d.data.ref import Ref
-from e2e3d.ops import pair_selection
-from e2e3d.ops.georeferencing import local_from_gps
-from e2e3d.stages.base import Resources, RunContext, Stage
+from e2e3d.ops.geo.georeferencing import local_from_gps
+from e2e3d.ops.matching import pair_selection
+from e2e3d.stages.stage import Resources, RunContext, Stage
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 from e2e3d.data.features import Features, GlobalDescriptor, Vocabulary
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
-from e2e3d.ops import vlad
-from e2e3d.stages.base import Resources, RunContext, Stage
+from e2e3d.ops.matching import vlad
+from e2e3d.stages.stage import Resources, RunContext, Stage
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from e2e3d.data.bounds import bounded, check_bounds, one_of
+from e2e3d.config.bounds import bounded, check_bounds, one_of
 from e2e3d.data.dense import View
 from e2e3d.data.ref import Ref
 from e2e3d.errors import ReconstructionError, SettingsError

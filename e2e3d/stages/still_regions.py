@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from e2e3d.data.agreement import StillRegions
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.ref import Ref
-from e2e3d.ops.still_regions import find_still_regions
-from e2e3d.stages.base import Resources, RunContext, Stage
+from e2e3d.ops.matching.still_keypoints import find_still_regions
+from e2e3d.stages.stage import Resources, RunContext, Stage
 
 
 @dataclass(frozen=True)

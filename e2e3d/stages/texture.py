@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.data.bounds import bounded, check_bounds
+from e2e3d.config.bounds import bounded, check_bounds
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping
 from e2e3d.errors import SettingsError
-from e2e3d.stages.base import Resources, RunContext, Stage
+from e2e3d.stages.stage import Resources, RunContext, Stage
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class TextureInputs:
 
 def run(inputs: TextureInputs, config: TextureConfig, context: RunContext) -> TexturedMesh:
     """Texture the mesh; photographs are loaded one at a time."""
-    from e2e3d.ops.photo import decode_photo
+    from e2e3d.ops.photos.decoding import decode_photo
     from e2e3d.ops.texturing.camera import camera_vector
     from e2e3d.ops.texturing.texture_mesh import texture_mesh
-    from e2e3d.stages.masks import usable_pixels
+    from e2e3d.stages.usable_pixels import usable_pixels
 
     mapping = inputs.mapping.load()
     scene = mapping.scene

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.data.bounds import bounded, check_bounds
+from e2e3d.config.bounds import bounded, check_bounds
 from e2e3d.data.dense import View
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping, Scene
-from e2e3d.ops.photo import decode_photo
-from e2e3d.ops.undistortion import PinholeSize, pinhole_for, undistort_image, undistort_points
-from e2e3d.ops.view_selection import depth_range, depths_in, select_sources
-from e2e3d.stages.base import Resources, RunContext, Stage
-from e2e3d.stages.masks import usable_pixels
+from e2e3d.ops.photos.decoding import decode_photo
+from e2e3d.ops.photos.undistortion import PinholeSize, pinhole_for, undistort_image, undistort_points
+from e2e3d.ops.sfm.source_views import depth_range, depths_in, select_sources
+from e2e3d.stages.stage import Resources, RunContext, Stage
+from e2e3d.stages.usable_pixels import usable_pixels
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,17 @@ import ray
 from ray import exceptions
 
 from e2e3d.errors import MachineError
-from e2e3d.jobs.base_executor import StoreExecutor, UnitDone, Witness
-from e2e3d.jobs.cancel import CancelToken
-from e2e3d.jobs.devices import gpu_count, require_gpu
-from e2e3d.jobs.passes import Work
-from e2e3d.jobs.progress import NoProgress, Progress
-from e2e3d.jobs.units import references
-from e2e3d.stages.base import Stage
+from e2e3d.pipeline.base_executor import StoreExecutor, UnitDone, Witness
+from e2e3d.pipeline.cancellation import CancelToken
+from e2e3d.pipeline.passes import Work
+from e2e3d.pipeline.progress import NoProgress, Progress
+from e2e3d.pipeline.units import references
+from e2e3d.runtime.gpu_devices import gpu_count, require_gpu
+from e2e3d.stages.stage import Stage
 from e2e3d.storage.store import ArtifactStore
 from e2e3d.tasks.placement import CpuPlacement, GpuPlacement, Placement
-from e2e3d.tasks.queue import Attempt, UnitQueue
-from e2e3d.tasks.session import RaySession
+from e2e3d.tasks.ray_session import RaySession
+from e2e3d.tasks.unit_queue import Attempt, UnitQueue
 from e2e3d.tasks.worker import Grant, UnitReport
 
 log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import ray
 from ray import exceptions
 
-from e2e3d.jobs.devices import lanes
-from e2e3d.stages.base import Resources, RunContext
-from e2e3d.tasks.session import Cluster
+from e2e3d.runtime.gpu_devices import lanes
+from e2e3d.stages.stage import Resources, RunContext
+from e2e3d.tasks.ray_session import Cluster
 from e2e3d.tasks.worker import GpuWorker, gpu_memory, run_unit
 
 _QUEUE_FACTOR = 2

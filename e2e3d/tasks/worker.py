@@ -17,9 +17,9 @@ from threadpoolctl import threadpool_limits
 from e2e3d.data.ref import Ref
 from e2e3d.data.stats import UnitStats
 from e2e3d.errors import E2E3DError
-from e2e3d.jobs.units import UnitCall, bind, measured, memory_bytes, resolve
-from e2e3d.ops.threads import set_num_threads
-from e2e3d.stages.base import RunContext
+from e2e3d.pipeline.units import UnitCall, bind, measured, memory_bytes, resolve
+from e2e3d.runtime.threads import set_num_threads
+from e2e3d.stages.stage import RunContext
 from e2e3d.storage.store import ArtifactStore
 
 _CACHE_BYTES = 64 << 20
@@ -106,7 +106,7 @@ class _GpuUnits:
 
 def _gpu_memory() -> int:
     """Memory of the card that Ray gives to this process."""
-    from e2e3d.jobs.devices import gpu_memory_bytes
+    from e2e3d.runtime.gpu_devices import gpu_memory_bytes
 
     return gpu_memory_bytes()
 

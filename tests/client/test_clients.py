@@ -24,9 +24,9 @@ from e2e3d.client import (
     UnreachableError,
 )
 from e2e3d.client.progress import TransferProgress
-from e2e3d.data.service.lifecycle import Happening
 from e2e3d.errors import InputError, ReconstructionError
-from e2e3d.storage.database.repository import uploads
+from e2e3d.service.jobs.lifecycle import Happening
+from e2e3d.service.uploads import queries as uploads
 from tests.client.breaking import breaking_proxy
 from tests.client.conftest import seed_of, write_photographs
 from tests.command import wait_for

@@ -14,8 +14,8 @@ from e2e3d.client.commands.parsing import assignments
 from e2e3d.client.display import job_display, size, time_range
 from e2e3d.client.models import Event
 from e2e3d.data.judgement import Judgement, Reason
-from e2e3d.data.service.lifecycle import Happening
 from e2e3d.errors import ReconstructionError, SettingsError
+from e2e3d.service.jobs.lifecycle import Happening
 from tests.client.typed import command, printed
 from tests.live import EMAIL, PASSWORD, LiveService
 

@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 from e2e3d.client import Client
 from tests.command import ROOT, SMALL, command, environment, wait_for
 from tests.receiver import receiving
-from tests.service import EMAIL, PASSWORD, RunningService
+from tests.running_service import EMAIL, PASSWORD, RunningService
 
 pytestmark = [
     pytest.mark.slow,

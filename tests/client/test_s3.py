@@ -14,8 +14,8 @@ from tests.client.conftest import write_photographs
 from tests.client.typed import as_json, command, printed
 from tests.command import wait_for
 from tests.live import EMAIL, PASSWORD, live_service
-from tests.serve.uploads.conftest import s3_settings
 from tests.servers import S3Server
+from tests.service.uploads.conftest import s3_settings
 
 pytestmark = pytest.mark.slow
 

@@ -15,9 +15,9 @@ from PIL import Image
 from standardwebhooks import Webhook
 
 from e2e3d.client import AuthenticationError, Client
-from e2e3d.data.service.lifecycle import Happening
 from e2e3d.errors import ReconstructionError
-from e2e3d.storage.database.repository import jobs
+from e2e3d.service.jobs import queries as jobs
+from e2e3d.service.jobs.lifecycle import Happening
 from tests.client.typed import as_json, command, printed, refused
 from tests.live import PASSWORD, LiveService, now
 from tests.receiver import receiving

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import DepthMap, View
-from e2e3d.ops.sample_scene import look_at
+from e2e3d.ops.sample.sample_scene import look_at
 
 Vec = NDArray[np.float64]
 

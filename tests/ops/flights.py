@@ -9,9 +9,9 @@ from scipy.spatial.transform import Rotation
 
 from e2e3d.data.photo import CameraAttitude, CameraGuess, GpsPosition, Photo
 from e2e3d.data.scene import Camera, Scene, SceneImage
-from e2e3d.ops.geodesy import wgs84_from_local
-from e2e3d.ops.georeferencing import Similarity, describe_origin
-from e2e3d.ops.scene_frame import place_scene, transform_scene
+from e2e3d.ops.geo.geodesy import wgs84_from_local
+from e2e3d.ops.geo.georeferencing import Similarity, describe_origin
+from e2e3d.ops.geo.scene_frame import place_scene, transform_scene
 
 DULUTH, SYDNEY, CURITIBA, ZURICH = (46.843, -91.994), (-33.9, 151.2), (-25.4, -49.3), (47.37, 8.54)
 HEIGHT_M = 45.0

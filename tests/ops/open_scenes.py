@@ -13,8 +13,8 @@ import trimesh
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import DepthMap, View
-from e2e3d.ops.sample_scene import look_at
-from e2e3d.ops.sample_shading import PLINTH, WALL, pinhole_rays, shade
+from e2e3d.ops.sample.sample_scene import look_at
+from e2e3d.ops.sample.sample_shading import PLINTH, WALL, pinhole_rays, shade
 
 BACKGROUNDS = ("black", "white", "sky")
 _SOURCES = 6

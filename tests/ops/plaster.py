@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import open3d as o3d
 
-from e2e3d.ops.sample_scene import build_sample_scene, look_at
-from e2e3d.ops.sample_shading import KNOT, PLINTH, SUN, pinhole_rays, shade
+from e2e3d.ops.sample.sample_scene import build_sample_scene, look_at
+from e2e3d.ops.sample.sample_shading import KNOT, PLINTH, SUN, pinhole_rays, shade
 
 WIDTH, HEIGHT = 640, 480
 INTRINSICS = (900.0, 900.0, 320.0, 240.0)

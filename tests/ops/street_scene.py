@@ -12,7 +12,7 @@ import open3d as o3d
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import DepthMap, View
-from e2e3d.ops.depth_rims import pixels_of
+from e2e3d.ops.fusion.depth_rims import pixels_of
 from tests.ops.open_scenes import caster_of
 
 EYE_M, DISTANCE_M, FACADE_M = 1.6, 24.0, 14.0

@@ -9,9 +9,9 @@ import numpy as np
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.photo import CameraGuess, GpsPosition, Photo
 from e2e3d.data.ref import Ref
-from e2e3d.ops.sample_scene import look_at
+from e2e3d.ops.sample.sample_scene import look_at
 from e2e3d.stages import matching
-from e2e3d.stages.base import RunContext
+from e2e3d.stages.stage import RunContext
 
 WIDTH, HEIGHT = 1200, 900
 K = np.array([[1000.0, 0, 590], [0, 1000.0, 460], [0, 0, 1]])
@@ -106,7 +106,7 @@ def match_all(scene: SyntheticSet, pairs: list[tuple[int, int]] | None = None, m
 
 def pose_errors(estimated: dict[int, np.ndarray], truth: np.ndarray) -> tuple[float, float]:
     """Largest distance of centres and largest angle in degrees after the best similarity."""
-    from e2e3d.ops.georeferencing import fit_similarity
+    from e2e3d.ops.geo.georeferencing import fit_similarity
 
     indices = sorted(estimated)
     poses = np.array([estimated[i] for i in indices])

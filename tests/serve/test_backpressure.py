@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from e2e3d.serve.backpressure import bound_queues, proxy_callback
-from e2e3d.serve.downloads import WrittenReports
-from e2e3d.serve.request_ids import SafeRequestIds
+from e2e3d.service.http.downloads import WrittenReports
+from e2e3d.service.http.request_ids import SafeRequestIds
 
 CHUNK = {"type": "http.request", "body": bytes(1 << 20), "more_body": True}
 END = {"type": "http.disconnect"}

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.command import wait_for
-from tests.service import RunningService
+from tests.running_service import RunningService
 
 pytestmark = [
     pytest.mark.slow,

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from tests.command import assert_all_end, wait_for
+from tests.running_service import DRIVER, REPLICA, RUNNER, SETTINGS, WORKER, RunningService, ServiceClient, patience_s
 from tests.servers import BUCKET, KEY, SECRET, PostgresServer, RedisServer, S3Server
-from tests.service import DRIVER, REPLICA, RUNNER, SETTINGS, WORKER, RunningService, ServiceClient, patience_s
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import assert_all_end, wait_for
-from tests.service import DRIVER, RUNNER, RunningService, ServiceClient, patience_s
+from tests.running_service import DRIVER, RUNNER, RunningService, ServiceClient, patience_s
 
 pytestmark = [
     pytest.mark.slow,

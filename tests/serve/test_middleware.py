@@ -11,13 +11,14 @@ from fastapi import FastAPI, Request
 from prometheus_client.parser import text_string_to_metric_families
 
 from e2e3d.errors import InputError, MachineError
-from e2e3d.logs import JsonLines
-from e2e3d.serve import bodies, metrics
-from e2e3d.serve.bodies import SMALL_BODY_BYTES, large_body
-from e2e3d.serve.origin import Origin
-from e2e3d.storage.database.models import JobRow, JobStageRow
-from tests.serve.api import METRICS_TOKEN, Api
+from e2e3d.runtime.logs import JsonLines
+from e2e3d.serve.client_address import Origin
+from e2e3d.service.database.tables import JobRow, JobStageRow
+from e2e3d.service.http import bodies
+from e2e3d.service.http.bodies import SMALL_BODY_BYTES, large_body
+from e2e3d.service.metrics import metrics
 from tests.servers import PostgresServer
+from tests.service.api import METRICS_TOKEN, Api
 
 
 @pytest.fixture
@@ -218,7 +219,7 @@ def test_metrics_count_requests_by_route_and_jobs_from_the_database(api: Api, mo
 
 @pytest.mark.slow
 def test_a_database_that_is_away_is_told_and_forgotten(postgres: PostgresServer, tmp_path: Any) -> None:
-    from tests.serve.api import open_api
+    from tests.service.api import open_api
 
     url = postgres.new_database()
     with open_api(url, tmp_path) as api:

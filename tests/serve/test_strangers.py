@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from e2e3d.settings import ServiceSettings
+from e2e3d.config.deployment import ServiceSettings
 from tests.command import ROOT, wait_for
+from tests.running_service import PASSWORD, RunningService
 from tests.servers import free_port
-from tests.service import PASSWORD, RunningService
 
 pytestmark = [
     pytest.mark.slow,

@@ -17,10 +17,10 @@ from typing import Any
 import httpx
 import pytest
 
-from e2e3d.serve import command
+from e2e3d.config.deployment import ServiceSettings
+from e2e3d.serve import serve_command as command
 from e2e3d.serve.front.configuration import FRONT_HEADER, Front
 from e2e3d.serve.front.process import FrontProcess
-from e2e3d.settings import ServiceSettings
 from tests.command import ROOT
 from tests.serve.front.conftest import binary
 from tests.servers import free_port

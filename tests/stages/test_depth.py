@@ -8,7 +8,7 @@ import pytest
 from e2e3d.data.ref import Ref
 from e2e3d.errors import ReconstructionError, SettingsError
 from e2e3d.stages import consistency, depth
-from e2e3d.stages.base import RunContext
+from e2e3d.stages.stage import RunContext
 from tests.ops.stereo.scenes import plane_depth, plane_views
 
 

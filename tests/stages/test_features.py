@@ -5,7 +5,7 @@ import pytest
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
 from e2e3d.stages import features
-from e2e3d.stages.base import RunContext
+from e2e3d.stages.stage import RunContext
 
 BLOB = 24
 

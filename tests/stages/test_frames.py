@@ -3,10 +3,10 @@ import pytest
 
 from e2e3d.data.ref import Ref
 from e2e3d.errors import InputError, SettingsError
-from e2e3d.ops.photo import decode_photo
-from e2e3d.stages.base import RunContext
+from e2e3d.ops.photos.decoding import decode_photo
 from e2e3d.stages.frames import STAGE, FramesConfig, FramesInputs
-from tests.ops.test_video import pan, write_video
+from e2e3d.stages.stage import RunContext
+from tests.ops.photos.test_video import pan, write_video
 
 
 def run(path, config=None):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from e2e3d.data.dense import PointCloud
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
-from e2e3d.stages.base import RunContext
 from e2e3d.stages.fusion import MERGE_STAGE, STAGE, FusionConfig, MergeConfig, MergeInputs, plan_blocks
+from e2e3d.stages.stage import RunContext
 from tests.ops.exact_views import orbit
 
 

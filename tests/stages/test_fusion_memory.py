@@ -12,9 +12,9 @@ import pytest
 
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
-from e2e3d.ops.fusion_view import FusionView
+from e2e3d.ops.fusion.fusion_view import FusionView
 from e2e3d.stages import fusion
-from e2e3d.stages.base import RunContext
+from e2e3d.stages.stage import RunContext
 from tests.ops.exact_views import orbit
 
 BLOCKS, POINTS = 5, 800_000
@@ -29,8 +29,8 @@ import numpy as np
 from e2e3d.data.dense import PointCloud
 from e2e3d.data.ref import Ref
 from e2e3d.data.stats import UnitStats
-from e2e3d.jobs.cancel import CancelToken
-from e2e3d.jobs.inprocess import InProcessExecutor
+from e2e3d.pipeline.cancellation import CancelToken
+from e2e3d.pipeline.inprocess import InProcessExecutor
 from e2e3d.stages.fusion import MERGE_STAGE, MergeConfig, MergeInputs
 from e2e3d.storage.store import ArtifactStore
 

@@ -5,9 +5,9 @@ import pytest
 
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
-from e2e3d.ops.photoset import review_photos
-from e2e3d.stages.base import RunContext
+from e2e3d.ops.photos.set_review import review_photos
 from e2e3d.stages.ingest import STAGE, IngestConfig, IngestFile, IngestInputs
+from e2e3d.stages.stage import RunContext
 from tests.pictures import MAKE, ORIENTATION, encode, exif_of, textured
 
 K = ((500.0, 0.0, 160.0), (0.0, 510.0, 200.0), (0.0, 0.0, 1.0))

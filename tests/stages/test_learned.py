@@ -8,10 +8,10 @@ from e2e3d.data.features import Features, LearnedFeatures, MatchBlock
 from e2e3d.data.photo import CameraGuess
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
-from e2e3d.ops.sample_scene import build_sample_scene, sample_poses
-from e2e3d.ops.sift import no_features
+from e2e3d.ops.matching.sift import no_features
+from e2e3d.ops.sample.sample_scene import build_sample_scene, sample_poses
 from e2e3d.stages import learned_features, learned_matching
-from e2e3d.stages.base import RunContext
+from e2e3d.stages.stage import RunContext
 
 WIDTH, HEIGHT, FOCAL = 640, 480, 600.0
 

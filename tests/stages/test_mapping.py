@@ -9,11 +9,11 @@ from e2e3d.data.photo import GpsPosition
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping
 from e2e3d.errors import InputError, ReconstructionError, SettingsError
-from e2e3d.ops.geodesy import wgs84_from_local
-from e2e3d.ops.georeferencing import describe_origin
-from e2e3d.ops.scene_frame import KnownDistance, camera_centres
+from e2e3d.ops.geo.geodesy import wgs84_from_local
+from e2e3d.ops.geo.georeferencing import describe_origin
+from e2e3d.ops.geo.scene_frame import KnownDistance, camera_centres
 from e2e3d.stages import mapping
-from e2e3d.stages.base import RunContext
+from e2e3d.stages.stage import RunContext
 from tests.ops.synthetic_sfm import (
     SyntheticSet,
     arc_poses,

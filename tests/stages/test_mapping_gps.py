@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 
 from e2e3d.data.scene import Scene
-from e2e3d.jobs.inprocess import InProcessExecutor
-from e2e3d.jobs.pipeline import check_photos, find_matches, map_cameras
-from e2e3d.jobs.run import configure
-from e2e3d.jobs.source import read_source
-from e2e3d.ops.exif import read_tags
-from e2e3d.ops.photo import open_photo
-from e2e3d.ops.scene_frame import place_scene
-from e2e3d.ops.view_selection import camera_centres
+from e2e3d.ops.geo.scene_frame import place_scene
+from e2e3d.ops.photos.decoding import open_photo
+from e2e3d.ops.photos.exif import read_tags
+from e2e3d.ops.sfm.source_views import camera_centres
+from e2e3d.pipeline.inprocess import InProcessExecutor
+from e2e3d.pipeline.pipeline import check_photos, find_matches, map_cameras
+from e2e3d.pipeline.run import configure
+from e2e3d.pipeline.sources.source_set import read_source
 from e2e3d.storage.store import ArtifactStore
 
 pytestmark = pytest.mark.slow

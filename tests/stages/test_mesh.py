@@ -6,8 +6,8 @@ import pytest
 
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
-from e2e3d.stages.base import RunContext
 from e2e3d.stages.mesh import STAGE, MeshConfig, MeshInputs
+from e2e3d.stages.stage import RunContext
 from tests.ops.exact_views import orbit
 from tests.stages.test_fusion import fuse_in_blocks
 

@@ -3,9 +3,9 @@ import numpy as np
 from e2e3d.data.features import Features, GlobalDescriptor
 from e2e3d.data.photo import GpsPosition
 from e2e3d.data.ref import Ref
-from e2e3d.ops.pair_selection import components
+from e2e3d.ops.matching.pair_selection import components
 from e2e3d.stages import pairs, retrieval
-from e2e3d.stages.base import RunContext
+from e2e3d.stages.stage import RunContext
 
 CONFIG = pairs.PairsConfig(exhaustive_up_to=10, sequence_exhaustive_up_to=10, similar_neighbours=4, gps_neighbours=4)
 

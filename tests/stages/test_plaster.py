@@ -7,7 +7,7 @@ import pytest
 from e2e3d.data.photo import CameraGuess, Photo
 from e2e3d.data.ref import Ref
 from e2e3d.stages import features, mapping, matching
-from e2e3d.stages.base import RunContext
+from e2e3d.stages.stage import RunContext
 from tests.ops.plaster import HEIGHT, INTRINSICS, RADIUS, WIDTH, plaster_photographs, ring_poses
 from tests.ops.synthetic_sfm import pose_errors
 

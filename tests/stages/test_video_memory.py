@@ -4,14 +4,14 @@ import sys
 
 import pytest
 
-from tests.ops.test_video import pan, write_video
+from tests.ops.photos.test_video import pan, write_video
 
 PROGRAM = """
 import resource, sys
 from pathlib import Path
-from e2e3d.jobs.cancel import CancelToken
-from e2e3d.jobs.inprocess import InProcessExecutor
-from e2e3d.jobs.source import read_source
+from e2e3d.pipeline.cancellation import CancelToken
+from e2e3d.pipeline.inprocess import InProcessExecutor
+from e2e3d.pipeline.sources.source_set import read_source
 from e2e3d.storage.store import ArtifactStore
 
 def anonymous():

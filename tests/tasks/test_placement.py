@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e2e3d.jobs.devices import gpu_count, lanes
+from e2e3d.runtime.gpu_devices import gpu_count, lanes
 from e2e3d.storage.store import ArtifactStore
-from tests.jobs.toy_stages import SCALE_ALL_CORES, ToyConfig, ToyInputs, computed
+from tests.pipeline.toy_stages import SCALE_ALL_CORES, ToyConfig, ToyInputs, computed
 
 GB = 1_000_000_000
 

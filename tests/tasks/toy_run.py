@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 
 from e2e3d.cli import reporting
-from e2e3d.supervise import supervised
+from e2e3d.runtime.supervision import supervised
 
 
 def work(stage: str, out: Path, units: int, seconds: float) -> int:
-    from e2e3d.jobs.cancel import CancelToken, cancel_on_signals
-    from e2e3d.jobs.workspace import default_store, locked_folder
-    from e2e3d.settings import load_settings
-    from e2e3d.tasks.environment import protect_private_ray
+    from e2e3d.config.deployment import load_settings
+    from e2e3d.pipeline.cancellation import CancelToken, cancel_on_signals
+    from e2e3d.pipeline.workspace import default_store, locked_folder
+    from e2e3d.tasks.ray_environment import protect_private_ray
 
     settings = load_settings()
     if settings.address is None:
@@ -22,7 +22,7 @@ def work(stage: str, out: Path, units: int, seconds: float) -> int:
 
     from e2e3d.storage.store import ArtifactStore
     from e2e3d.tasks.executor import RayExecutor
-    from tests.jobs import toy_stages as toy
+    from tests.pipeline import toy_stages as toy
 
     token = CancelToken()
     inputs = [toy.ToyInputs(index, np.full(1, seconds)) for index in range(units)]

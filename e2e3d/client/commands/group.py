@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from e2e3d.reporting import EXIT_CODES, reporting
+from e2e3d.runtime.reporting import EXIT_CODES, reporting
 
 Command = Callable[..., int]
 

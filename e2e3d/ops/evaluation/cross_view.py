@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import View
+from e2e3d.ops.evaluation.rendering import Picture, Renderer
 from e2e3d.ops.evaluation.rephotography import local_correlation
-from e2e3d.ops.render import Picture, Renderer
 
 SIZE_PX = 400
 _WINDOW_PX = 7

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from e2e3d.data.scene import Camera
 from e2e3d.ops.evaluation.camera_signs import focal_length_px
-from e2e3d.ops.undistortion import normalised_from_image
+from e2e3d.ops.photos.undistortion import normalised_from_image
 
 _Z = 1.64
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.scene import Camera
-from e2e3d.ops.render import Picture, Renderer, camera_rays
+from e2e3d.ops.evaluation.rendering import Picture, Renderer, camera_rays
 
 WIDTH_PX = 800
 _WINDOW_PX = 7

@@ -8,7 +8,7 @@ import numpy as np
 
 from e2e3d.data.dense import PointCloud
 from e2e3d.data.scene import Georeference
-from e2e3d.ops.geodesy import projected_from_local
+from e2e3d.ops.geo.geodesy import projected_from_local
 
 _RESOLUTION_M = 0.001
 _BLOCK = 1_000_000

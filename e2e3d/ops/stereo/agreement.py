@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from e2e3d.ops.stereo.hypothesis import reprojection_error, source_depth_at
 from e2e3d.ops.stereo.planes import change_a_pixel
 from e2e3d.ops.stereo.problem import COST_SCALE, Problem, State
-from e2e3d.ops.threads import in_blocks
+from e2e3d.runtime.threads import in_blocks
 
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from e2e3d.ops.stereo.jit import row_kernel
 from e2e3d.ops.stereo.problem import MAX_SOURCES, PATCH_FLOATS, SAMPLES, Problem, Scratch, State, Sweep, new_state
 from e2e3d.ops.stereo.visit import start_pixel, visit_pixel
-from e2e3d.ops.threads import in_blocks
+from e2e3d.runtime.threads import in_blocks
 
 _GATHERS: bool = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from e2e3d.ops.stereo.planes import normal_from_plane, plane_from_normal
 from e2e3d.ops.stereo.problem import Problem, State
-from e2e3d.ops.threads import in_blocks
+from e2e3d.runtime.threads import in_blocks
 
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)

@@ -24,7 +24,7 @@ from e2e3d.ops.texturing.packing import pack_charts
 from e2e3d.ops.texturing.seams import fade_strip, find_seams, paint_strip, seam_strip
 from e2e3d.ops.texturing.view_selection import select_views
 from e2e3d.ops.texturing.visibility import score_view
-from e2e3d.ops.threads import in_order
+from e2e3d.runtime.threads import in_order
 
 _RATED_TOGETHER = 2
 

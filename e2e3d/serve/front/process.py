@@ -14,9 +14,9 @@ import sys
 import time
 
 from e2e3d.errors import MachineError
+from e2e3d.runtime.child_processes import die_with
+from e2e3d.runtime.private_folders import new_folder
 from e2e3d.serve.front.configuration import Front, haproxy_configuration
-from e2e3d.tasks.folders import new_folder
-from e2e3d.tasks.processes import die_with
 
 _START_S = 10.0
 _STOP_S = 2.0

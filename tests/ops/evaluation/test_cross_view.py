@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from e2e3d.data.dense import View
-from e2e3d.jobs.results import Results
+from e2e3d.data.run_results import Results
 from e2e3d.ops.evaluation.cross_view import (
     Correlation,
     cross_view,
@@ -15,7 +15,7 @@ from e2e3d.ops.evaluation.cross_view import (
     rephotography,
     small_view,
 )
-from e2e3d.ops.render import Renderer
+from e2e3d.ops.evaluation.rendering import Renderer
 from tests.synthetic import project, sample_results
 
 

@@ -22,7 +22,7 @@ def pose(yaw_deg: float) -> np.ndarray:
 
 
 def seen(points: np.ndarray, cam_from_world: np.ndarray) -> np.ndarray:
-    from e2e3d.ops.undistortion import image_from_normalised
+    from e2e3d.ops.photos.undistortion import image_from_normalised
 
     there = points @ cam_from_world[:, :3].T + cam_from_world[:, 3]
     return image_from_normalised(CAMERA, there[:, :2] / there[:, 2:])

@@ -17,7 +17,7 @@ import trimesh
 from e2e3d.data.dense import PointCloud
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.scene import Camera, Georeference, Scene, SceneImage
-from e2e3d.ops.formats.cameras import cameras_document
+from e2e3d.ops.formats.cameras_json import cameras_document
 from e2e3d.ops.formats.corners import primitives_of, unique_uv, vertex_normals
 from e2e3d.ops.formats.glb import write_glb
 from e2e3d.ops.formats.laz import write_cloud_laz

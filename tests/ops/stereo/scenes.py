@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import View
-from e2e3d.ops.sample_scene import SampleScene, build_sample_scene, sample_poses
+from e2e3d.ops.sample.sample_scene import SampleScene, build_sample_scene, sample_poses
 
 WIDTH, HEIGHT = 128, 96
 CENTRES = [(0.0, 0.0, 0.0), (0.45, 0.0, 0.0), (-0.4, 0.1, 0.0)]

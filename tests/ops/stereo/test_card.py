@@ -15,8 +15,8 @@ import pytest
 
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
-from e2e3d.stages.base import RunContext
 from e2e3d.stages.consistency import ConsistencyConfig, ConsistencyInputs, run
+from e2e3d.stages.stage import RunContext
 from tests.ops.stereo.scenes import CENTRES, plane_depth, plane_views
 
 SIZE = (20, 15)

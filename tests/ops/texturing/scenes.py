@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.scene import Camera
-from e2e3d.ops.sample_scene import look_at
+from e2e3d.ops.sample.sample_scene import look_at
 from e2e3d.ops.texturing.camera import camera_vector
 from e2e3d.ops.texturing.texture_mesh import texture_mesh
 

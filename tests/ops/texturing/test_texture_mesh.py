@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.scene import Camera
 from e2e3d.errors import ReconstructionError
-from e2e3d.ops.sample_scene import build_sample_scene, sample_poses
+from e2e3d.ops.sample.sample_scene import build_sample_scene, sample_poses
 from e2e3d.ops.texturing.adjacency import face_adjacency
 from tests.ops.texturing.scenes import (
     OPENCV,

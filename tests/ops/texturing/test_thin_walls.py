@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from e2e3d.data.mesh import Mesh
-from e2e3d.ops.sample_scene import look_at
+from e2e3d.ops.sample.sample_scene import look_at
 from tests.ops.texturing.scenes import (
     PINHOLE,
     camera_above,

@@ -1,0 +1,136 @@
+"""Settings by name: ``depth.max_size=768`` onto the frozen config dataclasses, with types from their annotations."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from e2e3d.config.bounds import shortened
+from e2e3d.errors import SettingsError
+
+ConfigT = TypeVar("ConfigT")
+
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def parse_assignments(assignments: list[str]) -> dict[str, str]:
+    """Split ``stage.field=value`` texts.
+
+    Raises:
+        SettingsError: ``bad-setting`` for a text without ``=``.
+    """
+    values = {}
+    for text in assignments:
+        name, separator, value = text.partition("=")
+        if not separator or not name.strip():
+            raise SettingsError("bad-setting", f"--set {text} is no assignment.", "Write --set stage.field=value.")
+        values[name.strip()] = value.strip()
+    return values
+
+
+def apply_overrides(config: ConfigT, values: Mapping[str, object]) -> ConfigT:
+    """Return `config` with some fields replaced.
+
+    Args:
+        config: a frozen dataclass of frozen dataclasses (a PipelineConfig) or of plain values.
+        values: by dotted name, such as ``depth.max_size``; texts are parsed as the field's annotation says.
+
+    Raises:
+        SettingsError: ``unknown-setting`` with the nearest known name, ``bad-setting`` for a value of another type, and
+            whatever the config's own validation raises.
+    """
+    known = setting_names(config)
+    for name, value in values.items():
+        if name not in known:
+            raise _unknown(name, known)
+        config = _replace(config, name.split("."), name, value)
+    return config
+
+
+def setting_names(config: object, prefix: str = "") -> list[str]:
+    """Dotted names of all settings below a config dataclass."""
+    names = []
+    for field in dataclasses.fields(config):  # type: ignore[arg-type]
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            names += setting_names(value, f"{prefix}{field.name}.")
+        else:
+            names.append(f"{prefix}{field.name}")
+    return names
+
+
+def _replace(config: Any, path: list[str], name: str, value: object) -> Any:
+    head, *rest = path
+    if rest:
+        return dataclasses.replace(config, **{head: _replace(getattr(config, head), rest, name, value)})
+    hint = typing.get_type_hints(type(config))[head]
+    return dataclasses.replace(config, **{head: _convert(value, hint, name)})
+
+
+def _convert(value: object, hint: Any, name: str) -> object:
+    try:
+        return _parse(value, hint)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise SettingsError(
+            "bad-setting", f"{shortened(value)} is no value for {name}.", f"{name} is of type {_describe(hint)}."
+        ) from error
+
+
+def _parse(value: object, hint: Any) -> object:
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _parse_union(value, typing.get_args(hint))
+    if origin is typing.Literal:
+        if value not in typing.get_args(hint):
+            raise ValueError(value)
+        return value
+    if origin is tuple:
+        return _parse_tuple(value, typing.get_args(hint))
+    if hint is bool:
+        return _WORDS[value.lower()] if isinstance(value, str) and value.lower() in _WORDS else _expect(value, bool)
+    if hint is int:
+        return int(value) if isinstance(value, str) else _expect(value, int)
+    if hint is float:
+        return float(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else _expect(value, float)
+    return _expect(value, hint)
+
+
+def _expect(value: object, kind: type[Any]) -> object:
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+        raise ValueError(value)
+    return value
+
+
+def _parse_union(value: object, choices: tuple[Any, ...]) -> object:
+    if type(None) in choices and (value is None or value in ("none", "None", "")):
+        return None
+    for choice in choices:
+        if choice is not type(None):
+            try:
+                return _parse(value, choice)
+            except (ValueError, TypeError, OverflowError):
+                continue
+    raise ValueError(value)
+
+
+def _parse_tuple(value: object, items: tuple[Any, ...]) -> tuple[object, ...]:
+    parts: list[Any] = [part.strip() for part in value.split(",")] if isinstance(value, str) else list(value)  # type: ignore[call-overload]
+    if len(items) == 2 and items[1] is Ellipsis:
+        return tuple(_parse(part, items[0]) for part in parts)
+    return tuple(_parse(part, item) for part, item in zip(parts, items, strict=True))
+
+
+def _describe(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+
+
+def _unknown(name: str, known: list[str]) -> SettingsError:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    stage = name.partition(".")[0]
+    fields = [other.partition(".")[2] for other in known if other.startswith(f"{stage}.")]
+    more = f" Settings of {stage}: {', '.join(fields)}." if fields else ""
+    return SettingsError("unknown-setting", f"There is no setting {name}.", f"Did you mean {near[0]}?{more}")

@@ -1,0 +1,36 @@
+"""All settings of a reconstruction: one frozen config per stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from e2e3d.pipeline.second_chance import LearnedConfig
+from e2e3d.stages.consistency import ConsistencyConfig
+from e2e3d.stages.depth import DepthConfig
+from e2e3d.stages.features import FeaturesConfig
+from e2e3d.stages.frames import FramesConfig
+from e2e3d.stages.fusion import FusionConfig
+from e2e3d.stages.ingest import IngestConfig
+from e2e3d.stages.mapping import MappingConfig
+from e2e3d.stages.matching import MatchingConfig
+from e2e3d.stages.mesh import MeshConfig
+from e2e3d.stages.pairs import PairsConfig
+from e2e3d.stages.texture import TextureConfig
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """Settings by stage; users reach them as ``stage.setting`` (``depth.max_size``). Undistortion follows depth."""
+
+    frames: FramesConfig = field(default_factory=FramesConfig)
+    ingest: IngestConfig = field(default_factory=IngestConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+    pairs: PairsConfig = field(default_factory=PairsConfig)
+    matching: MatchingConfig = field(default_factory=MatchingConfig)
+    mapping: MappingConfig = field(default_factory=MappingConfig)
+    learned: LearnedConfig = field(default_factory=LearnedConfig)
+    depth: DepthConfig = field(default_factory=DepthConfig)
+    consistency: ConsistencyConfig = field(default_factory=ConsistencyConfig)
+    fusion: FusionConfig = field(default_factory=FusionConfig)
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    texture: TextureConfig = field(default_factory=TextureConfig)

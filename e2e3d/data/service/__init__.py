@@ -1,1 +1,0 @@
-"""Records of the service: what the repository answers with."""

@@ -1,1 +1,0 @@
-"""The pipeline and its surroundings: presets, progress, export, report."""

@@ -1,0 +1,135 @@
+"""Move a whole scene into the frame that everything downstream works in."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e3d.data.photo import Photo
+from e2e3d.data.scene import Remark, Scene, SceneImage
+from e2e3d.errors import InputError
+from e2e3d.ops.geo.earth_candidates import LocatedCameras
+from e2e3d.ops.geo.earth_fit import EarthFit, fit_to_earth
+from e2e3d.ops.geo.georeferencing import Similarity, local_from_gps, rms_distance
+from e2e3d.ops.geo.upright import UpEstimate, estimate_up
+from e2e3d.ops.sfm.source_views import camera_centres
+
+_STEEP = 0.9
+
+
+@dataclass(frozen=True)
+class KnownDistance:
+    """The metres between the viewpoints of two photographs, by name."""
+
+    first: str
+    second: str
+    metres: float
+
+
+def transform_scene(scene: Scene, similarity: Similarity) -> Scene:
+    """The same scene in the world that `similarity` maps to; its `frame` stays."""
+    images = []
+    for image in scene.images:
+        rotation = image.cam_from_world[:, :3] @ similarity.rotation.T
+        translation = similarity.scale * image.cam_from_world[:, 3] - rotation @ similarity.translation
+        pose = np.concatenate([rotation, translation[:, None]], axis=1)
+        images.append(replace(image, cam_from_world=pose))
+    return replace(scene, images=tuple(images), points_world=similarity.apply(scene.points_world))
+
+
+def place_scene(scene: Scene, photos: Sequence[Photo], scale: float | None, distance: KnownDistance | None) -> Scene:
+    """Georeference the scene where its GPS positions allow, else set it upright where that can be told.
+
+    Args:
+        scene: in the mapper's frame.
+        photos: the usable photographs, which ``photo_index`` counts.
+        scale: model units are multiplied by it and are metres afterwards; None = unknown.
+        distance: gives the scale instead.
+
+    Raises:
+        InputError: ``unknown-photograph`` when `distance` names one that is not in the model.
+    """
+    placed, located, up = fit_scene_to_earth(scene, photos)
+    frame, remarks = "arbitrary", placed.remarks
+    if placed.similarity is not None:
+        frame = "metric" if placed.georeference is None else "georeferenced"
+        scene = transform_scene(scene, placed.similarity)
+        if placed.georeference is None:
+            scene = transform_scene(scene, Similarity(1.0, np.eye(3), -np.median(scene.points_world, axis=0)))
+    elif up.direction is not None:
+        scene, frame = transform_scene(scene, upright_similarity(scene, up.direction)), "upright"
+    elif not any(remark.code == "up-unknown" for remark in remarks):
+        remarks = (*remarks, Remark("up-unknown", f"Which way is up cannot be told. {up.reason}".strip()))
+    reference = placed.georeference
+    factor = scale if distance is None else _factor(scene, distance)
+    if factor is not None:
+        scene = transform_scene(scene, Similarity(factor, np.eye(3), np.zeros(3)))
+        if reference is None:
+            frame = "metric"
+        else:
+            positions = local_from_gps(
+                [gps for i in located if (gps := photos[scene.images[i].photo_index].gps)], reference.origin
+            )
+            reference = replace(reference, rms_error_m=rms_distance(camera_centres(scene)[located], positions))
+    return replace(scene, frame=frame, georeference=reference, remarks=remarks)
+
+
+def _photo(image: SceneImage, photos: Sequence[Photo]) -> Photo:
+    return photos[image.photo_index]
+
+
+def fit_scene_to_earth(scene: Scene, photos: Sequence[Photo]) -> tuple[EarthFit, list[int], UpEstimate]:
+    """What GPS positions give, the images that state one (in the order of the fit), and what the views say of up."""
+    poses, attitudes = zip(
+        *((image.cam_from_world, _photo(image, photos).attitude) for image in scene.images), strict=True
+    )
+    up = estimate_up(poses, attitudes, scene.points_world)
+    located = [i for i, image in enumerate(scene.images) if _photo(image, photos).gps is not None]
+    if not located:
+        return EarthFit(None, None, ()), located, up
+    cameras = LocatedCameras(
+        camera_centres(scene)[located],
+        np.array([poses[i][:, :3] for i in located]),
+        [gps for i in located if (gps := _photo(scene.images[i], photos).gps) is not None],
+        [attitudes[i] for i in located],
+        _view_distance(scene),
+    )
+    return fit_to_earth(cameras, [scene.images[i].name for i in located], up), located, up
+
+
+def _view_distance(scene: Scene) -> float:
+    """Median depth of what the photographs see, in model units."""
+    if len(scene.observation_point) == 0:
+        return 0.0
+    points = scene.points_world[scene.observation_point]
+    towards = np.array([image.cam_from_world[2] for image in scene.images])[scene.observation_image]
+    return float(np.median((points * towards[:, :3]).sum(axis=1) + towards[:, 3]))
+
+
+def upright_similarity(scene: Scene, up: NDArray[np.float64]) -> Similarity:
+    """Turn `up` to z and the first photograph's view (its top, when it looks down) to +y, the points' middle to 0."""
+    first = scene.images[0].cam_from_world
+    towards = first[2, :3] if abs(first[2, :3] @ up) < _STEEP else -first[1, :3]
+    forward = towards - (towards @ up) * up
+    forward = forward / np.linalg.norm(forward)
+    rotation = np.stack([np.cross(forward, up), forward, up])
+    return Similarity(1.0, rotation, -np.median(scene.points_world @ rotation.T, axis=0))
+
+
+def _factor(scene: Scene, distance: KnownDistance) -> float:
+    names = [image.name for image in scene.images]
+    for name in (distance.first, distance.second):
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"Did you mean {near[0]}?" if near else "Name photographs as the report lists them."
+            raise InputError("unknown-photograph", f"The known distance names {name}, which is not in the model.", hint)
+    centres = camera_centres(scene)
+    length = np.linalg.norm(centres[names.index(distance.first)] - centres[names.index(distance.second)])
+    if length == 0:
+        message = f"{distance.first} and {distance.second} were taken from the same place."
+        raise InputError("bad-distance", message, "Name two photographs taken from different places.")
+    return float(distance.metres / length)

@@ -1,0 +1,1 @@
+"""Features of photographs, which photographs to match, and their verified matches."""

@@ -1,0 +1,1 @@
+"""From oriented points to a clean triangle mesh."""

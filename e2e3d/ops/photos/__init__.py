@@ -1,0 +1,1 @@
+"""Photographs and videos: decoded, checked, described by their tags, undistorted."""

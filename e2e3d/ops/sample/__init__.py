@@ -1,0 +1,1 @@
+"""A made-up scene with exact cameras and surface."""

@@ -1,0 +1,1 @@
+"""Structure from motion: cameras, poses and sparse points."""

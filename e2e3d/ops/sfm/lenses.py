@@ -1,0 +1,158 @@
+"""Maps photographs again with the lenses that their matches tell, where those that were assumed do not fit.
+
+See :mod:`e2e3d.ops.sfm.lens_groups` for how lenses are told apart. Photographs of doubtful cameras are first mapped with a
+camera each. Lenses of few photographs then stay as they were found, since COLMAP's own adjustment can neither share a
+part of them nor hold them near to what is known.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pycolmap
+from numpy.typing import NDArray
+
+from e2e3d.data.features import MatchBlock
+from e2e3d.data.photo import Photo
+from e2e3d.ops.sfm import incremental_mapping as sfm
+from e2e3d.ops.sfm.colmap_model import reconstruction_to_scene
+from e2e3d.ops.sfm.lens_bundle import LensBundle
+from e2e3d.ops.sfm.lens_groups import FEW_IMAGES, Intrinsics, calibrate, doubtful, undetermined_cameras
+
+_SPLIT_ALONE = 0.5  # of the photographs that could be registered: with fewer, lenses are split without a comparison
+
+
+@dataclass(frozen=True)
+class MappedCameras:
+    """Components, and the cameras that they were found with.
+
+    Attributes:
+        photos: all photographs, regrouped where their lenses were told apart.
+        components: largest first.
+        fixed_cameras: ids of the cameras whose intrinsics are to stay.
+        told: whether the matches told other lenses than the files.
+        focal_held: whether a focal length that the photographs do not determine was held at the known one.
+    """
+
+    photos: tuple[Photo, ...]
+    components: list[pycolmap.Reconstruction]
+    fixed_cameras: frozenset[int]
+    told: bool = False
+    focal_held: bool = False
+
+
+def map_photographs(
+    photos: tuple[Photo, ...],
+    keypoints_px: Sequence[NDArray[np.float32]],
+    blocks: Callable[[], Iterable[MatchBlock]],
+    settings: sfm.SfmSettings,
+    reachable: int,
+) -> MappedCameras:
+    """Map photographs, and doubt their cameras, unless the user gave them.
+
+    Args:
+        photos: the usable photographs.
+        keypoints_px: float32 [N, >= 2] of each.
+        blocks: gives the matches to map from.
+        settings: of the mappers.
+        reachable: how many photographs the matches connect.
+    """
+    database, fixed = sfm.build_database(photos, keypoints_px, blocks())
+    components = sfm.reconstruct(database, fixed, settings, reachable)
+    assumed = MappedCameras(photos, components, fixed)
+    if fixed or (not components and (not reachable or sfm.only_turned(database))):
+        return assumed
+    found = components[0].num_reg_images() if components else 0
+    verdict = "split" if found < _SPLIT_ALONE * reachable else doubtful(reconstruction_to_scene(components[0]), photos)
+    if verdict:
+        model = components[0] if verdict == "join" else _mapped_apart(photos, keypoints_px, blocks, settings)
+        if model is not None and model.num_reg_images() >= max(found, sfm.MIN_MODEL_SIZE):
+            return _with_told_lenses(assumed, model)
+    if not components:
+        return assumed
+    held = undetermined_cameras(reconstruction_to_scene(components[0]), photos)
+    if not held:
+        return assumed
+    stiff = sfm.reconstruct(database, held, settings, reachable)
+    if not stiff or stiff[0].num_reg_images() < found:
+        return assumed
+    return MappedCameras(photos, stiff, held, focal_held=True)
+
+
+def _with_told_lenses(assumed: MappedCameras, model: pycolmap.Reconstruction) -> MappedCameras:
+    """The photographs of `model` with the lenses that their matches tell."""
+    scene = reconstruction_to_scene(model)
+    intrinsics, adjusted = calibrate(scene, assumed.photos)
+    by_photo = {image.photo_index: own for image, own in zip(scene.images, intrinsics, strict=True)}
+    photos = tuple(_regrouped(photo, index, by_photo.get(index)) for index, photo in enumerate(assumed.photos))
+    rebuilt = _rebuilt(model, adjusted.bundle, photos, by_photo)
+    images = Counter(rebuilt.image(image_id).camera_id for image_id in rebuilt.reg_image_ids())
+    few = frozenset(camera_id for camera_id, count in images.items() if count < FEW_IMAGES)
+    told = _differ([assumed.photos[image.photo_index] for image in scene.images], intrinsics)
+    return MappedCameras(photos, [rebuilt, *assumed.components[1:]], few, told)
+
+
+def _differ(photos: Sequence[Photo], intrinsics: Sequence[Intrinsics]) -> bool:
+    """Whether the lenses part the photographs in another way than their groups."""
+    groups = [photo.camera.group for photo in photos if photo.camera is not None]
+    lenses = [own.lens for own in intrinsics]
+    together = set(zip(groups, lenses, strict=True))
+    return not len(together) == len(set(groups)) == len(set(lenses))
+
+
+def _mapped_apart(
+    photos: Sequence[Photo],
+    keypoints_px: Sequence[NDArray[np.float32]],
+    blocks: Callable[[], Iterable[MatchBlock]],
+    settings: sfm.SfmSettings,
+) -> pycolmap.Reconstruction | None:
+    """The largest model in which every photograph has its own camera."""
+    apart = [_regrouped(photo, index, None) for index, photo in enumerate(photos)]
+    database, _ = sfm.build_database(apart, keypoints_px, blocks())
+    components = sfm.run_mapper(database, frozenset(), settings, "incremental")
+    return components[0] if components else None
+
+
+def _regrouped(photo: Photo, index: int, own: Intrinsics | None) -> Photo:
+    """The photograph in the group of its lens, or alone where it is cropped or its lens unknown."""
+    assert photo.camera is not None
+    if own is None or own.cropped:
+        return replace(photo, camera=replace(photo.camera, group=f"photograph {index}"))
+    group = f"lens {own.lens} {photo.width_px}x{photo.height_px}"
+    return replace(photo, camera=replace(photo.camera, group=group))
+
+
+def _rebuilt(
+    model: pycolmap.Reconstruction, bundle: LensBundle, photos: Sequence[Photo], intrinsics: dict[int, Intrinsics]
+) -> pycolmap.Reconstruction:
+    """The model with the poses and points of `bundle`, whose order is that of ids, and the cameras of the lenses."""
+    rebuilt = pycolmap.Reconstruction()
+    image_ids = sorted(model.reg_image_ids())
+    camera_ids = sfm.camera_ids(photos)
+    added: set[int] = set()
+    for pose, image_id in zip(bundle.poses, image_ids, strict=True):
+        photo = photos[image_id - 1]
+        assert photo.camera is not None
+        camera_id = camera_ids[photo.camera.group]
+        if camera_id not in added:
+            rebuilt.add_camera_with_trivial_rig(_camera(camera_id, photo, intrinsics[image_id - 1]))
+            added.add(camera_id)
+        old = model.image(image_id)
+        keypoints = np.array([point.xy for point in old.points2D], np.float64).reshape(-1, 2)
+        image = pycolmap.Image(name=old.name, keypoints=keypoints, camera_id=camera_id, image_id=image_id)
+        rebuilt.add_image_with_trivial_frame(image, pycolmap.Rigid3d(pose))
+    for position, point_id in zip(bundle.points_world, sorted(model.point3D_ids()), strict=True):
+        rebuilt.add_point3D(position, model.point3D(point_id).track)
+    return rebuilt
+
+
+def _camera(camera_id: int, photo: Photo, own: Intrinsics) -> pycolmap.Camera:
+    params = (own.focal_px, *own.centre_px, *own.distortion)
+    camera = pycolmap.Camera(
+        camera_id=camera_id, model="RADIAL", width=photo.width_px, height=photo.height_px, params=params
+    )
+    camera.has_prior_focal_length = True
+    return camera

@@ -1,0 +1,229 @@
+"""Photographs whose place in the model contradicts what the others saw.
+
+A photograph of the other, equal half of a building, a mirrored one, or one from another day registers by what looks the
+same, with small errors, and is wrong. Two things give it away. Its verified matches with other photographs, those that
+mapping did not use included, do not fit its place (Zach, Klopschitz and Pollefeys, "Disambiguating visual relations
+using loop constraints", CVPR 2010, here against the poses of the finished model). And it does not see what it should:
+points that others see from about its place are missing in it (Zach, Irschara and Bischof, "What can missing
+correspondences tell us about 3D structure and motion?", CVPR 2008; Heinly, Dunn and Frahm, "Correcting for duplicate
+scene structure in sparse 3D reconstruction", ECCV 2014), not here and there, but over whole parts of the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pycolmap
+from numpy.typing import NDArray
+
+from e2e3d.data.agreement import PhotoAgreement
+from e2e3d.data.features import MatchBlock
+from e2e3d.data.photo import Photo
+from e2e3d.ops.matching.match_blocks import matches_of
+
+_FIT_SHARE = 0.006  # of the longer side: a match fits when a point lies so near to where the model shows it
+_SIMILAR_DEG = 20.0
+_SIMILAR_DISTANCE = 1.5
+_CELLS = 8  # along either side of the photograph
+_CELL_POINTS = 4
+_BEHIND = 1.3
+_HARDLY = 0.1  # of the expected points of a cell
+_MIN_CELLS, _MOST_MISSING = 6, 0.35
+_MIN_AGAINST, _FEW_FIT = 30, 0.7
+_MOST_CONTRADICTING = 1 / 3
+_TYPICAL_FIT, _MIN_MATCHES = 0.85, 15  # of a photograph that supports the model
+
+
+@dataclass(frozen=True)
+class _View:
+    """A registered photograph: its camera and pose, and the point of each keypoint (-1 = none)."""
+
+    camera: pycolmap.Camera
+    cam_from_world: NDArray[np.float64]  # [3, 4]
+    point_of_keypoint: NDArray[np.int64]
+
+    @property
+    def center(self) -> NDArray[np.float64]:
+        center: NDArray[np.float64] = -self.cam_from_world[:, :3].T @ self.cam_from_world[:, 3]
+        return center
+
+    @property
+    def size_px(self) -> NDArray[np.float64]:
+        return np.array([self.camera.width, self.camera.height], np.float64)
+
+    def project(self, points_world: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Pixels [N, 2], NaN behind the camera, and depths [N]."""
+        points = points_world @ self.cam_from_world[:, :3].T + self.cam_from_world[:, 3]
+        ahead = points[:, 2] > 0
+        pixels = np.full((len(points), 2), np.nan)
+        pixels[ahead] = self.camera.img_from_cam(points[ahead])
+        return pixels, points[:, 2]
+
+
+class ModelViews:
+    """Arrays of a COLMAP model: points [N, 3], views by photograph, observations as (view, point) [M, 2]."""
+
+    def __init__(self, model: pycolmap.Reconstruction, keypoint_counts: Sequence[int]) -> None:
+        ids = np.array(sorted(model.point3D_ids()), np.int64)
+        self.points_world = np.array([model.point3D(i).xyz for i in ids.tolist()]).reshape(-1, 3)
+        self.views: dict[int, _View] = {}
+        seen = []
+        for image_id in sorted(model.reg_image_ids()):
+            image = model.image(image_id)
+            found = np.full(keypoint_counts[image_id - 1], -1, np.int64)
+            for k in image.get_observation_point2D_idxs():
+                found[k] = np.searchsorted(ids, image.points2D[k].point3D_id)
+            pose = image.cam_from_world().matrix()
+            self.views[image_id - 1] = _View(model.camera(image.camera_id), pose, found)
+            points = np.unique(found[found >= 0])
+            seen.append(np.column_stack([np.full(len(points), image_id - 1), points]))
+        self.observations = np.concatenate([np.zeros((0, 2), np.int64), *seen])
+
+
+def judge_photos(
+    model: pycolmap.Reconstruction,
+    photos: Sequence[Photo],
+    keypoints_px: Sequence[NDArray[np.float32]],
+    blocks: Iterable[MatchBlock],
+) -> tuple[PhotoAgreement, ...]:
+    """How well each registered photograph agrees with the others.
+
+    A photograph contradicts the model when most of its matches do not fit its place, or when whole parts of it lack
+    what others see from there.
+
+    Args:
+        model: image ids are indices of `photos` plus one.
+        photos: the usable photographs.
+        keypoints_px: float32 [N, >= 2] of each.
+        blocks: verified matches.
+    """
+    views = ModelViews(model, [len(keypoints) for keypoints in keypoints_px])
+    fitting = fitting_matches(views, keypoints_px, blocks)
+    found = []
+    for index, view in views.views.items():
+        tested, fit = fitting[index]
+        pixels, seen = expected_points(views, index)
+        share, missing = fit / max(tested, 1), _missing_share(pixels, seen, view.size_px)
+        contradicts = (tested - fit >= _MIN_AGAINST and share < _FEW_FIT) or missing > _MOST_MISSING
+        seen_share = float(seen.mean()) if len(seen) else 1.0
+        found.append(PhotoAgreement(index, photos[index].name, tested, share, len(seen), seen_share, contradicts))
+    return tuple(found)
+
+
+def refuted(agreement: Sequence[PhotoAgreement]) -> bool:
+    """Whether the photographs refute the whole model: a third of them or more have too few matches that fit it."""
+    agreeing = [
+        not photo.contradicts and photo.matches >= _MIN_MATCHES and photo.agreeing_share >= _TYPICAL_FIT
+        for photo in agreement
+    ]
+    return sum(agreeing) <= (1 - _MOST_CONTRADICTING) * len(agreeing)
+
+
+def take_out_contradicting(model: pycolmap.Reconstruction, agreement: Sequence[PhotoAgreement]) -> bool:
+    """Take the photographs that contradict the model out of it, and say whether there were any.
+
+    Where more than a third do, the model may be wrong rather than they: none is taken out.
+    """
+    contradicting = [photo for photo in agreement if photo.contradicts]
+    if not contradicting or len(contradicting) > _MOST_CONTRADICTING * len(agreement):
+        return False
+    for photo in contradicting:
+        model.deregister_frame(model.image(photo.photo_index + 1).frame_id)
+    return True
+
+
+def _missing_share(pixels: NDArray[np.float64], seen: NDArray[np.bool_], size_px: NDArray[np.float64]) -> float:
+    """The share of the cells with several expected points in which hardly any is seen; 0 where few cells have some."""
+    cell = cell_of(pixels, size_px)
+    every, ours = np.bincount(cell, minlength=_CELLS**2), np.bincount(cell, seen, minlength=_CELLS**2)
+    busy = every >= _CELL_POINTS
+    if busy.sum() < _MIN_CELLS:
+        return 0.0
+    return float((ours[busy] < _HARDLY * every[busy]).mean())
+
+
+def fitting_matches(
+    model: ModelViews, keypoints_px: Sequence[NDArray[np.float32]], blocks: Iterable[MatchBlock]
+) -> dict[int, tuple[int, int]]:
+    """For each registered photograph how many verified matches a point of the model tests, and how many fit it."""
+    counts = {index: np.zeros(2, np.int64) for index in model.views}
+    for block in blocks:
+        for p, (first, second) in enumerate(block.pairs.tolist()):
+            if first not in model.views or second not in model.views:
+                continue
+            matches = matches_of(block, p).astype(np.int64)
+            there = _fits(model, first, second, matches, keypoints_px)
+            back = _fits(model, second, first, matches[:, ::-1], keypoints_px)
+            tested, fit = ~(np.isnan(there) & np.isnan(back)), (there == 1) | (back == 1)
+            for index in (first, second):
+                counts[index] += (tested.sum(), fit.sum())
+    return {index: (int(tested), int(fit)) for index, (tested, fit) in counts.items()}
+
+
+def _fits(
+    model: ModelViews,
+    first: int,
+    second: int,
+    matches: NDArray[np.int64],
+    keypoints_px: Sequence[NDArray[np.float32]],
+) -> NDArray[np.float64]:
+    """Whether the point of each match's first keypoint is shown where the second one lies: 1, 0, or NaN = no point."""
+    view = model.views[second]
+    point = model.views[first].point_of_keypoint[matches[:, 0]]
+    pixels, _ = view.project(model.points_world[point])
+    distance_px = np.linalg.norm(pixels - keypoints_px[second][matches[:, 1], :2], axis=1)
+    fits = (distance_px < _FIT_SHARE * view.size_px.max()).astype(np.float64)
+    fits[point < 0] = np.nan
+    return np.asarray(fits, np.float64)
+
+
+def expected_points(model: ModelViews, index: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Points that a photograph should see because others do from about its place, and whether it observes them.
+
+    A point counts when at least two others see it from a similar direction and distance, when it lies in the picture,
+    and not behind what the photograph itself sees there.
+
+    Returns:
+        their pixels, float64 [E, 2], and bool [E].
+    """
+    view = model.views[index]
+    others = model.observations[model.observations[:, 0] != index]
+    centers = {i: v.center for i, v in model.views.items()}
+    ray = view.center - model.points_world
+    distance = np.linalg.norm(ray, axis=1)
+    votes = np.zeros(len(model.points_world), np.int64)
+    for other, center in centers.items():
+        if other == index:
+            continue
+        points = others[others[:, 0] == other, 1]
+        their_ray = center - model.points_world[points]
+        their_distance = np.linalg.norm(their_ray, axis=1)
+        cosine = (their_ray * ray[points]).sum(1) / np.maximum(their_distance * distance[points], 1e-12)
+        ratio = their_distance / np.maximum(distance[points], 1e-12)
+        similar = (cosine > np.cos(np.radians(_SIMILAR_DEG))) & (np.abs(np.log(ratio)) < np.log(_SIMILAR_DISTANCE))
+        votes[points[similar]] += 1
+    candidates = np.flatnonzero(votes >= 2)
+    pixels, depth = view.project(model.points_world[candidates])
+    inside = (pixels > 0).all(1) & (pixels < view.size_px).all(1)
+    candidates, pixels, depth = candidates[inside], pixels[inside], depth[inside]
+    own = view.point_of_keypoint[view.point_of_keypoint >= 0]
+    front = depth <= _BEHIND * _own_depth(view, model.points_world[own], pixels)
+    return pixels[front], np.isin(candidates[front], own)
+
+
+def _own_depth(view: _View, own_points: NDArray[np.float64], pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The median depth of the photograph's own points in the cell of each pixel; infinite where it has none."""
+    own_px, own_depth = view.project(own_points)
+    medians = np.full(_CELLS * _CELLS, np.inf)
+    cells = cell_of(own_px, view.size_px)
+    for cell in np.unique(cells):
+        medians[cell] = np.median(own_depth[cells == cell])
+    return medians[cell_of(pixels, view.size_px)]
+
+
+def cell_of(pixels: NDArray[np.float64], size_px: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The number of the cell of a grid over the photograph that each pixel lies in."""
+    column, row = np.clip(np.nan_to_num(pixels) / size_px * _CELLS, 0, _CELLS - 1).astype(np.int64).T
+    return np.asarray(row * _CELLS + column, np.int64)

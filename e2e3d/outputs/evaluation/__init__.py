@@ -1,0 +1,1 @@
+"""How good a model is: judged by signs of its own, and against references."""

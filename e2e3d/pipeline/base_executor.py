@@ -1,0 +1,131 @@
+"""What both executors share: keys, reuse of stored results, accounting, progress."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+from e2e3d.data.ref import Ref
+from e2e3d.data.stats import StageStats, UnitStats
+from e2e3d.pipeline.cancellation import CancelToken
+from e2e3d.pipeline.passes import Ledger, Pass, Work
+from e2e3d.pipeline.progress import Progress
+from e2e3d.stages.stage import Stage
+from e2e3d.storage.store import ArtifactStore
+
+InputsT = TypeVar("InputsT")
+ConfigT = TypeVar("ConfigT")
+OutputT = TypeVar("OutputT")
+T = TypeVar("T")
+UnitDone = Callable[[str, UnitStats], None]
+
+_LOOKUP_THREADS = 16
+
+
+class Witness(Protocol):
+    """Follows which results a run uses and makes, beside its progress; called from the thread that called `map`."""
+
+    def uses(self, keys: Sequence[str]) -> None:
+        """The run depends on these results from now on, whether they are stored already or still to be computed."""
+        ...
+
+    def pass_finished(self, label: str, results: Sequence[Ref[Any]]) -> None:
+        """All results of a pass are stored."""
+        ...
+
+
+class StoreExecutor(ABC):
+    """An executor over an artifact store; subclasses say how units that are not stored yet are computed.
+
+    Args:
+        store: where results are kept and found.
+        progress: told of every pass and unit.
+        cancel: asked between units; a set token ends the running pass with CancelledError.
+        witness: told which results the run uses.
+    """
+
+    def __init__(
+        self, store: ArtifactStore, progress: Progress, cancel: CancelToken, witness: Witness | None = None
+    ) -> None:
+        self.store = store
+        self._witness = witness
+        self._progress = progress
+        self._cancel = cancel
+        self._stats: list[StageStats] = []
+
+    def put_blob(self, data: bytes | memoryview) -> Ref[bytes]:
+        """See :class:`e2e3d.pipeline.executor.Executor`."""
+        ref = self.blob(self.store.put_blob(data))
+        if self._witness is not None:
+            self._witness.uses([ref.key])
+        return ref
+
+    def blob(self, sha256: str) -> Ref[bytes]:
+        """See :class:`e2e3d.pipeline.executor.Executor`."""
+        return self._reference(Ref.blob(sha256).key, bytes)
+
+    def map(
+        self,
+        stage: Stage[InputsT, ConfigT, OutputT],
+        inputs: Sequence[InputsT],
+        config: ConfigT,
+        label: str | None = None,
+    ) -> list[Ref[OutputT]]:
+        """See :class:`e2e3d.pipeline.executor.Executor`."""
+        return self.map_passes([Pass(stage, inputs, config, label)])[0]
+
+    def map_passes(self, passes: Sequence[Pass[Any, Any, Any]]) -> list[list[Ref[Any]]]:
+        """See :class:`e2e3d.pipeline.executor.Executor`."""
+        self._cancel.check()
+        keys = list(dict.fromkeys(key for one in passes for key in one.keys))
+        if self._witness is not None:
+            self._witness.uses(keys)
+        known = {key: stats for key, stats in zip(keys, self._lookup(keys), strict=True) if stats is not None}
+        ledger = Ledger(passes, known, self._progress, self._pass_ended)
+        taken = set(known)
+        work = []
+        for one in passes:
+            units = {key: unit for key, unit in zip(one.keys, one.inputs, strict=True) if key not in taken}
+            taken.update(units)
+            work.append(Work(one.stage, one.config, units))
+        try:
+            if any(part.units for part in work):
+                self._compute(work, ledger.computed)
+        finally:
+            ledger.close()
+        return [self._results(one) for one in passes]
+
+    def _results(self, one: Pass[Any, Any, OutputT]) -> list[Ref[OutputT]]:
+        return [self._reference(ref.key, ref.type) for ref in one.results]
+
+    def _pass_ended(self, one: Pass[Any, Any, Any], stats: StageStats, completed: bool) -> None:
+        self._stats.append(stats)
+        if completed and self._witness is not None:
+            self._witness.pass_finished(one.name, self._results(one))
+
+    @property
+    def stats(self) -> tuple[StageStats, ...]:
+        """See :class:`e2e3d.pipeline.executor.Executor`."""
+        return tuple(self._stats)
+
+    @abstractmethod
+    def _compute(self, work: Sequence[Work], done: UnitDone) -> None:
+        """Compute and store every unit; call `done` with key and cost once its result is stored.
+
+        Inputs may be results of units of earlier work.
+        """
+
+    def _load(self, ref: Ref[T]) -> T:
+        return self.store.get(ref.key, ref.type)
+
+    def _reference(self, key: str, value_type: type[T]) -> Ref[T]:
+        ref = Ref(key, value_type)
+        return ref.bound(lambda: self._load(ref))
+
+    def _lookup(self, keys: list[str]) -> list[UnitStats | None]:
+        if self.store.local or len(keys) < 2:
+            return [self.store.stats(key) for key in keys]
+        with ThreadPoolExecutor(_LOOKUP_THREADS) as pool:
+            return list(pool.map(self.store.stats, keys))

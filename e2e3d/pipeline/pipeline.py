@@ -1,0 +1,368 @@
+"""The pipeline: what happens to photographs, in order. Where and how the units run is the executor's business."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e3d.config.pipeline import PipelineConfig
+from e2e3d.data.agreement import StillRegions
+from e2e3d.data.dense import DepthMap, PointCloud, View
+from e2e3d.data.features import Features, GlobalDescriptor, MatchBlock
+from e2e3d.data.mesh import Mesh, TexturedMesh
+from e2e3d.data.photo import Photo
+from e2e3d.data.ref import Ref
+from e2e3d.data.run_results import Results
+from e2e3d.data.scene import Mapping
+from e2e3d.errors import ReconstructionError
+from e2e3d.ops.geo.scene_frame import KnownDistance
+from e2e3d.ops.matching.match_blocks import plan_blocks as plan_match_blocks
+from e2e3d.ops.photos.set_review import review_photos
+from e2e3d.pipeline.executor import Executor
+from e2e3d.pipeline.passes import Pass
+from e2e3d.pipeline.second_chance import check_packages, map_with_second_chance
+from e2e3d.pipeline.smaller_sizes import SmallerViews, at_size, smaller_sizes
+from e2e3d.pipeline.sources.leave_out import LeaveOut, leave_out
+from e2e3d.pipeline.sources.source_set import SourceSet, StoredFiles, read_intrinsics, read_source
+from e2e3d.runtime.threads import import_ahead
+from e2e3d.stages import (
+    consistency,
+    depth,
+    features,
+    fusion,
+    ingest,
+    mapping,
+    matching,
+    mesh,
+    pairs,
+    retrieval,
+    still_regions,
+    texture,
+    undistort,
+)
+from e2e3d.stages.ingest import Intrinsics
+
+_PHOTOS_A_UNIT = 4
+
+
+def reconstruct(
+    source: str | os.PathLike[str] | StoredFiles,
+    config: PipelineConfig,
+    run: Executor,
+    intrinsics: str | os.PathLike[str] | None = None,
+    masks: str | os.PathLike[str] | None = None,
+    scale: float | None = None,
+    known_distance: tuple[str, str, float] | None = None,
+    left_out: LeaveOut | None = None,
+) -> Results:
+    """Turn photographs into a textured model.
+
+    Args:
+        source: a folder, a zip archive or a video; or files that are in the store already.
+        config: settings of every stage.
+        run: executes the units of work and keeps their results.
+        intrinsics: file with the 3 x 3 calibration matrix of all photographs.
+        masks: folder or archive of masks; None = those found beside the photographs.
+        scale: metres per model unit.
+        known_distance: two photographs by name and the metres between their cameras.
+        left_out: photographs to keep out, to judge the model by.
+
+    Raises:
+        E2E3DError: as the stages say. What was finished stays in the store, and the next run goes on from there.
+    """
+    check_packages(config.learned)
+    matrix = None if intrinsics is None else read_intrinsics(intrinsics)
+    files = leave_out(read_source(source, run, masks, config.frames), left_out)
+    photos = check_photos(files, matrix, config, run)
+    usable = [photo for photo in photos if photo.usable]
+
+    found, matches = find_matches(usable, files.is_video, config, run)
+    still = find_still(usable, found, matches, run)
+    if still.load().found:
+        found, matches = find_matches(usable, files.is_video, config, run, still)
+    import_ahead("open3d")  # for the report; cameras take one core
+    distance = None if known_distance is None else KnownDistance(*known_distance)
+    mapper = partial(map_cameras, usable, scale, distance, still, config, run)
+    found, matches, mapped = map_with_second_chance(usable, found, matches, mapper, config.learned, run)
+    sparse = mapped.load()
+    registered = [usable[image.photo_index] for image in sparse.scene.images]
+
+    views = views_with_sources(undistort_photos(registered, mapped, config.depth.max_size, run))
+    smaller = [
+        SmallerViews(
+            size_px,
+            views_with_sources(undistort_photos(registered, mapped, size_px, run, at_size(size_px, "undistort"))),
+        )
+        for size_px in smaller_sizes(config.depth.max_size, registered)
+    ]
+    depths, cloud = measure_surface(views, config, run, smaller)
+
+    surface = make_mesh(cloud, views, depths, config, run)
+    textured = texture_mesh(surface, mapped, registered, config, run)
+    return Results(
+        photos=photos,
+        photo_files=tuple(run.blob(photo.sha256) for photo in photos),
+        mapping=sparse,
+        features=tuple(found),
+        matches=tuple(matches),
+        views=tuple(views),
+        depths=tuple(depths),
+        cloud=cloud,
+        mesh=surface,
+        textured=textured,
+    )
+
+
+def check_photos(
+    files: SourceSet, intrinsics: Intrinsics | None, config: PipelineConfig, run: Executor
+) -> tuple[Photo, ...]:
+    """Look at every photograph, a few a unit, and then at the set as a whole."""
+    entries = [file.ingest_file() for file in files.files]
+    units = [
+        ingest.IngestInputs(tuple(entries[first : first + _PHOTOS_A_UNIT]), intrinsics)
+        for first in range(0, len(entries), _PHOTOS_A_UNIT)
+    ]
+    blocks = run.map(ingest.STAGE, units, config.ingest)
+    return review_photos([photo for block in blocks for photo in block.load().photos])
+
+
+def find_matches(
+    photos: Sequence[Photo],
+    sequence: bool,
+    config: PipelineConfig,
+    run: Executor,
+    still: Ref[StillRegions] | None = None,
+) -> tuple[list[Ref[Features]], list[Ref[MatchBlock]]]:
+    """Features of every photograph outside `still`, and matches of the pairs that may overlap, in blocks of pairs."""
+    units = [
+        features.FeaturesInputs(
+            _bytes(photo),
+            _mask(photo),
+            photo.width_px,
+            photo.height_px,
+            photo.white_level,
+            still,
+            i if still else 0,
+        )
+        for i, photo in enumerate(photos)
+    ]
+    again = "" if still is None else " 2"
+    searched = Pass(features.STAGE, units, config.features, f"features{again}")
+    if pairs.needs_descriptors(len(photos), sequence, config.pairs):
+        (found,) = run.map_passes([searched])
+        chosen = choose_pairs(photos, sequence, describe_photos(found, run), config, run)
+        return found, run.map_passes([_matching(photos, found, chosen, config, again)])[0]
+    matched = _matching(photos, searched.results, choose_pairs(photos, sequence, (), config, run), config, again)
+    found, matches = run.map_passes([searched, matched])
+    return found, matches
+
+
+def find_still(
+    photos: Sequence[Photo], found: Sequence[Ref[Features]], matches: Sequence[Ref[MatchBlock]], run: Executor
+) -> Ref[StillRegions]:
+    """Where the photographs stand still, as before a fixed background, and the subject has hardly a match."""
+    sizes_px = tuple((photo.width_px, photo.height_px) for photo in photos)
+    unit = still_regions.StillRegionsInputs(tuple(found), sizes_px, tuple(matches))
+    (regions,) = run.map(still_regions.STAGE, [unit], still_regions.StillRegionsConfig())
+    return regions
+
+
+def choose_pairs(
+    photos: Sequence[Photo],
+    sequence: bool,
+    descriptors: Sequence[Ref[GlobalDescriptor]],
+    config: PipelineConfig,
+    run: Executor,
+) -> NDArray[np.int32]:
+    """Which photographs to match, int32 [P, 2]."""
+    choice = pairs.PairsInputs(len(photos), sequence, tuple(photo.gps for photo in photos), tuple(descriptors))
+    (chosen,) = run.map(pairs.STAGE, [choice], config.pairs)
+    return chosen.load().pairs
+
+
+def _matching(
+    photos: Sequence[Photo],
+    found: Sequence[Ref[Features]],
+    chosen: NDArray[np.int32],
+    config: PipelineConfig,
+    again: str,
+) -> Pass[matching.MatchingInputs, matching.MatchingConfig, MatchBlock]:
+    blocks = plan_match_blocks(chosen, len(photos))
+    units = [_match_unit(block, photos, found, moving_only=bool(again)) for block in blocks]
+    return Pass(matching.STAGE, units, config.matching, f"matching{again}")
+
+
+def describe_photos(found: Sequence[Ref[Features]], run: Executor) -> list[Ref[GlobalDescriptor]]:
+    """One vector a photograph, over a vocabulary of the set's own descriptors."""
+    words = retrieval.VocabularyInputs(tuple(found))
+    (vocabulary,) = run.map(retrieval.VOCABULARY_STAGE, [words], retrieval.VocabularyConfig())
+    units = [retrieval.RetrievalInputs(one, vocabulary) for one in found]
+    return run.map(retrieval.STAGE, units, retrieval.RetrievalConfig())
+
+
+def map_cameras(
+    photos: Sequence[Photo],
+    scale: float | None,
+    known_distance: KnownDistance | None,
+    still: Ref[StillRegions] | None,
+    config: PipelineConfig,
+    run: Executor,
+    found: Sequence[Ref[Features]],
+    matches: Sequence[Ref[MatchBlock]],
+    label: str | None = None,
+) -> Ref[Mapping]:
+    """Cameras, poses and sparse points of the whole set; `label` names the pass, `still` was left out before."""
+    unit = mapping.MappingInputs(tuple(photos), tuple(found), tuple(matches), scale, known_distance, still)
+    (mapped,) = run.map(mapping.STAGE, [unit], config.mapping, label)
+    return mapped
+
+
+def undistort_photos(
+    photos: Sequence[Photo], mapped: Ref[Mapping], size_px: int, run: Executor, label: str | None = None
+) -> list[Ref[View]]:
+    """Pinhole views with sides of at most `size_px`; `photos` are the registered ones in the order of ``scene.images``.
+
+    `label` names the pass.
+    """
+    units = [
+        undistort.UndistortInputs(mapped, i, _bytes(photo), _mask(photo), photo.white_level)
+        for i, photo in enumerate(photos)
+    ]
+    return run.map(undistort.STAGE, units, undistort.UndistortConfig(max_size_px=size_px), label)
+
+
+def views_with_sources(views: Sequence[Ref[View]]) -> list[Ref[View]]:
+    """Leave out views that no other view can be matched with: they have no depth.
+
+    Raises:
+        ReconstructionError: ``no-stereo-pairs`` when none remains.
+    """
+    usable = [view for view in views if view.load().sources]
+    if not usable:
+        raise ReconstructionError(
+            "no-stereo-pairs",
+            "No two registered photographs see the same surface from usefully different places.",
+            "Take photographs from more viewpoints, with about two thirds of the picture in common.",
+        )
+    return usable
+
+
+def measure_surface(
+    views: Sequence[Ref[View]], config: PipelineConfig, run: Executor, smaller: Sequence[SmallerViews] = ()
+) -> tuple[list[Ref[DepthMap]], Ref[PointCloud]]:
+    """Depth of every view and one cloud of the whole scene, fused from a block of views a unit.
+
+    `smaller` are the same views at growing sizes: the depth of each fills the gaps of the next.
+    """
+    near = _near_views(views)
+    passes: list[Pass[Any, Any, Any]] = []
+    coarser: list[consistency.CoarserDepth] | None = None
+    for level in smaller:
+        passes += _depth_passes(level.views, near, config, coarser, level.size_px)
+        coarser = [consistency.CoarserDepth(*pair) for pair in zip(level.views, passes[-1].results, strict=True)]
+    passes += _depth_passes(views, near, config, coarser)
+    agreeing = passes[-1]
+    loaded = ((view.image_index, view.sources, view.image[..., 0].size) for view in (ref.load() for ref in views))
+    indices, sources, sizes_px = zip(*loaded, strict=True)
+    blocks = fusion.plan_blocks(indices, sources, fusion.views_a_block(max(sizes_px)))
+    fused = Pass(fusion.STAGE, [block.inputs(views, agreeing.results) for block in blocks], config.fusion)
+    merged = Pass(fusion.MERGE_STAGE, [fusion.MergeInputs(fused.results)], fusion.MergeConfig())
+    *_, depths, _, (cloud,) = run.map_passes([*passes, fused, merged])
+    return depths, cloud
+
+
+def _depth_passes(
+    views: Sequence[Ref[View]],
+    near: Sequence[Sequence[int]],
+    config: PipelineConfig,
+    coarser: Sequence[consistency.CoarserDepth] | None,
+    size_px: int | None = None,
+) -> list[Pass[Any, Any, Any]]:
+    """Depth is first estimated from colours alone, then again and again with the neighbours' depths.
+
+    `coarser` fills the gaps that this leaves; `size_px` is in the names of the passes where it is not the full size.
+    """
+    units = [
+        depth.DepthInputs(view, tuple(views[j] for j in around[: config.depth.sources]))
+        for view, around in zip(views, near, strict=True)
+    ]
+    passes: list[Pass[Any, Any, Any]] = [Pass(depth.STAGE, units, config.depth, at_size(size_px, depth.STAGE.name))]
+    for label in consistency.REFINEMENTS:
+        again = _with_sources(views, near, passes[-1].results, config)
+        passes.append(Pass(consistency.REFINE_STAGE, again, config.consistency, at_size(size_px, label)))
+    last = _with_sources(views, near, passes[-1].results, config)
+    if coarser is not None:
+        last = [replace(unit, coarser=pair) for unit, pair in zip(last, coarser, strict=True)]
+    label = at_size(size_px, consistency.STAGE.name)
+    return [*passes, Pass(consistency.STAGE, last, config.consistency, label)]
+
+
+def _with_sources(
+    views: Sequence[Ref[View]], near: Sequence[Sequence[int]], maps: Sequence[Ref[DepthMap]], config: PipelineConfig
+) -> list[consistency.ConsistencyInputs]:
+    """Every view with its depth, its source views and theirs."""
+    units = []
+    for i, around in enumerate(near):
+        chosen = around[: config.consistency.sources]
+        sources, depths = tuple(views[j] for j in chosen), tuple(maps[j] for j in chosen)
+        units.append(consistency.ConsistencyInputs(views[i], sources, maps[i], depths))
+    return units
+
+
+def make_mesh(
+    cloud: Ref[PointCloud],
+    views: Sequence[Ref[View]],
+    depths: Sequence[Ref[DepthMap]],
+    config: PipelineConfig,
+    run: Executor,
+) -> Ref[Mesh]:
+    """The surface through the points."""
+    (surface,) = run.map(mesh.STAGE, [mesh.MeshInputs(cloud, tuple(views), tuple(depths))], config.mesh)
+    return surface
+
+
+def texture_mesh(
+    surface: Ref[Mesh], mapped: Ref[Mapping], photos: Sequence[Photo], config: PipelineConfig, run: Executor
+) -> Ref[TexturedMesh]:
+    """The surface painted from the registered photographs, in the order of ``scene.images``."""
+    unit = texture.TextureInputs(
+        surface,
+        mapped,
+        tuple(_bytes(photo) for photo in photos),
+        tuple(_mask(photo) for photo in photos),
+        tuple(photo.white_level for photo in photos),
+    )
+    (textured,) = run.map(texture.STAGE, [unit], config.texture)
+    return textured
+
+
+def _near_views(views: Sequence[Ref[View]]) -> list[list[int]]:
+    """Positions in `views` of each one's source views, best first."""
+    loaded = [(view.image_index, view.sources) for view in (ref.load() for ref in views)]
+    position = {image_index: i for i, (image_index, _) in enumerate(loaded)}
+    return [[position[image] for image in sources if image in position] for _, sources in loaded]
+
+
+def _match_unit(
+    block: NDArray[np.int32], photos: Sequence[Photo], found: Sequence[Ref[Features]], moving_only: bool
+) -> matching.MatchingInputs:
+    members = []
+    for i in sorted({int(i) for i in block.ravel()}):
+        photo = photos[i]
+        assert photo.camera is not None  # every usable photograph has a guess
+        members.append(matching.MatchingPhoto(i, found[i], photo.camera, photo.width_px, photo.height_px))
+    return matching.MatchingInputs(tuple((int(i), int(j)) for i, j in block), tuple(members), moving_only)
+
+
+def _bytes(photo: Photo) -> Ref[bytes]:
+    return Ref.blob(photo.sha256)
+
+
+def _mask(photo: Photo) -> Ref[bytes] | None:
+    return None if photo.mask_sha256 is None else Ref.blob(photo.mask_sha256)

@@ -1,0 +1,1 @@
+"""Photographs as they come: folders, archives, videos, masks."""

@@ -1,0 +1,30 @@
+"""What has to be done before the service starts: ``python -m e2e3d.serve.preparation`` answers with one JSON object."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from e2e3d.config.deployment import load_service_settings
+from e2e3d.errors import E2E3DError
+from e2e3d.service.accounts.accounts import create_first_admin
+from e2e3d.service.database import upgrade
+from e2e3d.service.services import build_services
+
+
+def prepare() -> dict[str, Any]:
+    """Migrate the database and make the first administrator; ``admin`` is the email and password of a new one."""
+    try:
+        services = build_services(load_service_settings())
+        try:
+            upgrade(services.database)
+            return {"error": None, "admin": create_first_admin(services)}
+        finally:
+            services.close()
+    except E2E3DError as error:
+        return {"error": [type(error).__name__, error.code, error.message, error.hint], "admin": None}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(prepare()))

@@ -1,0 +1,52 @@
+"""A user's own account."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from e2e3d.service.accounts import accounts
+from e2e3d.service.accounts import queries as users
+from e2e3d.service.accounts.records import SCOPES, User, UserChange
+from e2e3d.service.accounts.wire import Me, MyChange, PasswordChange, UserOut
+from e2e3d.service.administration import audit
+from e2e3d.service.http.problems import ProblemError, problem_responses
+from e2e3d.service.sign_in.caller import Caller
+from e2e3d.service.sign_in.dependencies import Reader, ServicesOf, Writer
+
+router = APIRouter(prefix="/v1/me", tags=["Your account"], responses=problem_responses(401, 403, 413, 422, 503))
+
+
+@router.get("", summary="Your account")
+def get_me(caller: Reader) -> Me:
+    """Your account, your quotas, what you have stored, and what this token may do."""
+    return _me(caller, caller.user)
+
+
+@router.patch("", summary="Change your account")
+def change_me(body: MyChange, caller: Writer, services: ServicesOf) -> Me:
+    """Change your name."""
+    with services.database.session() as session:
+        user = users.change(session, caller.id, UserChange(name=body.name))
+        audit.record(session, caller.actor, "user.change", "user", caller.id, name=body.name)
+    return _me(caller, user or caller.user)
+
+
+@router.put("/password", summary="Change your password", status_code=204, responses=problem_responses(429))
+def change_password(body: PasswordChange, caller: Writer, services: ServicesOf) -> Response:
+    """Replace your password; all your other logins end. Needs a login: an API key may not do this."""
+    require_login(caller)
+    accounts.change_password(
+        services, caller.user, body.current_password, body.new_password, caller.actor, caller.login
+    )
+    return Response(status_code=204)
+
+
+def require_login(caller: Caller) -> None:
+    """Refuse API keys, where a stolen one must not be enough. Raises ProblemError ``login-only`` (403)."""
+    if caller.login is None:
+        raise ProblemError(403, "login-only", "An API key may not do this.", "Log in with your password.")
+
+
+def _me(caller: Caller, user: User) -> Me:
+    scopes = [scope for scope in SCOPES if scope in caller.scopes]
+    return Me.model_validate({**UserOut.of(user).model_dump(), "scopes": scopes})

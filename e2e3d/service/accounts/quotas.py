@@ -1,0 +1,73 @@
+"""How much a user stores and has computed, against the quotas."""
+
+from __future__ import annotations
+
+from sqlalchemy import case, func, select, update
+from sqlalchemy.orm import Session
+
+from e2e3d.errors import InputError
+from e2e3d.service.database.tables import JobRow, UploadRow, UserRow
+from e2e3d.service.jobs.lifecycle import ACTIVE
+
+
+def charge(session: Session, user_id: str, count: int) -> None:
+    """Add stored bytes to a user's account; requests that run at the same time cannot exceed the quota together.
+
+    Raises:
+        InputError: ``quota-bytes``; nothing is charged then.
+    """
+    user = session.scalars(select(UserRow).where(UserRow.id == user_id).with_for_update()).one()
+    if user.stored_bytes + count > user.quota_bytes:
+        raise _refused(user, user.stored_bytes, count)
+    user.stored_bytes += count
+    session.flush()
+
+
+def record(session: Session, user_id: str, count: int) -> None:
+    """Add what was computed for a user, or take away what was removed; never refused."""
+    left = UserRow.stored_bytes + count
+    values = {"stored_bytes": case((left < 0, 0), else_=left)}
+    session.execute(update(UserRow).where(UserRow.id == user_id).values(values))
+
+
+def require(session: Session, user_id: str, count: int) -> None:
+    """Ask whether so many bytes more would fit, with those of uploads under way.
+
+    Raises:
+        InputError: ``quota-bytes``.
+    """
+    user = session.get_one(UserRow, user_id)
+    coming = select(func.coalesce(func.sum(UploadRow.size_bytes), 0)).where(
+        UploadRow.user_id == user_id, UploadRow.state == "open"
+    )
+    used = user.stored_bytes + int(session.scalar(coming) or 0)
+    if used + count > user.quota_bytes:
+        raise _refused(user, used, count)
+
+
+def require_job(session: Session, user_id: str) -> None:
+    """Ask whether the user may have one more unfinished job, which this transaction then adds.
+
+    The user's row stays locked until it ends, so submissions at the same time cannot exceed the quota together.
+
+    Raises:
+        InputError: ``quota-jobs``.
+    """
+    quota = session.scalar(select(UserRow.quota_jobs).where(UserRow.id == user_id).with_for_update(key_share=True)) or 0
+    mine = (JobRow.user_id == user_id, JobRow.state.in_(ACTIVE), JobRow.deleted_at.is_(None))
+    unfinished = session.scalar(select(func.count()).select_from(JobRow).where(*mine)) or 0
+    if unfinished >= quota:
+        raise InputError(
+            "quota-jobs",
+            f"You have {unfinished} unfinished jobs, queued and running ones together, and your quota is {quota}.",
+            "Wait until one has ended, cancel one, or ask an administrator for a larger quota.",
+        )
+
+
+def _refused(user: UserRow, used: int, count: int) -> InputError:
+    return InputError(
+        "quota-bytes",
+        f"{count / 1e6:.1f} MB more do not fit into your quota of {user.quota_bytes / 1e9:.1f} GB, "
+        f"of which {used / 1e9:.1f} GB are used.",
+        "Delete image sets and jobs that you no longer need, or ask an administrator for a larger quota.",
+    )

@@ -1,0 +1,1 @@
+"""What administrators look at and adjust: the audit log, the level of the log."""

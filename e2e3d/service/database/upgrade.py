@@ -1,0 +1,42 @@
+"""Bring the tables of a database to the version that this package needs, or back."""
+
+from __future__ import annotations
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from e2e3d.service.database.engine import Database
+
+_LOCK = 0x6532653364  # of PostgreSQL's advisory lock: processes that start together migrate one after another
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Run the migrations up to `revision`, all in one transaction; nothing happens when they have run.
+
+    Raises:
+        MachineError: ``database-away`` or ``database-busy``.
+    """
+    with database.connection() as connection:
+        _lock(connection, database)
+        command.upgrade(_config(connection), revision)
+
+
+def downgrade(database: Database, revision: str = "base") -> None:
+    """Undo the migrations down to `revision`; ``base`` drops all tables."""
+    with database.connection() as connection:
+        _lock(connection, database)
+        command.downgrade(_config(connection), revision)
+
+
+def _lock(connection: Connection, database: Database) -> None:
+    if not database.is_sqlite:
+        connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "e2e3d.service.database:migrations")
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,1 @@
+"""Events of jobs: kept as rows, streamed to whoever listens."""

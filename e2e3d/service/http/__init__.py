@@ -1,0 +1,1 @@
+"""What all routes share: problems, pages, ranges, limits of bodies."""

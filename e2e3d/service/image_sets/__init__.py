@@ -1,0 +1,1 @@
+"""Image sets, their photographs, and the bytes of these."""

@@ -1,0 +1,1 @@
+"""Jobs: submitted, queued in fair turns, leased to a driver, ended."""

@@ -1,0 +1,254 @@
+"""What is said of jobs over HTTP."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from e2e3d.config.run_options import SCALE
+from e2e3d.data.service.qualities import QUALITIES
+from e2e3d.service.jobs.records import JobRecord, LogLine, StageRecord
+from e2e3d.service.results.outputs import DEFAULT_OUTPUTS
+
+StateName = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+OutputName = Literal["sparse", "cloud", "mesh", "obj", "glb", "report", "depth"]
+Quality = Annotated[str, Field(max_length=32, description=f"One of {', '.join(QUALITIES)}.")]
+SettingValue = bool | int | float | str | list[bool | int | float | str]
+Settings = Annotated[
+    dict[Annotated[str, Field(max_length=100)], SettingValue],
+    Field(max_length=100, description="Changes to the preset by dotted name, such as `depth.max_size`."),
+]
+SettingChanges = Annotated[dict[Annotated[str, Field(max_length=100)], SettingValue | None], Field(max_length=100)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Distance(_Body):
+    """A distance that gives the model its scale."""
+
+    photo_a: str = Field(max_length=255, description="Name of a photograph.")
+    photo_b: str = Field(max_length=255, description="Name of another photograph.")
+    metres: float = Field(ge=SCALE.low, le=SCALE.high, description="Between the two cameras.")
+
+
+class JobOptions(_Body):
+    """What is known of the photographs."""
+
+    intrinsics: str | None = Field(
+        default=None, max_length=2000, description="The 3 x 3 calibration matrix in pixels: three rows of numbers."
+    )
+    scale: float | None = Field(default=None, ge=SCALE.low, le=SCALE.high, description="Metres per unit of the model.")
+    known_distance: Distance | None = None
+
+    @field_validator("intrinsics")
+    @classmethod
+    def _no_zero_bytes(cls, value: str | None) -> str | None:
+        if value is not None and "\0" in value:
+            raise ValueError("must not contain zero bytes")
+        return value
+
+
+class ForecastRequest(_Body):
+    """A job that may be submitted."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"image_set_id": "5f0c8a3e-5b0e-4c6e-9a55-0a1b2c3d4e5f", "quality": "medium", "settings": {}}]
+        },
+    )
+
+    image_set_id: str = Field(max_length=36)
+    quality: Quality = "medium"
+    settings: Settings = Field(default_factory=dict)
+
+
+class JobRequest(ForecastRequest):
+    """A job to be computed."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "image_set_id": "5f0c8a3e-5b0e-4c6e-9a55-0a1b2c3d4e5f",
+                    "quality": "medium",
+                    "settings": {"depth.max_size": 768},
+                    "outputs": ["glb", "report"],
+                    "name": "Statue in the park",
+                }
+            ]
+        },
+    )
+
+    name: str = Field(default="", max_length=200)
+    options: JobOptions = Field(default_factory=JobOptions)
+    outputs: list[OutputName] = Field(
+        default_factory=list, max_length=10, description=f"Files to keep; none named = {', '.join(DEFAULT_OUTPUTS)}."
+    )
+    priority: int = Field(
+        default=0, ge=-100, le=100, description="Among your jobs, larger comes first; above 0 is for administrators."
+    )
+    webhook_url: str | None = Field(default=None, max_length=2000, description="Told of every change of state.")
+
+    @field_validator("name")
+    @classmethod
+    def _printable(cls, value: str) -> str:
+        if "\0" in value:
+            raise ValueError("must not contain zero bytes")
+        return value.strip()
+
+
+class RerunRequest(_Body):
+    """What shall be different when a job runs again; everything else is as it was, and is not computed again."""
+
+    quality: Quality | None = None
+    settings: SettingChanges | None = Field(
+        default=None, description="Change those of the job, which keeps the others; null takes one back to its preset."
+    )
+    options: JobOptions | None = Field(
+        default=None, description="Change those of the job, which keeps the others; null takes one away."
+    )
+    outputs: list[OutputName] | None = Field(default=None, max_length=10)
+    priority: int | None = Field(default=None, ge=-100, le=100)
+    name: str | None = Field(default=None, max_length=200)
+
+
+class ForecastView(BaseModel):
+    """What a job will probably cost."""
+
+    seconds_low: float
+    seconds_high: float
+    memory_bytes: int
+    disk_bytes: int
+    photos: int
+    megapixels: float = Field(description="Of one photograph, on average.")
+    queued_ahead: int = Field(default=0, description="Jobs that come before it.")
+
+
+class ErrorView(BaseModel):
+    """Why a job failed."""
+
+    code: str
+    message: str
+    action: str = Field(description="What you can do about it.")
+
+
+class ReasonView(BaseModel):
+    """Why a model is doubted, or why there is none."""
+
+    code: str
+    message: str
+    action: str = Field(description="What you can do about it.")
+
+
+class JudgementView(BaseModel):
+    """What the model of a job is worth."""
+
+    verdict: Literal["good", "doubtful", "failed"] = Field(
+        description="`doubtful`: there is a model, but signs speak against it; `failed`: there is none."
+    )
+    reasons: list[ReasonView] = Field(description="Empty when good.")
+
+
+class JobView(BaseModel):
+    """A job."""
+
+    id: str
+    image_set_id: str | None
+    name: str
+    state: StateName
+    quality: str
+    settings: dict[str, Any]
+    options: dict[str, Any]
+    outputs: list[str]
+    priority: int
+    attempt: int = Field(description="How often it was begun; what interrupted it from outside does not count.")
+    interruptions: int = Field(description="How often the service stopped or broke down while it was computed.")
+    retry_of: str | None = Field(description="The job that this one repeats.")
+    webhook_url: str | None
+    stage: str | None = Field(description="What is being computed.")
+    units_done: int = Field(description="Finished units of the stage.")
+    units_total: int
+    progress: float = Field(ge=0, le=1, description="Of the whole job.")
+    eta_low_s: float | None = Field(description="Least and most seconds that probably remain.")
+    eta_high_s: float | None
+    place_in_queue: int | None = Field(description="1 for the job that comes next.")
+    cancel_requested: bool
+    forecast: ForecastView | None
+    error: ErrorView | None
+    judgement: JudgementView | None = Field(description="Of a job that succeeded or failed.")
+    result_bytes: int
+    created_at: datetime.datetime
+    started_at: datetime.datetime | None
+    finished_at: datetime.datetime | None
+    expires_at: datetime.datetime | None = Field(description="When the results will be removed.")
+
+
+class StageView(BaseModel):
+    """What a stage took."""
+
+    attempt: int
+    stage: str
+    units: int
+    reused_units: int
+    elapsed_s: float
+    cpu_s: float
+    peak_bytes: int
+    finished_at: datetime.datetime | None
+
+
+class JobDetail(JobView):
+    """A job with what its stages took."""
+
+    stages: list[StageView]
+
+
+class LogView(BaseModel):
+    """A line of a job's log."""
+
+    id: int
+    at: datetime.datetime
+    level: str
+    message: str
+
+
+def job_view(job: JobRecord, place: int | None = None) -> JobView:
+    """A job as HTTP shows it."""
+    return JobView(**_fields(job, place))
+
+
+def job_detail(job: JobRecord, place: int | None, stages: tuple[StageRecord, ...]) -> JobDetail:
+    """A job with its stages."""
+    return JobDetail(**_fields(job, place), stages=[StageView(**vars(stage)) for stage in stages])
+
+
+def log_view(line: LogLine) -> LogView:
+    """A line of the log as HTTP shows it."""
+    return LogView(id=line.id, at=line.at, level=line.level, message=line.message)
+
+
+def _fields(job: JobRecord, place: int | None) -> dict[str, Any]:
+    shown = {name: getattr(job, name) for name in JobView.model_fields if hasattr(job, name)}
+    error = None
+    if job.error_code is not None:
+        error = ErrorView(code=job.error_code, message=job.error_message or "", action=job.error_hint or "")
+    forecast = ForecastView(**job.forecast) if job.forecast else None
+    return shown | {
+        "outputs": list(job.outputs),
+        "place_in_queue": place,
+        "cancel_requested": job.cancel_requested_at is not None,
+        "forecast": forecast,
+        "error": error,
+        "judgement": _judgement(job, error),
+    }
+
+
+def _judgement(job: JobRecord, error: ErrorView | None) -> JudgementView | None:
+    if job.state == "failed" and error is not None:
+        return JudgementView(verdict="failed", reasons=[ReasonView(**error.model_dump())])
+    return None if job.judgement is None else JudgementView(**job.judgement)

@@ -1,0 +1,1 @@
+"""What jobs made: listed, downloaded, shared by signed addresses."""

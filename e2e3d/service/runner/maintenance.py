@@ -1,0 +1,89 @@
+"""What a service does beside its jobs: delivers webhooks, goes on with uploads, removes what nobody needs any more."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import threading
+from collections.abc import Callable
+
+from e2e3d.config.deployment import ServiceSettings
+from e2e3d.errors import MachineError
+from e2e3d.service.database import Database
+from e2e3d.service.database.tables import now
+from e2e3d.service.events import queries as events
+from e2e3d.service.intake.import_threads import ImportThreads
+from e2e3d.service.intake.intake import Intake
+from e2e3d.service.jobs import idempotency
+from e2e3d.service.retention.retention import RetentionPolicy, collect
+from e2e3d.service.webhooks.sender import WebhookSender, deliver_until
+from e2e3d.storage.files import Files, open_files
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 2.0
+_COLLECT_S = 600.0
+_IMPORTS_S = 30.0
+_FIRST_COLLECTION_S = 60.0
+_KEYS_KEPT = datetime.timedelta(days=7)
+
+
+class Chores:
+    """Threads that may run in as many processes as one likes, until they are stopped."""
+
+    def __init__(self, settings: ServiceSettings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True)
+            for work in (self._deliver, self._import, self._collect)
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End; what is under way may be cut off anywhere."""
+        self._stop.set()
+
+    def _deliver(self) -> None:
+        assert self._settings.secret_key is not None
+        sender = WebhookSender.allowing(self._settings.secret_key, self._settings.webhook_allowed_networks)
+        self._going_on(lambda: deliver_until(self._stop, self._database, sender, idle_s=_LOOK_S))
+
+    def _import(self) -> None:
+        """Go on with uploads whose replica died while it took their photographs in."""
+        imports = ImportThreads(lambda: Intake(self._database, self._files(), now), self._settings.s3_options)
+        while not self._stop.wait(_IMPORTS_S):
+            self._going_on(imports.resume)
+        imports.close()
+
+    def _files(self) -> Files:
+        return open_files(self._settings.store_url, self._settings.s3_options)
+
+    def _collect(self) -> None:
+        if self._stop.wait(_FIRST_COLLECTION_S):
+            return
+        while not self._stop.is_set():
+            self._going_on(lambda: self._collect_once(self._files()))
+            self._stop.wait(_COLLECT_S)
+
+    def _collect_once(self, files: Files) -> None:
+        unused = datetime.timedelta(days=self._settings.retention_days_uploads)
+        collect(self._database, files, RetentionPolicy(unused=unused), now())
+        results = datetime.timedelta(days=self._settings.retention_days_results)
+        with self._database.session() as session:
+            idempotency.forget(session, now() - _KEYS_KEPT)
+            events.forget(session, now() - results)
+
+    def _going_on(self, work: Callable[[], object]) -> None:
+        """Do `work`; what goes wrong is logged, and the next round tries again."""
+        try:
+            work()
+        except MachineError as error:
+            log.warning("a chore waits: %s", error.message)
+        except Exception:
+            log.exception("a chore failed")

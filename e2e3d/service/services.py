@@ -1,0 +1,74 @@
+"""What the routes work with, built once in an entry point and handed to the application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from e2e3d.config.deployment import ServiceSettings
+from e2e3d.pipeline.advisor import Advisor
+from e2e3d.service.database import Database
+from e2e3d.service.events.event_notifier import Bell
+from e2e3d.service.events.followers import Followers
+from e2e3d.service.sign_in.device_tokens import DeviceTokens
+from e2e3d.service.sign_in.passwords import Passwords
+from e2e3d.service.sign_in.throttle import Throttle
+from e2e3d.service.sign_in.tokens import TokenSigner
+from e2e3d.storage.files import Files, open_files
+
+Check = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that a request may need; safe to share between threads.
+
+    Attributes:
+        files: big files of the store.
+        bell: tells other processes of new events; `followers` are the event streams of this one.
+        advisor: checks settings and forecasts costs in a process of its own.
+        checks: what ``/readyz`` asks beside database, store and disk, by name; each raises when its part is not ready.
+    """
+
+    settings: ServiceSettings
+    database: Database
+    files: Files
+    tokens: TokenSigner
+    devices: DeviceTokens
+    passwords: Passwords
+    throttle: Throttle
+    bell: Bell
+    followers: Followers
+    advisor: Advisor
+    checks: Mapping[str, Check] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.advisor.close()
+        self.bell.close()
+        self.throttle.close()
+        self.database.close()
+
+
+def build_services(settings: ServiceSettings, checks: Mapping[str, Check] | None = None) -> Services:
+    """Build the services that the settings describe; nothing is connected before it is used.
+
+    Raises:
+        SettingsError: a setting that cannot be used.
+        MachineError: the store cannot be opened.
+    """
+    assert settings.secret_key is not None, "load_service_settings gives the settings a key"
+    database, bell = Database(settings.database), Bell(settings.redis_url)
+    return Services(
+        settings=settings,
+        database=database,
+        files=open_files(settings.store_url, settings.s3_options),
+        tokens=TokenSigner(settings.secret_key, settings.access_token_s),
+        devices=DeviceTokens(settings.secret_key),
+        passwords=Passwords(),
+        throttle=Throttle(database, settings.redis_url),
+        bell=bell,
+        followers=Followers(database, bell),
+        advisor=Advisor(),
+        checks=dict(checks or {}),
+    )

@@ -1,0 +1,1 @@
+"""Finds rows whose bytes the store has lost."""

@@ -1,9 +1,0 @@
-"""The database of the service: tables, migrations, and the repository with all SQL."""
-
-from sqlalchemy import Connection
-from sqlalchemy.orm import Session
-
-from e2e3d.storage.database.engine import Database
-from e2e3d.storage.database.upgrade import downgrade, upgrade
-
-__all__ = ["Connection", "Database", "Session", "downgrade", "upgrade"]

@@ -1,1 +1,0 @@
-"""Alembic migrations, run by :mod:`e2e3d.storage.database.upgrade` within its connection."""

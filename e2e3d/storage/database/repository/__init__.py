@@ -1,1 +1,0 @@
-"""All SQL of the service: one module an area, functions of a session, frozen records as answers."""

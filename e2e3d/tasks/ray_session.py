@@ -1,0 +1,168 @@
+"""A Ray cluster for one run: a lean private one on this machine, or a running one that is joined."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import ray
+
+from e2e3d.errors import MachineError
+from e2e3d.runtime.private_folders import new_folder
+from e2e3d.runtime.threads import core_count
+from e2e3d.tasks.ray_environment import LOCAL_ENVIRONMENT
+
+log = logging.getLogger(__name__)
+
+_OBJECT_STORE_LIMIT_BYTES = 1 << 30
+_OBJECT_STORE_FLOOR_BYTES = 100 << 20
+_KNOCK_S = 5.0
+_HELPERS = ("/dashboard/dashboard.py", "/autoscaler/_private/monitor.py", "/_private/log_monitor.py")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What the cluster offers.
+
+    Attributes:
+        cpus: cores of all nodes together; `node_cpus` of the largest one.
+        node_memory_bytes: memory of the largest node that Ray hands out.
+        gpus: GPUs of all nodes together.
+        object_bytes: capacity of the object store of one node.
+        nodes: how many machines there are.
+        started_here: True for a private cluster that ends with the run.
+    """
+
+    cpus: int
+    node_cpus: int
+    node_memory_bytes: int
+    gpus: int
+    object_bytes: int
+    nodes: int
+    started_here: bool
+
+    def describe(self) -> str:
+        """In words, for messages."""
+        where = "this machine" if self.started_here else "the cluster"
+        return f"{where} ({self.cpus} CPU cores, {self.gpus} GPUs as Ray sees it)"
+
+
+class RaySession:
+    """Connects this process to Ray; :meth:`close` disconnects, and ends a private cluster with all its processes.
+
+    Args:
+        address: of a running cluster (``auto``, ``host:port``), or None to start a private one on this machine.
+
+    Attributes:
+        cluster: what the cluster offers.
+        owns_connection: False when this process was connected to Ray before; that connection is used, and left open.
+
+    Raises:
+        MachineError: ``cluster-unreachable`` or ``ray-failed``.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        self._folder: Path | None = None
+        self.owns_connection = not ray.is_initialized()
+        if self.owns_connection:
+            if address is None:
+                self._start()
+            else:
+                self._join(address)
+        self.cluster = _describe_cluster(started_here=self._folder is not None)
+
+    def close(self) -> None:
+        """Disconnect; a private cluster is stopped and its folder removed."""
+        if self.owns_connection:
+            ray.shutdown()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start(self) -> None:
+        self._folder = new_folder()
+        environment = LOCAL_ENVIRONMENT | {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "disabled")}
+        memory = psutil.virtual_memory().available // 4
+        try:
+            with _environment(environment):
+                ray.init(
+                    address="local",
+                    num_cpus=core_count(),
+                    object_store_memory=int(min(max(memory, _OBJECT_STORE_FLOOR_BYTES), _OBJECT_STORE_LIMIT_BYTES)),
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _node_ip_address="127.0.0.1",
+                    _temp_dir=str(self._folder),
+                )
+            _end_helpers()
+        except (RuntimeError, OSError, ValueError, TimeoutError) as error:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise MachineError(
+                "ray-failed",
+                f"Ray could not be started on this machine: {error}.",
+                "Check free memory and disk space, and that processes may be started and loopback ports opened.",
+            ) from error
+
+    def _join(self, address: str) -> None:
+        try:
+            _knock(address)
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError, OSError, ValueError, TimeoutError) as error:
+            raise MachineError(
+                "cluster-unreachable",
+                f"No Ray cluster answers at {address}: {error}.",
+                "Check --address or E2E3D_RAY_ADDRESS, and that the cluster runs the same version of Ray and Python.",
+            ) from error
+
+
+def _knock(address: str) -> None:
+    """Raise OSError when nothing listens at ``host:port``; Ray itself would end the process after a minute."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+
+
+def _end_helpers() -> None:
+    """End what Ray starts beside its core and one private machine does not need: dashboard, autoscaler, log tailing.
+
+    Ray has no switch for them; together they take about 170 MB and a few CPU seconds. Failing to end one is no harm.
+    """
+    for process in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if any(part.endswith(_HELPERS) for part in process.cmdline()[:4]):
+                process.kill()
+
+
+def _describe_cluster(started_here: bool) -> Cluster:
+    nodes: list[dict[str, Any]] = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return Cluster(
+        cpus=int(sum(node.get("CPU", 0) for node in nodes)),
+        node_cpus=int(max(node.get("CPU", 0) for node in nodes)),
+        node_memory_bytes=int(max(node.get("memory", 0) for node in nodes)),
+        gpus=int(sum(node.get("GPU", 0) for node in nodes)),
+        object_bytes=int(min(node.get("object_store_memory", 0) for node in nodes)),
+        nodes=len(nodes),
+        started_here=started_here,
+    )
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    previous = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in previous.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

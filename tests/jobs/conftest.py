@@ -1,3 +1,0 @@
-from e2e3d.tasks.environment import protect_private_ray
-
-protect_private_ray()
