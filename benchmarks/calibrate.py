@@ -123,7 +123,7 @@ def fused(views: list[View], maps: list[DepthMap], scene: SampleScene) -> NDArra
     """The evidence of every fused point, and whether it is right."""
     prepared = [fusion_view.prepare_view(view, found) for view, found in zip(views, maps, strict=True)]
     clouds = [
-        fusion.fuse_view(one, [other for other in prepared if other is not one], fusion.FusionRules())
+        fusion.fuse_view(one, [other for other in prepared if other is not one], fusion.FusionConfig())
         for one in prepared
     ]
     cloud = fusion.merge_clouds(clouds)

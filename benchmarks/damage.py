@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from e2e3d.config.ingest import IngestConfig
 from e2e3d.data.ref import Ref
 from e2e3d.errors import InputError
 from e2e3d.ops.photos.decoding import decode_photo
-from e2e3d.stages.ingest import STAGE, IngestConfig, IngestFile, IngestInputs
+from e2e3d.stages.ingest import STAGE, IngestFile, IngestInputs
 from e2e3d.stages.stage import RunContext
 
 SIZE = (1200, 800)

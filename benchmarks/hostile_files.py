@@ -89,9 +89,9 @@ class Service:
 
     def take(self, case: Case) -> tuple[str, str]:
         """Send the file, and import it."""
+        from e2e3d.config.deployment.s3 import S3Options
         from e2e3d.service.intake.imports import run_import
         from e2e3d.service.uploads import queries as uploads
-        from e2e3d.storage.objects import S3Options
 
         upload_id = self._arrived(case)
         run_import(self._intake, upload_id, S3Options())

@@ -83,8 +83,7 @@ def run(
 
     def work() -> int:
         from e2e3d.client.commands.parsing import parse_distance
-        from e2e3d.config.run_options import Options
-        from e2e3d.pipeline.sources.leave_out import parse_leave_out
+        from e2e3d.config.run_options import Options, parse_leave_out
 
         left_out = None if leave_out is None else parse_leave_out(leave_out)
         distance = None if known_distance is None else parse_distance(known_distance)

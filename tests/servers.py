@@ -26,8 +26,8 @@ import pytest
 import redis as redis_client
 from botocore.exceptions import BotoCoreError
 
+from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.service.database import Database, upgrade
-from e2e3d.storage.objects import S3Options
 
 KEY, SECRET, BUCKET = "e2e3d", "a-secret-of-tests", "artifacts"
 WRITER = "writer"

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from e2e3d.pipeline.second_chance import LearnedConfig
-from e2e3d.stages.consistency import ConsistencyConfig
-from e2e3d.stages.depth import DepthConfig
-from e2e3d.stages.features import FeaturesConfig
-from e2e3d.stages.frames import FramesConfig
-from e2e3d.stages.fusion import FusionConfig
-from e2e3d.stages.ingest import IngestConfig
-from e2e3d.stages.mapping import MappingConfig
-from e2e3d.stages.matching import MatchingConfig
-from e2e3d.stages.mesh import MeshConfig
-from e2e3d.stages.pairs import PairsConfig
-from e2e3d.stages.texture import TextureConfig
+from e2e3d.config.consistency import ConsistencyConfig
+from e2e3d.config.depth import DepthConfig
+from e2e3d.config.features import FeaturesConfig
+from e2e3d.config.frames import FramesConfig
+from e2e3d.config.fusion import FusionConfig
+from e2e3d.config.ingest import IngestConfig
+from e2e3d.config.learned import LearnedConfig
+from e2e3d.config.mapping import MappingConfig
+from e2e3d.config.matching import MatchingConfig
+from e2e3d.config.mesh import MeshConfig
+from e2e3d.config.pairs import PairsConfig
+from e2e3d.config.texture import TextureConfig
 
 
 @dataclass(frozen=True)

@@ -44,3 +44,5 @@ PRESETS: dict[str, PipelineConfig] = {
         texture={"atlas_size_px": 8192, "max_pages": 4},
     ),
 }
+QUALITIES = tuple(PRESETS)
+"""Their names, from the quickest to the best."""

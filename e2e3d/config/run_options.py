@@ -8,8 +8,9 @@ from pathlib import Path
 
 from e2e3d.config.bounds import Range
 from e2e3d.errors import SettingsError
-from e2e3d.pipeline.sources.leave_out import LeaveOut
 
+LeaveOut = int | tuple[str, ...]
+"""Photographs to keep out: every n-th, or by name."""
 SCALE = Range(1e-6, 1e9)
 """Metres per unit of a model, and metres between two photographs: from a grain of dust to the solar system."""
 
@@ -52,3 +53,21 @@ class Options:
             "known_distance": self.known_distance,
             "left_out": self.left_out,
         }
+
+
+def parse_leave_out(text: str) -> LeaveOut:
+    """``4`` = every fourth photograph; ``A.jpg,B.jpg`` = these.
+
+    Raises:
+        SettingsError: ``bad-setting``.
+    """
+    words = tuple(word.strip() for word in text.split(",") if word.strip())
+    if len(words) == 1 and words[0].isdigit() and int(words[0]) >= 2:
+        return int(words[0])
+    if not words or words[0].isdigit():
+        raise SettingsError(
+            "bad-setting",
+            f"--leave-out {text} cannot be read.",
+            "Write a number from 2 on (4 = every fourth photograph), or names apart by commas.",
+        )
+    return words

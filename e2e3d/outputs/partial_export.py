@@ -9,9 +9,9 @@ from typing import Any
 from e2e3d.data.ref import Ref
 from e2e3d.ops.formats.ply import write_cloud_ply, write_mesh_ply
 from e2e3d.outputs.export import Writer, write_cameras, write_sparse
-from e2e3d.pipeline.second_chance import AGAIN
+from e2e3d.stages.mapping import MAPPING_AGAIN
 
-PARTIAL_PASSES = ("mapping", AGAIN, "merge", "mesh")
+PARTIAL_PASSES = ("mapping", MAPPING_AGAIN, "merge", "mesh")
 
 
 def export_partial(folder: Path, label: str, results: Sequence[Ref[Any]]) -> bool:
@@ -32,7 +32,7 @@ def export_partial(folder: Path, label: str, results: Sequence[Ref[Any]]) -> boo
         return False
     record = results[0].load()
     writer = Writer(folder)
-    if label in ("mapping", AGAIN):
+    if label in ("mapping", MAPPING_AGAIN):
         write_sparse(writer, record.scene)
         write_cameras(writer, record.scene)
     elif label == "merge":

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.config.matching import MatchingConfig
 from e2e3d.config.pipeline import PipelineConfig
+from e2e3d.config.run_options import LeaveOut
+from e2e3d.config.undistort import UndistortConfig
 from e2e3d.data.agreement import StillRegions
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.features import Features, GlobalDescriptor, MatchBlock
@@ -28,7 +31,7 @@ from e2e3d.pipeline.executor import Executor
 from e2e3d.pipeline.passes import Pass
 from e2e3d.pipeline.second_chance import check_packages, map_with_second_chance
 from e2e3d.pipeline.smaller_sizes import SmallerViews, at_size, smaller_sizes
-from e2e3d.pipeline.sources.leave_out import LeaveOut, leave_out
+from e2e3d.pipeline.sources.leave_out import leave_out
 from e2e3d.pipeline.sources.source_set import SourceSet, StoredFiles, read_intrinsics, read_source
 from e2e3d.runtime.threads import import_ahead
 from e2e3d.stages import (
@@ -192,7 +195,7 @@ def _matching(
     chosen: NDArray[np.int32],
     config: PipelineConfig,
     again: str,
-) -> Pass[matching.MatchingInputs, matching.MatchingConfig, MatchBlock]:
+) -> Pass[matching.MatchingInputs, MatchingConfig, MatchBlock]:
     blocks = plan_match_blocks(chosen, len(photos))
     units = [_match_unit(block, photos, found, moving_only=bool(again)) for block in blocks]
     return Pass(matching.STAGE, units, config.matching, f"matching{again}")
@@ -234,7 +237,7 @@ def undistort_photos(
         undistort.UndistortInputs(mapped, i, _bytes(photo), _mask(photo), photo.white_level)
         for i, photo in enumerate(photos)
     ]
-    return run.map(undistort.STAGE, units, undistort.UndistortConfig(max_size_px=size_px), label)
+    return run.map(undistort.STAGE, units, UndistortConfig(max_size_px=size_px), label)
 
 
 def views_with_sources(views: Sequence[Ref[View]]) -> list[Ref[View]]:

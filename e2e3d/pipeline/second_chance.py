@@ -6,11 +6,11 @@ Nothing of it runs unless it is asked for, and then only for photographs that th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from e2e3d.config.bounds import bounded, check_bounds
+from e2e3d.config.learned import LearnedConfig, LearnedMatchingConfig
 from e2e3d.data.features import Features, LearnedFeatures, MatchBlock
 from e2e3d.data.photo import Photo
 from e2e3d.data.ref import Ref
@@ -21,33 +21,9 @@ from e2e3d.ops.matching import xfeat
 from e2e3d.ops.matching.match_blocks import plan_blocks
 from e2e3d.pipeline.executor import Executor
 from e2e3d.stages import learned_features, learned_matching
-from e2e3d.stages.learned_features import LearnedFeaturesConfig
-from e2e3d.stages.learned_matching import LearnedMatchingConfig
+from e2e3d.stages.mapping import MAPPING_AGAIN
 
-AGAIN = "mapping again"
 _TOO_LITTLE_MATCHED = frozenset({"no-features", "no-overlap", "too-little-overlap"})
-
-
-@dataclass(frozen=True)
-class LearnedConfig:
-    """Settings of the second chance, which needs the packages that ``pip install 'e2e3d[learned]'`` brings.
-
-    Attributes:
-        enabled: whether photographs that cannot be joined are matched again.
-        candidates: each of them is compared with at most so many others.
-        neighbours: and matched with so many of these, the most similar ones.
-        features: settings of the learned features.
-        matching: settings of the learned matcher.
-    """
-
-    enabled: bool = False
-    candidates: int = bounded(100, 1, 1000)
-    neighbours: int = bounded(8, 1, 200)
-    features: LearnedFeaturesConfig = field(default_factory=LearnedFeaturesConfig)
-    matching: LearnedMatchingConfig = field(default_factory=LearnedMatchingConfig)
-
-    def __post_init__(self) -> None:
-        check_bounds(self, "learned")
 
 
 def check_packages(config: LearnedConfig) -> None:
@@ -90,7 +66,7 @@ def map_with_second_chance(
     if left_out:
         joined = _match_again(photos, found, matches, left_out, packages, config, run)
         if joined is not None:
-            again, _ = _try_mapping(map_cameras, *joined, AGAIN)
+            again, _ = _try_mapping(map_cameras, *joined, MAPPING_AGAIN)
             if again is not None and (mapped is None or _registered(again) > _registered(mapped)):
                 return list(joined[0]), list(joined[1]), again
     if mapped is None:

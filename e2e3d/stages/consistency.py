@@ -8,51 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from e2e3d.config.bounds import bounded
+from e2e3d.config.consistency import ConsistencyConfig
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
-from e2e3d.errors import SettingsError
 from e2e3d.ops.stereo.coarser import fill_from_coarser
 from e2e3d.ops.stereo.launch import launcher_for
 from e2e3d.ops.stereo.patchmatch import AgreementSettings, SearchSettings, consistent_depth
 from e2e3d.stages.stage import Resources, RunContext, Stage
-from e2e3d.stages.stereo import StereoConfig, load_sources
-
-
-@dataclass(frozen=True)
-class ConsistencyConfig(StereoConfig):
-    """Settings of the geometric passes, beside those of the match.
-
-    Attributes:
-        sweeps: red-black sweeps.
-        geometric_weight: cost of one pixel of forward-backward reprojection error.
-        geometric_limit_px: error beyond which the cost does not grow.
-        min_views: sources that must agree with a depth for it to stay.
-        max_error_px: forward-backward reprojection error up to which a source agrees.
-        max_depth_ratio: relative difference of depth up to which a source agrees.
-        max_cost: largest 1 - NCC, averaged over the agreeing sources, with which a depth stays; 1 is no likeness.
-        min_confidence: least probability, from agreement and colours, with which a depth stays.
-        seed: of the random hypotheses.
-    """
-
-    sweeps: int = bounded(1, 1, 50)
-    geometric_weight: float = bounded(0.15, 0, 2)
-    geometric_limit_px: float = bounded(3.0, 0.1, 100)
-    min_views: int = bounded(1, 1, 16)
-    max_error_px: float = bounded(1.5, 0.01, 100)
-    max_depth_ratio: float = bounded(0.01, 1e-05, 1)
-    max_cost: float = bounded(0.9, 0.01, 2)
-    min_confidence: float = bounded(0.3, 0, 0.99)
-    seed: int = bounded(1, 0, 2**31 - 1)
-
-    def __post_init__(self) -> None:
-        self.check_match("consistency")
-        if self.geometric_weight * self.geometric_limit_px > 1.9:
-            raise SettingsError(
-                "bad-setting",
-                "consistency.geometric_weight x consistency.geometric_limit_px exceeds 1.9.",
-                "Leave them at their defaults.",
-            )
+from e2e3d.stages.stereo import load_sources, match_settings
 
 
 @dataclass(frozen=True)
@@ -109,7 +72,7 @@ def _computed(inputs: ConsistencyInputs, config: ConsistencyConfig, context: Run
         load_sources(view, inputs.sources, config.sources),
         inputs.depth.load(),
         [ref.load() for ref in inputs.source_depths[: config.sources]],
-        config.match_settings(config.geometric_weight, config.geometric_limit_px),
+        match_settings(config, config.geometric_weight, config.geometric_limit_px),
         SearchSettings(64, config.views, (1, 1, config.sweeps), config.seed),
         AgreementSettings(
             config.min_views, config.max_error_px, config.max_depth_ratio, config.max_cost, config.min_confidence

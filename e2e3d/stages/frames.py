@@ -8,38 +8,12 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from e2e3d.config.bounds import bounded, check_bounds
+from e2e3d.config.frames import FramesConfig
 from e2e3d.data.photo import VideoFrames
 from e2e3d.data.ref import Ref
-from e2e3d.errors import InputError, SettingsError
+from e2e3d.errors import InputError
 from e2e3d.ops.photos.video import MIN_MOTION, choose_frames, encode_frames, track_video
 from e2e3d.stages.stage import Resources, RunContext, Stage
-
-
-@dataclass(frozen=True)
-class FramesConfig:
-    """Settings of the choice of frames.
-
-    Attributes:
-        spacing: motion from one frame to the next, as a share of the longest side of the picture.
-        min_frames: a slow video is sampled more densely to give as many.
-        max_frames: a long video is sampled more sparsely to give not more.
-        jpeg_quality: of the frames, 95 to 100.
-    """
-
-    spacing: float = bounded(0.08, 0.005, 1)
-    min_frames: int = bounded(20, 3, 2000)
-    max_frames: int = bounded(120, 3, 2000)
-    jpeg_quality: int = bounded(97, 95, 100)
-
-    def __post_init__(self) -> None:
-        check_bounds(self, "frames")
-        if self.min_frames > self.max_frames:
-            raise SettingsError(
-                "bad-setting",
-                f"frames.min_frames is {self.min_frames} and frames.max_frames {self.max_frames}.",
-                "min_frames <= max_frames must hold.",
-            )
 
 
 @dataclass(frozen=True)

@@ -10,24 +10,16 @@ from typing import overload
 
 import numpy as np
 
-from e2e3d.config.bounds import check_bounds
+from e2e3d.config.fusion import FusionConfig
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.ref import Ref
 from e2e3d.ops.fusion.fusion_view import FusionView, prepare_view
-from e2e3d.ops.fusion.point_fusion import MAX_NEIGHBOURS, FusionRules, concatenate_clouds, fuse_view, merge_clouds
+from e2e3d.ops.fusion.point_fusion import MAX_NEIGHBOURS, concatenate_clouds, fuse_view, merge_clouds
 from e2e3d.runtime.threads import import_ahead
 from e2e3d.stages.stage import Resources, RunContext, Stage
 
 _BLOCK_PX = 12_000_000  # pixels of the views that one block makes points for
 _HELD_PX = 25_000_000  # pixels of the views that a unit holds ready; a fifth of a gigabyte for each six million
-
-
-@dataclass(frozen=True)
-class FusionConfig(FusionRules):
-    """Settings of fusion; see :class:`~e2e3d.ops.fusion.point_fusion.FusionRules`."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self, "fusion")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.config.bounds import bounded, check_bounds
+from e2e3d.config.ingest import IngestConfig
 from e2e3d.data.photo import CameraGuess, Photo, PhotoBlock, PhotoProblem
 from e2e3d.data.ref import Ref
 from e2e3d.errors import InputError
@@ -18,22 +18,6 @@ from e2e3d.ops.photos.quality import WORKING_SIZE_PX, exposure_problems, measure
 from e2e3d.stages.stage import Resources, RunContext, Stage
 
 Intrinsics = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
-
-
-@dataclass(frozen=True)
-class IngestConfig:
-    """Settings of the checks.
-
-    Attributes:
-        min_size_px: photographs whose longest side is shorter are left out.
-        min_mask_fraction: photographs of which the mask leaves less are left out.
-    """
-
-    min_size_px: int = bounded(320, 1, 10_000)
-    min_mask_fraction: float = bounded(0.002, 0, 0.99)
-
-    def __post_init__(self) -> None:
-        check_bounds(self, "ingest")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2e3d.config.bounds import bounded, check_bounds
+from e2e3d.config.learned import LearnedFeaturesConfig
 from e2e3d.data.features import Features, LearnedFeatures, OverlapCounts
 from e2e3d.data.ref import Ref
 from e2e3d.ops.matching import xfeat
@@ -14,24 +14,6 @@ from e2e3d.ops.matching.sift import sample_colors
 from e2e3d.ops.photos.decoding import decode_photo
 from e2e3d.stages.stage import Resources, RunContext, Stage
 from e2e3d.stages.usable_pixels import usable_pixels
-
-
-@dataclass(frozen=True)
-class LearnedFeaturesConfig:
-    """Settings of the learned features.
-
-    Attributes:
-        max_size_px: longest side that they are searched at; larger photographs are reduced.
-        max_features: at most so many keypoints, the surest first.
-        min_score: keypoints that the network is less sure of, in [0, 1], are left out.
-    """
-
-    max_size_px: int = bounded(1600, 64, 4096)
-    max_features: int = bounded(2048, 100, 20_000)
-    min_score: float = bounded(0.05, 0.0001, 0.99)
-
-    def __post_init__(self) -> None:
-        check_bounds(self, "learned.features")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
-from e2e3d.config.bounds import bounded, check_bounds
+from e2e3d.config.learned import LearnedMatchingConfig
 from e2e3d.data.features import Features, LearnedFeatures, MatchBlock
 from e2e3d.data.photo import CameraGuess
 from e2e3d.data.ref import Ref
@@ -18,24 +18,6 @@ from e2e3d.ops.matching.match_blocks import merge_blocks
 from e2e3d.ops.matching.two_view import VerifiedPair, colmap_camera, verify_pair
 from e2e3d.stages.matching import gather_block
 from e2e3d.stages.stage import Resources, RunContext, Stage
-
-
-@dataclass(frozen=True)
-class LearnedMatchingConfig:
-    """Settings of the learned matcher.
-
-    Attributes:
-        min_confidence: matches that the network is less sure of, in [0, 1], are left out.
-        max_error_px: largest distance to the epipolar line, in pixels of the pictures that were searched.
-        min_inliers: a pair with fewer verified matches counts as not matched.
-    """
-
-    min_confidence: float = bounded(0.1, 0.0001, 0.99)
-    max_error_px: float = bounded(2.5, 0.1, 100)
-    min_inliers: int = bounded(25, 8, 10_000)
-
-    def __post_init__(self) -> None:
-        check_bounds(self, "learned.matching")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
-from e2e3d.config.bounds import bounded, check_bounds, one_of
+from e2e3d.config.mapping import MappingConfig
 from e2e3d.data.agreement import PhotoAgreement, StillParts, StillRegions
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.photo import Photo
@@ -28,24 +28,6 @@ from e2e3d.ops.sfm.lens_notes import lens_notes
 from e2e3d.ops.sfm.lenses import map_photographs
 from e2e3d.ops.sfm.track_selection import choose_tracks, on_chosen_tracks
 from e2e3d.stages.stage import Resources, RunContext, Stage
-
-
-@dataclass(frozen=True)
-class MappingConfig:
-    """Settings of mapping.
-
-    Attributes:
-        mapper: ``incremental``, or ``global`` (faster for large sets, less robust).
-        min_matches: pairs with fewer verified matches are ignored.
-        max_error_px: observations farther from their point's projection are dropped in the end.
-    """
-
-    mapper: str = one_of("incremental", "global")
-    min_matches: int = bounded(15, 8, 10_000)
-    max_error_px: float = bounded(3.0, 0.1, 100)
-
-    def __post_init__(self) -> None:
-        check_bounds(self, "mapping")
 
 
 @dataclass(frozen=True)
@@ -159,3 +141,5 @@ STAGE = Stage(
     run=run,
     resources=Resources(memory_bytes=2_000_000_000),
 )
+MAPPING_AGAIN = "mapping again"
+"""Label of the pass that maps with learned matches too."""

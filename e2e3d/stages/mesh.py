@@ -6,20 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
-from e2e3d.config.bounds import check_bounds
+from e2e3d.config.mesh import MeshConfig
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.mesh import Mesh
 from e2e3d.data.ref import Ref
-from e2e3d.ops.mesh.meshing import MeshRules, build_mesh
+from e2e3d.ops.mesh.meshing import build_mesh
 from e2e3d.stages.stage import Resources, RunContext, Stage
-
-
-@dataclass(frozen=True)
-class MeshConfig(MeshRules):
-    """Settings of the mesh; see :class:`~e2e3d.ops.mesh.meshing.MeshRules`."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self, "mesh")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.config.bounds import bounded, check_bounds
+from e2e3d.config.undistort import UndistortConfig
 from e2e3d.data.dense import View
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping, Scene
@@ -16,22 +16,6 @@ from e2e3d.ops.photos.undistortion import PinholeSize, pinhole_for, undistort_im
 from e2e3d.ops.sfm.source_views import depth_range, depths_in, select_sources
 from e2e3d.stages.stage import Resources, RunContext, Stage
 from e2e3d.stages.usable_pixels import usable_pixels
-
-
-@dataclass(frozen=True)
-class UndistortConfig:
-    """Settings of undistortion.
-
-    Attributes:
-        max_size_px: longest side of the view; depth is computed at this resolution.
-        max_sources: how many source views to list at most.
-    """
-
-    max_size_px: int = bounded(1200, 64, 8192)
-    max_sources: int = bounded(10, 1, 32)
-
-    def __post_init__(self) -> None:
-        check_bounds(self, "undistort")
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
+from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.errors import InputError, SettingsError
-from e2e3d.storage.objects import S3Options
 from e2e3d.storage.store import object_name
 
 BLOCK_BYTES = 1 << 20

@@ -9,10 +9,10 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.errors import MachineError
 
 TEMPORARY = ".tmp"
@@ -20,22 +20,6 @@ TEMPORARY = ".tmp"
 
 _BLOCK_BYTES = 1 << 20
 _JOINED_BYTES = 64 << 20
-
-
-@dataclass(frozen=True)
-class S3Options:
-    """How to reach S3; None leaves it to the usual AWS environment and configuration files.
-
-    Attributes:
-        sse: server-side encryption of everything written: ``AES256``, ``aws:kms``, or ``aws:kms:<key id>``.
-        public_endpoint: URL under which clients outside reach the server, for presigned addresses.
-    """
-
-    endpoint: str | None = None
-    key: str | None = None
-    secret: str | None = field(default=None, repr=False)
-    sse: str | None = None
-    public_endpoint: str | None = None
 
 
 class Objects(Protocol):

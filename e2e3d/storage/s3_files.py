@@ -13,9 +13,10 @@ from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.errors import InputError, MachineError
 from e2e3d.storage.files import Disposition, FileInfo, Written, checked_name
-from e2e3d.storage.objects import S3Options, reachable, remote_arguments
+from e2e3d.storage.objects import reachable, remote_arguments
 
 PART_BYTES = 8 << 20
 _READ_BYTES = 2 << 20

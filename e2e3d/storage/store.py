@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.data.stats import UnitStats
 from e2e3d.errors import MachineError
 from e2e3d.storage import codec
-from e2e3d.storage.objects import S3Options, open_objects
+from e2e3d.storage.objects import open_objects
 
 T = TypeVar("T")
 

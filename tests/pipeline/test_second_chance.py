@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from e2e3d.config.learned import LearnedConfig
 from e2e3d.config.overrides import apply_overrides
 from e2e3d.config.pipeline import PipelineConfig
 from e2e3d.config.presets import PRESETS
@@ -24,7 +25,7 @@ from e2e3d.ops.sfm.colmap_log import silence_colmap
 from e2e3d.outputs.evaluation.references import read_cameras, stem
 from e2e3d.pipeline.inprocess import InProcessExecutor
 from e2e3d.pipeline.pipeline import check_photos, find_matches, map_cameras, reconstruct
-from e2e3d.pipeline.second_chance import LearnedConfig, map_with_second_chance
+from e2e3d.pipeline.second_chance import map_with_second_chance
 from e2e3d.pipeline.sources.source_set import read_source
 from e2e3d.pipeline.units import locate, resolve
 from e2e3d.stages import learned_features, learned_matching, mapping

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
+from e2e3d.config.consistency import ConsistencyConfig
+from e2e3d.config.depth import DepthConfig
 from e2e3d.config.pipeline import PipelineConfig
 from e2e3d.config.presets import PRESETS
 from e2e3d.data.dense import View
@@ -18,8 +20,6 @@ from e2e3d.data.stats import UnitStats
 from e2e3d.pipeline.inprocess import InProcessExecutor
 from e2e3d.pipeline.pipeline import measure_surface
 from e2e3d.pipeline.smaller_sizes import SmallerViews, smaller_sizes
-from e2e3d.stages.consistency import ConsistencyConfig
-from e2e3d.stages.depth import DepthConfig
 from e2e3d.storage.store import ArtifactStore
 from tests.ops.stereo.scenes import plane_views
 

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from e2e3d.config.frames import FramesConfig
 from e2e3d.data.ref import Ref
 from e2e3d.errors import InputError, SettingsError
 from e2e3d.ops.photos.decoding import decode_photo
-from e2e3d.stages.frames import STAGE, FramesConfig, FramesInputs
+from e2e3d.stages.frames import STAGE, FramesInputs
 from e2e3d.stages.stage import RunContext
 from tests.ops.photos.test_video import pan, write_video
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from e2e3d.config.fusion import FusionConfig
 from e2e3d.data.dense import PointCloud
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
-from e2e3d.stages.fusion import MERGE_STAGE, STAGE, FusionConfig, MergeConfig, MergeInputs, plan_blocks
+from e2e3d.stages.fusion import MERGE_STAGE, STAGE, MergeConfig, MergeInputs, plan_blocks
 from e2e3d.stages.stage import RunContext
 from tests.ops.exact_views import orbit
 

@@ -3,10 +3,11 @@ import hashlib
 import numpy as np
 import pytest
 
+from e2e3d.config.ingest import IngestConfig
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
 from e2e3d.ops.photos.set_review import review_photos
-from e2e3d.stages.ingest import STAGE, IngestConfig, IngestFile, IngestInputs
+from e2e3d.stages.ingest import STAGE, IngestFile, IngestInputs
 from e2e3d.stages.stage import RunContext
 from tests.pictures import MAKE, ORIENTATION, encode, exif_of, textured
 

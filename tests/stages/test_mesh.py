@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from e2e3d.config.mesh import MeshConfig
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
-from e2e3d.stages.mesh import STAGE, MeshConfig, MeshInputs
+from e2e3d.stages.mesh import STAGE, MeshInputs
 from e2e3d.stages.stage import RunContext
 from tests.ops.exact_views import orbit
 from tests.stages.test_fusion import fuse_in_blocks

@@ -2,11 +2,12 @@ import cv2
 import numpy as np
 import pytest
 
+from e2e3d.config.texture import TextureConfig
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping, Scene, SceneImage
 from e2e3d.errors import SettingsError
 from e2e3d.stages.stage import RunContext
-from e2e3d.stages.texture import STAGE, TextureConfig, TextureInputs
+from e2e3d.stages.texture import STAGE, TextureInputs
 from tests.ops.texturing.scenes import OPENCV, camera_above, photograph, plane, surface_samples, texture_at, waves
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.errors import InputError, MachineError, SettingsError
 from e2e3d.storage.files import Disposition, Files, blob_name, open_files
-from e2e3d.storage.objects import S3Options
 from e2e3d.storage.s3_files import PART_BYTES, S3Files
 from e2e3d.storage.store import ArtifactStore
 from tests.servers import BUCKET

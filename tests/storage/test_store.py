@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.data.stats import UnitStats
 from e2e3d.errors import MachineError
-from e2e3d.storage.objects import S3Options
 from e2e3d.storage.store import ArtifactStore
 from tests.servers import BUCKET, KEY, free_port
 

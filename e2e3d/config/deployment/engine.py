@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.config.deployment.sources import EnvironmentOrFile, read_settings
-from e2e3d.storage.objects import S3Options
 
 _SCHEMES = ("s3://", "file://", "memory://")
 

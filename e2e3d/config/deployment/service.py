@@ -13,9 +13,9 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from e2e3d.config.deployment.engine import Settings
+from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.config.deployment.sources import read_settings
 from e2e3d.errors import MachineError, SettingsError
-from e2e3d.storage.objects import S3Options
 
 _DAY_S = 86400
 _GB = 1_000_000_000

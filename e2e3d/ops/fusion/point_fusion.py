@@ -23,7 +23,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from e2e3d.config.bounds import bounded
+from e2e3d.config.fusion import FusionConfig
 from e2e3d.data.dense import PointCloud
 from e2e3d.errors import ReconstructionError
 from e2e3d.ops.fusion.fusion_view import ForeignDepth, FusionView, rays_cam, read_only
@@ -39,28 +39,6 @@ _LOG_ODDS = (-0.42, 0.6)
 
 
 @dataclass(frozen=True)
-class FusionRules:
-    """When depths agree, and when agreement is enough.
-
-    Attributes:
-        max_depth_difference: relative to the depth; at flat angles as much as it changes from one pixel to the next.
-        max_reprojection_px: distance in the reference view between the point and the neighbour's surface point.
-        max_normal_deg: angle between the normals.
-        min_views: depth maps that must agree, the reference included.
-        min_evidence: sum of confidences (the reference's own, plus the neighbours' times their agreement).
-        density: points per pixel of the finest view, about: so many of the finest agreeing views emit theirs, and more
-            where the surface is seen at flat angles, since pixels are long there.
-    """
-
-    max_depth_difference: float = bounded(0.01, 1e-05, 1)
-    max_reprojection_px: float = bounded(2.0, 0.01, 100)
-    max_normal_deg: float = bounded(50.0, 0.1, 180)
-    min_views: int = bounded(2, 1, 32)
-    min_evidence: float = bounded(0.4, 0, 100)
-    density: int = bounded(3, 1, 100)
-
-
-@dataclass(frozen=True)
 class _Sums:
     """What the neighbours of a reference view add up to, per pixel."""
 
@@ -71,7 +49,7 @@ class _Sums:
 
 
 def fuse_view(
-    reference: FusionView, neighbours: Iterable[FusionView], rules: FusionRules, threads: int = 1
+    reference: FusionView, neighbours: Iterable[FusionView], rules: FusionConfig, threads: int = 1
 ) -> PointCloud:
     """Fuse the points that `reference` is among the best to see, checked against at most `MAX_NEIGHBOURS` neighbours.
 
@@ -154,7 +132,7 @@ def empty_cloud() -> PointCloud:
 
 
 def _add_neighbour(
-    reference: FusionView, neighbour: FusionView, slot: int, rules: FusionRules, sums: _Sums, pool: ThreadPoolExecutor
+    reference: FusionView, neighbour: FusionView, slot: int, rules: FusionConfig, sums: _Sums, pool: ThreadPoolExecutor
 ) -> None:
     other_from_ref = relative_pose(reference.view.cam_from_world, neighbour.view.cam_from_world).astype(np.float32)
     limits = np.array(
@@ -305,7 +283,7 @@ def _bilinear_depth(depth, x, y, nearest, limit):  # type: ignore[no-untyped-def
 
 
 def _emit(
-    reference: FusionView, foreign: NDArray[np.bool_], indices: NDArray[np.int32], rules: FusionRules, sums: _Sums
+    reference: FusionView, foreign: NDArray[np.bool_], indices: NDArray[np.int32], rules: FusionConfig, sums: _Sums
 ) -> PointCloud:
     """The points of the reference, some rows at a time, since a point needs far more memory than a pixel.
 
@@ -320,7 +298,7 @@ def _emit_rows(
     reference: FusionView,
     foreign: NDArray[np.bool_],
     indices: NDArray[np.int32],
-    rules: FusionRules,
+    rules: FusionConfig,
     sums: _Sums,
     rows: slice,
 ) -> PointCloud:

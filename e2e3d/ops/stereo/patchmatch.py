@@ -35,7 +35,7 @@ _POROUS_REACH_PX = 2  # depths of one surface may have so little between them: f
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How much is searched; see :class:`e2e3d.stages.depth.DepthConfig`.
+    """How much is searched; see :class:`e2e3d.config.depth.DepthConfig`.
 
     Attributes:
         coarsest_px: the longest side of the coarsest level is at least this.
@@ -51,7 +51,7 @@ class SearchSettings:
 
 @dataclass(frozen=True)
 class AgreementSettings:
-    """What a depth must fulfil to stay; see :class:`e2e3d.stages.consistency.ConsistencyConfig`."""
+    """What a depth must fulfil to stay; see :class:`e2e3d.config.consistency.ConsistencyConfig`."""
 
     min_views: int
     max_error_px: float

@@ -19,7 +19,7 @@ NEARER = 3.0  # planes that need not be searched for, such as the ground's, may 
 
 @dataclass(frozen=True)
 class MatchSettings:
-    """How similarity is measured; see :class:`e2e3d.stages.depth.DepthConfig`."""
+    """How similarity is measured; see :class:`e2e3d.config.depth.DepthConfig`."""
 
     window_radius_px: int
     color_scale: float

@@ -5,28 +5,9 @@ from __future__ import annotations
 import dataclasses
 from pathlib import PurePosixPath
 
-from e2e3d.errors import InputError, SettingsError
+from e2e3d.config.run_options import LeaveOut
+from e2e3d.errors import InputError
 from e2e3d.pipeline.sources.source_set import SourceSet
-
-LeaveOut = int | tuple[str, ...]
-
-
-def parse_leave_out(text: str) -> LeaveOut:
-    """``4`` = every fourth photograph; ``A.jpg,B.jpg`` = these.
-
-    Raises:
-        SettingsError: ``bad-setting``.
-    """
-    words = tuple(word.strip() for word in text.split(",") if word.strip())
-    if len(words) == 1 and words[0].isdigit() and int(words[0]) >= 2:
-        return int(words[0])
-    if not words or words[0].isdigit():
-        raise SettingsError(
-            "bad-setting",
-            f"--leave-out {text} cannot be read.",
-            "Write a number from 2 on (4 = every fourth photograph), or names apart by commas.",
-        )
-    return words
 
 
 def leave_out(files: SourceSet, choice: LeaveOut | None) -> SourceSet:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from e2e3d.config.frames import FramesConfig
 from e2e3d.data.photo import VideoFrames
 from e2e3d.data.ref import Ref
 from e2e3d.errors import InputError
@@ -16,7 +17,7 @@ from e2e3d.pipeline.executor import Executor
 from e2e3d.pipeline.sources.mask_files import match_masks
 from e2e3d.pipeline.sources.source_files import SourceEntry, in_order, list_folder, list_zip, mapped, read_file
 from e2e3d.stages import frames as frames_stage
-from e2e3d.stages.frames import FramesConfig, FramesInputs
+from e2e3d.stages.frames import FramesInputs
 from e2e3d.stages.ingest import IngestFile, Intrinsics
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif"})

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from e2e3d.service.http.request_ids import SAFE_ID
+
 FRONT_HEADER = "X-E2E3D-Front"
 """Says the application who connected: the token of the front, and an address."""
 HEAD_BYTES, LINE_BYTES = 16384, 8192
 """Of a request's headers together, and of its address."""
 HEADERS = 100
-SAFE_ID = "[A-Za-z0-9._-]{1,64}"
-"""An id of a request that may stand in any header and log."""
 HEAD_S, IDLE_S, QUIET_S, SMALL_BODY_S = 10, 30, 60, 10
 """Seconds for a whole head; between requests; between bytes; for a whole JSON body that fits into a buffer."""
 _BUFFER_BYTES = 32768  # a head that does not fit in is not read to its end

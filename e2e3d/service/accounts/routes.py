@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from e2e3d.service.accounts import queries as accounts
 from e2e3d.service.accounts.records import Quotas, UserChange
-from e2e3d.service.accounts.wire import ApiKeyOut, ChangedUser, NewUser, UserEdit, UserOut
+from e2e3d.service.accounts.wire import ChangedUser, NewUser, UserEdit, UserOut
 from e2e3d.service.administration import audit
 from e2e3d.service.database.tables import now
 from e2e3d.service.http.ids import ResourceId
@@ -17,6 +17,7 @@ from e2e3d.service.http.problems import missing, problem_responses
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.sign_in import queries as tokens
 from e2e3d.service.sign_in.dependencies import Admin, ServicesOf
+from e2e3d.service.sign_in.wire import ApiKeyOut
 
 router = APIRouter(prefix="/v1/users", tags=["Users"], responses=problem_responses(401, 403, 413, 422, 503))
 

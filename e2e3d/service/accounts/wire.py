@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from e2e3d.service.accounts.records import ApiKey, AuditEntry, User
+from e2e3d.service.accounts.records import User
 from e2e3d.service.sign_in.passwords import MAX_LENGTH, MIN_LENGTH
 
 Scope = Literal["read", "write", "admin"]
@@ -31,39 +31,6 @@ NewPassword = Annotated[
 GivenPassword = Annotated[Text, Field(max_length=MAX_LENGTH)]
 _Count = Annotated[int, Field(ge=0, le=2_000_000_000)]
 _Bytes = Annotated[int, Field(ge=0, le=2**62)]
-
-
-class Login(BaseModel):
-    """Who logs in."""
-
-    email: Annotated[Text, Field(max_length=320, examples=["ada@example.org"])]
-    password: GivenPassword
-    device_token: Annotated[Text, Field(max_length=200)] | None = Field(
-        default=None, description="What an earlier login to this account from this device gave.", examples=["e2d_73…"]
-    )
-
-
-class RefreshToken(BaseModel):
-    """A refresh token."""
-
-    refresh_token: Annotated[Text, Field(max_length=200, examples=["e2r_3Zk…"])]
-
-
-class Tokens(BaseModel):
-    """A new pair of tokens; the refresh token is good for one use."""
-
-    access_token: str
-    refresh_token: str
-    token_type: Literal["bearer"] = "bearer"
-    expires_in: int = Field(description="Seconds that the access token is good for.")
-
-
-class NewLogin(Tokens):
-    """The tokens of a new login."""
-
-    device_token: str = Field(
-        description="Send it with later logins: failed attempts of others then never make this device wait."
-    )
 
 
 class QuotasOut(BaseModel):
@@ -188,57 +155,5 @@ class UserEdit(BaseModel):
     quota_jobs: _Count | None = None
 
 
-class NewApiKey(BaseModel):
-    """An API key to make."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: Annotated[Name, Field(min_length=1, examples=["drone uploader"])]
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=3)] = ["read", "write"]
-    expires_in_days: Annotated[float | None, Field(gt=0, le=3650)] = None
-
-
-class ApiKeyOut(BaseModel):
-    """An API key, without its secret part."""
-
-    id: str
-    name: str
-    prefix: str = Field(description="How the key begins.", examples=["e2e_x7Gh2kQp"])
-    scopes: list[Scope]
-    expires_at: datetime.datetime | None
-    last_used_at: datetime.datetime | None
-    created_at: datetime.datetime
-
-    @classmethod
-    def of(cls, key: ApiKey) -> ApiKeyOut:
-        """The public form of a record."""
-        return cls.model_validate(_members(key, cls))
-
-
-class MadeApiKey(ApiKeyOut):
-    """A new API key; this is the only answer that shows it."""
-
-    key: str
-
-
-class AuditOut(BaseModel):
-    """One thing that somebody did."""
-
-    id: int
-    at: datetime.datetime
-    user_id: str | None
-    action: str = Field(examples=["user.create"])
-    resource_type: str | None
-    resource_id: str | None
-    address: str | None
-    request_id: str | None
-    detail: dict[str, Any]
-
-    @classmethod
-    def of(cls, entry: AuditEntry) -> AuditOut:
-        """The public form of a record."""
-        return cls.model_validate(_members(entry, cls))
-
-
-def _members(record: object, model: type[BaseModel]) -> dict[str, Any]:
+def members(record: object, model: type[BaseModel]) -> dict[str, Any]:
     return {name: getattr(record, name) for name in model.model_fields}

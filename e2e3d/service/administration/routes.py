@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from e2e3d.service.accounts.wire import AuditOut
 from e2e3d.service.administration import audit, state
+from e2e3d.service.administration.wire import AuditOut
 from e2e3d.service.http.paging import Cursor, Limit, Page, bad_cursor
 from e2e3d.service.http.problems import problem_responses
 from e2e3d.service.sign_in.dependencies import Admin, ServicesOf

@@ -1,9 +1,11 @@
 """All tables of the service; the migrations make exactly these."""
 
-from e2e3d.service.accounts.tables import ApiKeyRow, AuditRow, LoginAttemptRow, RefreshTokenRow, UserRow
+from e2e3d.service.accounts.tables import ApiKeyRow, LoginAttemptRow, RefreshTokenRow, UserRow
+from e2e3d.service.administration.audit_table import AuditRow
 from e2e3d.service.administration.tables import ServiceStateRow
 from e2e3d.service.database.table_base import Base, new_id, now
-from e2e3d.service.image_sets.tables import BlobRow, ImageSetRow, PhotoRow, UploadRow
+from e2e3d.service.events.tables import EventRow
+from e2e3d.service.image_sets.tables import BlobRow, ImageSetRow, PhotoRow
 from e2e3d.service.jobs.tables import (
     IdempotencyKeyRow,
     JobArtifactRow,
@@ -11,10 +13,11 @@ from e2e3d.service.jobs.tables import (
     JobLogRow,
     JobRow,
     JobStageRow,
-    ResultRow,
     StageTimeRow,
 )
-from e2e3d.service.webhooks.tables import EventRow, WebhookDeliveryRow, WebhookRow
+from e2e3d.service.results.tables import ResultRow
+from e2e3d.service.uploads.tables import UploadRow
+from e2e3d.service.webhooks.tables import WebhookDeliveryRow, WebhookRow
 
 __all__ = [
     "ApiKeyRow",

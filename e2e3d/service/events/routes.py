@@ -15,9 +15,9 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.websockets import WebSocketDisconnect
 
 from e2e3d.errors import E2E3DError
+from e2e3d.service.events.records import EventRecord
 from e2e3d.service.events.streams import start_of, stream
 from e2e3d.service.http.problems import problem_responses, status_of
-from e2e3d.service.jobs.records import EventRecord
 from e2e3d.service.services import Services
 from e2e3d.service.sign_in.dependencies import ServicesOf, StreamReader, services_of, stream_reader
 

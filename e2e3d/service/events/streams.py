@@ -9,10 +9,10 @@ from starlette.concurrency import run_in_threadpool
 
 from e2e3d.errors import MachineError
 from e2e3d.service.events import queries as events
+from e2e3d.service.events.records import EventRecord
 from e2e3d.service.http.problems import ProblemError, missing
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.lifecycle import PROGRESS_EVENT, TERMINAL, event_type
-from e2e3d.service.jobs.records import EventRecord
 from e2e3d.service.services import Services
 
 HEARTBEAT_S = 15.0

@@ -7,9 +7,9 @@ import uuid
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from e2e3d.serve.front.configuration import SAFE_ID
-
 _HEADER = b"x-request-id"
+SAFE_ID = "[A-Za-z0-9._-]{1,64}"
+"""An id of a request that may stand in any header and log."""
 _SAFE = re.compile(SAFE_ID.encode())
 
 

@@ -6,10 +6,10 @@ import logging
 import threading
 from collections.abc import Callable
 
+from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.errors import E2E3DError
 from e2e3d.service.intake.imports import run_import, waiting_imports
 from e2e3d.service.intake.intake import Intake
-from e2e3d.storage.objects import S3Options
 
 _log = logging.getLogger(__name__)
 

@@ -12,17 +12,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.errors import E2E3DError, InputError, MachineError
 from e2e3d.pipeline.sources.source_files import MAX_PHOTO_BYTES, SourceEntry, in_order, list_archive
 from e2e3d.pipeline.sources.source_set import is_photo
 from e2e3d.pipeline.sources.zip_members import MemberError
-from e2e3d.service.image_sets.records import Arrival, Finding, UploadRecord
+from e2e3d.service.image_sets.records import Arrival, Finding
 from e2e3d.service.intake.intake import Intake, Target, rejected
 from e2e3d.service.intake.photo_check import FORMATS, looks_like_photo
 from e2e3d.service.intake.upload_parts import arrived, opened, upload_folder
 from e2e3d.service.uploads import queries as uploads
+from e2e3d.service.uploads.records import UploadRecord
 from e2e3d.storage.files import open_files
-from e2e3d.storage.objects import S3Options
 
 MAX_REMARKS = 500
 _ZIP_START = b"PK"

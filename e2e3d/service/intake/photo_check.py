@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from PIL import Image
 
+from e2e3d.config.ingest import IngestConfig
 from e2e3d.data.photo import PhotoProblem
 from e2e3d.data.ref import Ref
 from e2e3d.errors import InputError
@@ -22,7 +23,7 @@ from e2e3d.ops.photos.set_review import (
 )
 from e2e3d.service.image_sets.records import Finding, PhotoFacts, PhotoRecord
 from e2e3d.service.intake.photo_names import is_mask
-from e2e3d.stages.ingest import STAGE, IngestConfig, IngestFile, IngestInputs
+from e2e3d.stages.ingest import STAGE, IngestFile, IngestInputs
 from e2e3d.stages.stage import RunContext
 
 MAX_DECODED_PIXELS = 120_000_000

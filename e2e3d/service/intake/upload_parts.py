@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
-from e2e3d.service.image_sets.records import UploadPart, UploadRecord
+from e2e3d.service.uploads.records import UploadPart, UploadRecord
 from e2e3d.storage.files import Files
 
 PART_BYTES = 8 << 20

@@ -151,15 +151,3 @@ class LogLine:
     at: datetime.datetime
     level: str
     message: str
-
-
-@dataclass(frozen=True)
-class EventRecord:
-    """Something that happened to a job."""
-
-    id: int
-    user_id: str
-    job_id: str | None
-    type: str
-    data: Mapping[str, Any]
-    at: datetime.datetime

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from e2e3d.service.database.table_base import Base, BigId, Uuid, new_id, now
@@ -119,22 +119,6 @@ class JobLogRow(Base):
     at: Mapped[datetime.datetime] = mapped_column(default=now)
     level: Mapped[str] = mapped_column(String(16))
     message: Mapped[str] = mapped_column(Text)
-
-
-class ResultRow(Base):
-    """A file that a job made; `key` is where its bytes lie in the store."""
-
-    __tablename__ = "results"
-    __table_args__ = (UniqueConstraint("job_id", "path"),)
-
-    id: Mapped[str] = mapped_column(Uuid, primary_key=True, default=new_id)
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
-    path: Mapped[str] = mapped_column(String(512))
-    media_type: Mapped[str] = mapped_column(String(100))
-    bytes: Mapped[int] = mapped_column(BigInteger)
-    sha256: Mapped[str] = mapped_column(String(64))
-    key: Mapped[str] = mapped_column(String(700))
-    created_at: Mapped[datetime.datetime] = mapped_column(default=now)
 
 
 class IdempotencyKeyRow(Base):

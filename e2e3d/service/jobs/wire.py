@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from e2e3d.config.presets import QUALITIES
 from e2e3d.config.run_options import SCALE
-from e2e3d.data.service.qualities import QUALITIES
 from e2e3d.service.jobs.records import JobRecord, LogLine, StageRecord
 from e2e3d.service.results.outputs import DEFAULT_OUTPUTS
 

@@ -7,7 +7,6 @@ import datetime
 from fastapi import APIRouter, Response
 
 from e2e3d.service.accounts.own_routes import require_login
-from e2e3d.service.accounts.wire import ApiKeyOut, MadeApiKey, NewApiKey
 from e2e3d.service.administration import audit
 from e2e3d.service.database.tables import now
 from e2e3d.service.http.ids import ResourceId
@@ -16,6 +15,7 @@ from e2e3d.service.http.problems import ProblemError, missing, problem_responses
 from e2e3d.service.sign_in import queries as tokens
 from e2e3d.service.sign_in.dependencies import Reader, ServicesOf, Writer
 from e2e3d.service.sign_in.tokens import new_api_key
+from e2e3d.service.sign_in.wire import ApiKeyOut, MadeApiKey, NewApiKey
 
 router = APIRouter(prefix="/v1/api-keys", tags=["API keys"], responses=problem_responses(401, 403, 413, 422, 503))
 

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request, Response
 
 from e2e3d.service.accounts import accounts
 from e2e3d.service.accounts.records import Actor
-from e2e3d.service.accounts.wire import Login, NewLogin, RefreshToken, Tokens
 from e2e3d.service.http.problems import problem_responses
 from e2e3d.service.services import Services
 from e2e3d.service.sign_in.dependencies import ServicesOf
+from e2e3d.service.sign_in.wire import Login, NewLogin, RefreshToken, Tokens
 
 router = APIRouter(prefix="/v1/auth", tags=["Tokens"], responses=problem_responses(413, 422, 503))
 

@@ -8,9 +8,17 @@ from fastapi import APIRouter, Request, status
 
 from e2e3d.service.http.ids import ResourceId
 from e2e3d.service.http.problems import ProblemError, problem_responses
-from e2e3d.service.image_sets.records import UploadPart, UploadRecord
 from e2e3d.service.image_sets.routes import own_set
-from e2e3d.service.image_sets.wire import (
+from e2e3d.service.intake.photo_names import safe_name
+from e2e3d.service.intake.upload_parts import whole_name
+from e2e3d.service.services import Services
+from e2e3d.service.sign_in.caller import Caller
+from e2e3d.service.sign_in.dependencies import ServicesOf, Writer
+from e2e3d.service.uploads import queries as uploads
+from e2e3d.service.uploads.intake_of_services import now
+from e2e3d.service.uploads.records import UploadPart, UploadRecord
+from e2e3d.service.uploads.routes import import_and_wait, imports_of, own_upload
+from e2e3d.service.uploads.wire import (
     PartNumbers,
     PartsDone,
     PresignedIn,
@@ -19,14 +27,6 @@ from e2e3d.service.image_sets.wire import (
     PresignedUpload,
     Upload,
 )
-from e2e3d.service.intake.photo_names import safe_name
-from e2e3d.service.intake.upload_parts import whole_name
-from e2e3d.service.services import Services
-from e2e3d.service.sign_in.caller import Caller
-from e2e3d.service.sign_in.dependencies import ServicesOf, Writer
-from e2e3d.service.uploads import queries as uploads
-from e2e3d.service.uploads.intake_of_services import now
-from e2e3d.service.uploads.routes import import_and_wait, imports_of, own_upload
 from e2e3d.storage.files import Presigner
 
 router = APIRouter(prefix="/v1", tags=["uploads"], responses=problem_responses(401, 403, 404, 409, 422, 503))

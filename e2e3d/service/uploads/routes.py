@@ -21,7 +21,7 @@ from e2e3d.service.http.problems import missing, problem_responses
 from e2e3d.service.image_sets import photo_queries as photos
 from e2e3d.service.image_sets import records
 from e2e3d.service.image_sets.routes import own_set
-from e2e3d.service.image_sets.wire import Arrival, Arrivals, ImageSet, PrefixIn, Upload
+from e2e3d.service.image_sets.wire import Arrival, Arrivals, ImageSet
 from e2e3d.service.intake.import_threads import ImportThreads
 from e2e3d.service.intake.imports import allowed_prefix
 from e2e3d.service.intake.intake import Target
@@ -33,6 +33,8 @@ from e2e3d.service.sign_in.dependencies import Reader, ServicesOf, Writer, servi
 from e2e3d.service.uploads import queries as uploads
 from e2e3d.service.uploads.intake_of_services import intake_of, now
 from e2e3d.service.uploads.receive import Reception, receive_form
+from e2e3d.service.uploads.records import UploadRecord
+from e2e3d.service.uploads.wire import PrefixIn, Upload
 
 router = APIRouter(prefix="/v1", tags=["uploads"], responses=problem_responses(401, 403, 404, 422, 503))
 _FORM: dict[str, Any] = {
@@ -69,12 +71,12 @@ def imports_of(request: Request) -> ImportThreads:
     return imports
 
 
-def import_and_wait(imports: ImportThreads, upload: records.UploadRecord) -> None:
+def import_and_wait(imports: ImportThreads, upload: UploadRecord) -> None:
     """Begin an import, and wait a moment: most uploads are one photograph, and its owner wants to know at once."""
     imports.start(upload.user_id, upload.id).wait(_PATIENCE_S)
 
 
-def own_upload(services: Services, caller: Caller, upload_id: str) -> records.UploadRecord:
+def own_upload(services: Services, caller: Caller, upload_id: str) -> UploadRecord:
     """An upload of the caller. Raises ProblemError 404 for others'."""
     with services.database.reading() as session:
         found = uploads.find(session, caller.id, upload_id)
@@ -153,7 +155,7 @@ def get_upload(request: Request, upload_id: ResourceId, caller: Reader, services
     return Upload.of(found)
 
 
-def end_upload(services: Services, upload: records.UploadRecord) -> None:
+def end_upload(services: Services, upload: UploadRecord) -> None:
     """Throw away what has arrived of an upload, and the upload."""
     remove_parts(services.files, upload)
     with services.database.session() as session:

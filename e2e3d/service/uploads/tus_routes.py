@@ -22,7 +22,6 @@ from starlette.responses import Response
 from e2e3d.service.http.bodies import large_body
 from e2e3d.service.http.ids import ResourceId
 from e2e3d.service.http.problems import CHECKSUM_MISMATCH, ProblemError, problem_responses
-from e2e3d.service.image_sets.records import UploadPart, UploadRecord
 from e2e3d.service.image_sets.routes import own_set
 from e2e3d.service.intake.photo_names import safe_name
 from e2e3d.service.intake.upload_parts import PartWriter
@@ -31,6 +30,7 @@ from e2e3d.service.sign_in.caller import Caller
 from e2e3d.service.sign_in.dependencies import Reader, ServicesOf, Writer
 from e2e3d.service.uploads import queries as uploads
 from e2e3d.service.uploads.intake_of_services import now
+from e2e3d.service.uploads.records import UploadPart, UploadRecord
 from e2e3d.service.uploads.routes import end_upload, import_and_wait, imports_of, own_upload
 
 router = APIRouter(prefix="/v1", tags=["uploads"], responses=problem_responses(401, 403, 404, 412, 503))

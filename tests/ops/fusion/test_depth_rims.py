@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from e2e3d.config.fusion import FusionConfig
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.ops.fusion.depth_rims import nearest_around, refuted_rims, seen_past, suspect_rims
 from e2e3d.ops.fusion.fusion_view import prepare_view
-from e2e3d.ops.fusion.point_fusion import FusionRules, fuse_view
+from e2e3d.ops.fusion.point_fusion import fuse_view
 from tests.ops.exact_views import orbit, surface_distance
 
 SIZE, RADIUS, GROWN = 120, 30, 7
@@ -91,9 +92,9 @@ def test_the_shell_around_a_sphere_does_not_get_into_the_cloud() -> None:
     prepared = [prepare_view(*pair) for pair in ball]
     reference, others = prepared[0], prepared[1:]
     spoilt = fuse_view(
-        replace(reference, suspect=np.zeros_like(reference.suspect)), others, FusionRules(min_evidence=0.1)
+        replace(reference, suspect=np.zeros_like(reference.suspect)), others, FusionConfig(min_evidence=0.1)
     )
-    clean = fuse_view(reference, others, FusionRules(min_evidence=0.1))
+    clean = fuse_view(reference, others, FusionConfig(min_evidence=0.1))
     assert surface_distance(spoilt.points_world).max() > 0.05
     assert surface_distance(clean.points_world).max() < 0.005
     assert len(clean.points_world) > 0.9 * (len(spoilt.points_world) - reference.suspect.sum())

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from e2e3d.config.fusion import FusionConfig
+from e2e3d.config.mesh import MeshConfig
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.mesh import Mesh
 from e2e3d.ops.fusion.empty_background import empty_background, falls_in
 from e2e3d.ops.fusion.fusion_view import prepare_view
-from e2e3d.ops.fusion.point_fusion import FusionRules, fuse_view, merge_clouds
-from e2e3d.ops.mesh.meshing import MeshRules, build_mesh
+from e2e3d.ops.fusion.point_fusion import fuse_view, merge_clouds
+from e2e3d.ops.mesh.meshing import build_mesh
 from tests.ops import open_scenes
 from tests.ops.open_scenes import arc_poses, covered_background, exact_map, open_views
 
@@ -84,8 +86,8 @@ def grown(depth_map: DepthMap) -> DepthMap:
 
 def model(observations: list[tuple[View, DepthMap]]) -> Mesh:
     prepared = [prepare_view(*pair) for pair in observations]
-    cloud = merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared])
-    return build_mesh(cloud, observations, MeshRules(max_faces=50_000), 1)
+    cloud = merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionConfig()) for a in prepared])
+    return build_mesh(cloud, observations, MeshConfig(max_faces=50_000), 1)
 
 
 def hit_pixels(mesh: Mesh, view: View) -> NDArray[np.bool_]:

@@ -8,12 +8,14 @@ import open3d as o3d
 import pytest
 from numpy.typing import NDArray
 
+from e2e3d.config.fusion import FusionConfig
+from e2e3d.config.mesh import MeshConfig
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.mesh import Mesh
 from e2e3d.ops.fusion.fusion_view import prepare_view
 from e2e3d.ops.fusion.height_field import looks_down, with_filled_heights
-from e2e3d.ops.fusion.point_fusion import FusionRules, fuse_view, merge_clouds
-from e2e3d.ops.mesh.meshing import MeshRules, build_mesh
+from e2e3d.ops.fusion.point_fusion import fuse_view, merge_clouds
+from e2e3d.ops.mesh.meshing import build_mesh
 from e2e3d.ops.sample.sample_shading import pinhole_rays
 from tests.ops.exact_views import orbit
 from tests.ops.open_scenes import caster_of
@@ -66,8 +68,8 @@ def survey(kept: float) -> Pairs:
 
 def meshed(pairs: Pairs) -> Mesh:
     prepared = [prepare_view(*pair) for pair in pairs]
-    cloud = merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared])
-    return build_mesh(cloud, pairs, MeshRules(max_faces=50_000), 2)
+    cloud = merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionConfig()) for a in prepared])
+    return build_mesh(cloud, pairs, MeshConfig(max_faces=50_000), 2)
 
 
 @pytest.mark.parametrize(("kept", "covered"), [(0.5, 0.99), (0.25, 0.97)])
@@ -98,7 +100,7 @@ def test_only_sets_that_look_straight_down_are_surveys() -> None:
 def test_added_points_are_seen_by_a_view_and_lie_between_their_neighbours() -> None:
     pairs = survey(0.5)
     prepared = [prepare_view(*pair) for pair in pairs]
-    cloud = merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared])
+    cloud = merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionConfig()) for a in prepared])
     filled = with_filled_heights(cloud, [view for view, _ in pairs], 0.3)
     added = filled.points_world[len(cloud.points_world) :]
     assert len(added) > 1000

@@ -11,20 +11,21 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from e2e3d.config.fusion import FusionConfig
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.errors import ReconstructionError
 from e2e3d.ops.fusion.fusion_view import prepare_view
-from e2e3d.ops.fusion.point_fusion import FusionRules, empty_cloud, fuse_view, merge_clouds, relative_pose
+from e2e3d.ops.fusion.point_fusion import empty_cloud, fuse_view, merge_clouds, relative_pose
 from tests.ops.exact_views import orbit, surface_distance
 
 
 def fuse_all(
-    views: list[View], depths: list[DepthMap], rules: FusionRules | None = None, threads: int = 1
+    views: list[View], depths: list[DepthMap], rules: FusionConfig | None = None, threads: int = 1
 ) -> PointCloud:
     prepared = [prepare_view(view, depth) for view, depth in zip(views, depths, strict=True)]
     return merge_clouds(
         [
-            fuse_view(view, [other for other in prepared if other is not view], rules or FusionRules(), threads)
+            fuse_view(view, [other for other in prepared if other is not view], rules or FusionConfig(), threads)
             for view in prepared
         ]
     )
@@ -59,7 +60,7 @@ def test_normals_and_colours_are_those_of_the_surface(cloud: PointCloud) -> None
 def test_number_of_points_follows_from_the_footprint_and_not_from_the_views(
     cloud: PointCloud, scene: tuple[list[View], list[DepthMap]]
 ) -> None:
-    single = fuse_all(*scene, FusionRules(density=1))
+    single = fuse_all(*scene, FusionConfig(density=1))
     distances, _ = cKDTree(single.points_world).query(single.points_world, 2)
     assert 0.5 < np.median(distances[:, 1] / single.footprint) < 1.5
     assert 1.6 < len(cloud.points_world) / len(single.points_world) < 2.4

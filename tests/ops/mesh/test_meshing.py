@@ -7,16 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from e2e3d.config.fusion import FusionConfig
+from e2e3d.config.mesh import MeshConfig
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.mesh import Mesh
 from e2e3d.errors import ReconstructionError
 from e2e3d.ops.fusion.fusion_view import prepare_view
-from e2e3d.ops.fusion.point_fusion import FusionRules, empty_cloud, fuse_view, merge_clouds
+from e2e3d.ops.fusion.point_fusion import empty_cloud, fuse_view, merge_clouds
 from e2e3d.ops.mesh import meshing, poisson
 from e2e3d.ops.mesh.mesh_points import take_points
 from e2e3d.ops.mesh.mesh_topology import face_areas, face_components, face_edges
 from e2e3d.ops.mesh.mesh_trim import border_edges, look_at_vertices, near_components, supported_faces
-from e2e3d.ops.mesh.meshing import MeshRules, _affordable, build_mesh, decimate
+from e2e3d.ops.mesh.meshing import _affordable, build_mesh, decimate
 from e2e3d.ops.mesh.poisson import occupied_cells, octree_depth, poisson_surface
 from tests.ops.exact_views import FLOOR_RADIUS, FLOOR_Z, orbit, surface_distance
 
@@ -27,13 +29,13 @@ Scene = tuple[list[View], list[DepthMap], PointCloud]
 def scene() -> Scene:
     views, depths = orbit(8)
     prepared = [prepare_view(view, depth) for view, depth in zip(views, depths, strict=True)]
-    cloud = merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared])
+    cloud = merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionConfig()) for a in prepared])
     return views, depths, cloud
 
 
-def build(scene: Scene, rules: MeshRules | None = None) -> Mesh:
+def build(scene: Scene, rules: MeshConfig | None = None) -> Mesh:
     views, depths, cloud = scene
-    return build_mesh(cloud, list(zip(views, depths, strict=True)), rules or MeshRules(), 1)
+    return build_mesh(cloud, list(zip(views, depths, strict=True)), rules or MeshConfig(), 1)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +88,7 @@ def test_it_is_manifold_and_in_one_or_two_parts(mesh: Mesh) -> None:
 
 
 def test_face_count_is_kept_and_the_surface_with_it(scene: Scene) -> None:
-    small = build(scene, MeshRules(max_faces=3000))
+    small = build(scene, MeshConfig(max_faces=3000))
     assert 2500 < len(small.faces) <= 3000
     distance = surface_distance(centres(small))
     assert np.quantile(distance, 0.95) < np.median(scene[2].footprint)
@@ -151,7 +153,7 @@ def test_too_few_points_are_an_error_that_says_what_to_do(scene: Scene, count: i
         footprint=scene[2].footprint[:count],
     )
     with pytest.raises(ReconstructionError) as caught:
-        build_mesh(cloud, (), MeshRules(), 1)
+        build_mesh(cloud, (), MeshConfig(), 1)
     assert caught.value.code == "too-few-points"
     assert caught.value.hint
 
@@ -225,7 +227,7 @@ def test_octree_depth(extent: float, cell: float, depth: int) -> None:
 def orbit_cloud() -> PointCloud:
     views, depths = orbit(4)
     prepared = [prepare_view(view, depth) for view, depth in zip(views, depths, strict=True)]
-    return merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared])
+    return merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionConfig()) for a in prepared])
 
 
 def test_cells_are_as_wide_as_asked_for(orbit_cloud: PointCloud) -> None:
@@ -279,7 +281,7 @@ def test_a_hole_is_closed_however_large_the_photographs_are(scene: Scene, monkey
 
     hole = on_floor(cloud.points_world, radius)
     footprint = float(np.median(cloud.footprint[hole]))
-    rules = MeshRules(hole=1.2 * radius / 3 / footprint)  # 0.46 of the area, in view
+    rules = MeshConfig(hole=1.2 * radius / 3 / footprint)  # 0.46 of the area, in view
     shares = []
     for usual_px in (160, 80):
         monkeypatch.setattr(meshing, "_USUAL_SIDE_PX", usual_px)  # the views have 160

@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
+from e2e3d.config.consistency import ConsistencyConfig
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
-from e2e3d.stages.consistency import ConsistencyConfig, ConsistencyInputs, run
+from e2e3d.stages.consistency import ConsistencyInputs, run
 from e2e3d.stages.stage import RunContext
 from tests.ops.stereo.scenes import CENTRES, plane_depth, plane_views
 

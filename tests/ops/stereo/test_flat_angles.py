@@ -7,12 +7,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from e2e3d.config.fusion import FusionConfig
+from e2e3d.config.mesh import MeshConfig
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.mesh import Mesh
 from e2e3d.data.ref import Ref
 from e2e3d.ops.fusion.fusion_view import prepare_view
-from e2e3d.ops.fusion.point_fusion import FusionRules, fuse_view, merge_clouds
-from e2e3d.ops.mesh.meshing import MeshRules, build_mesh
+from e2e3d.ops.fusion.point_fusion import fuse_view, merge_clouds
+from e2e3d.ops.mesh.meshing import build_mesh
 from e2e3d.stages import consistency, depth
 from e2e3d.stages.stage import RunContext
 from tests.ops.street_scene import exact_street_maps, ground_places, heights_at, street_views
@@ -22,11 +24,11 @@ COUNT, WIDTH, HEIGHT = 5, 360, 270
 
 def fused(views: list[View], maps: list[DepthMap]) -> PointCloud:
     prepared = [prepare_view(*pair) for pair in zip(views, maps, strict=True)]
-    return merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionRules()) for a in prepared])
+    return merge_clouds([fuse_view(a, [b for b in prepared if b is not a], FusionConfig()) for a in prepared])
 
 
 def meshed(views: list[View], maps: list[DepthMap]) -> Mesh:
-    rules = MeshRules(max_faces=100_000)
+    rules = MeshConfig(max_faces=100_000)
     return build_mesh(fused(views, maps), list(zip(views, maps, strict=True)), rules, 2)
 
 

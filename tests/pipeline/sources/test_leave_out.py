@@ -11,12 +11,13 @@ import numpy as np
 import pycolmap
 import pytest
 
+from e2e3d.config.run_options import parse_leave_out
 from e2e3d.errors import InputError, SettingsError
 from e2e3d.outputs.evaluation.evaluate import evaluate, rephotography_score
 from e2e3d.outputs.evaluation.held_out import held_out_views
 from e2e3d.outputs.evaluation.references import read_model
 from e2e3d.outputs.export import export_results
-from e2e3d.pipeline.sources.leave_out import leave_out, parse_leave_out
+from e2e3d.pipeline.sources.leave_out import leave_out
 from e2e3d.pipeline.sources.source_set import SourceFile, SourceSet
 from tests.synthetic import facts, sample_results
 

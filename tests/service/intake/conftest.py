@@ -10,11 +10,12 @@ from e2e3d.service.database import Database
 from e2e3d.service.database.tables import UserRow
 from e2e3d.service.image_sets import photo_queries as photos
 from e2e3d.service.image_sets import queries as image_sets
-from e2e3d.service.image_sets.records import Arrival, PhotoRecord, UploadRecord
+from e2e3d.service.image_sets.records import Arrival, PhotoRecord
 from e2e3d.service.intake.intake import Intake, Target
 from e2e3d.service.intake.photo_check import judged
 from e2e3d.service.intake.upload_parts import PartWriter
 from e2e3d.service.uploads import queries as uploads
+from e2e3d.service.uploads.records import UploadRecord
 from e2e3d.storage.files import Files, open_files
 
 DAY = datetime.timedelta(days=1)

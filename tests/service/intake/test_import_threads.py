@@ -8,9 +8,9 @@ import zipfile
 
 import pytest
 
+from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.service.intake import import_threads, imports
 from e2e3d.service.intake.import_threads import ImportThreads
-from e2e3d.storage.objects import S3Options
 from tests.service.intake.conftest import Place
 from tests.service.intake.test_imports import archive, picture
 

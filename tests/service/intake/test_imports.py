@@ -4,10 +4,10 @@ import zipfile
 
 import pytest
 
+from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.errors import InputError, MachineError
 from e2e3d.service.intake.imports import allowed_prefix, run_import, waiting_imports
 from e2e3d.service.intake.upload_parts import opened
-from e2e3d.storage.objects import S3Options
 from tests.pictures import encode, textured
 from tests.service.intake.conftest import Place
 

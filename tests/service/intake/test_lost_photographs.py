@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.service.database import Database, upgrade
 from e2e3d.service.database.tables import UserRow
 from e2e3d.service.intake.imports import run_import
@@ -15,7 +16,6 @@ from e2e3d.service.intake.lost_photographs import lost_photographs, photographs_
 from e2e3d.service.verification.records import LostFile
 from e2e3d.service.verification.verify import Verified, lines, verify
 from e2e3d.storage.files import blob_name, open_files
-from e2e3d.storage.objects import S3Options
 from tests.servers import BUCKET
 from tests.service.intake.conftest import Place
 from tests.service.retention.test_retention import job, picture, result, uses

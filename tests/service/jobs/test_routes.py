@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from e2e3d.config.presets import PRESETS
 from e2e3d.data.judgement import Judgement, Reason
-from e2e3d.data.service.qualities import QUALITIES
 from e2e3d.errors import InputError
 from e2e3d.service.database.tables import BlobRow, ImageSetRow, PhotoRow, now
 from e2e3d.service.jobs import leases
@@ -93,10 +91,6 @@ def one(opened: Api) -> Iterator[Jobs]:
 def problem_of(answer: Any) -> tuple[int, str]:
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     return answer.status_code, answer.json()["code"]
-
-
-def test_the_names_of_qualities_are_those_of_the_presets() -> None:
-    assert tuple(PRESETS) == QUALITIES
 
 
 def test_a_job_is_queued_with_its_forecast(one: Jobs) -> None:

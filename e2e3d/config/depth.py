@@ -1,0 +1,31 @@
+"""Settings of the photometric pass of multi-view stereo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from e2e3d.config.bounds import bounded
+from e2e3d.config.stereo import StereoConfig
+from e2e3d.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class DepthConfig(StereoConfig):
+    """Settings of the photometric pass, beside those of the match.
+
+    Attributes:
+        max_size: longest side of the depth maps, pixels (the pipeline hands it to undistortion).
+        coarsest_px: the longest side of the coarsest pyramid level is at least this, pixels.
+        sweeps: red-black sweeps at the coarsest level, at those between, and at the finest.
+        seed: of the random hypotheses.
+    """
+
+    max_size: int = bounded(1200, 64, 8192)
+    coarsest_px: int = bounded(192, 32, 2048)
+    sweeps: tuple[int, int, int] = bounded((5, 2, 1), 1, 50)
+    seed: int = bounded(0, 0, 2**31 - 1)
+
+    def __post_init__(self) -> None:
+        self.check_match("depth")
+        if len(self.sweeps) != 3:
+            raise SettingsError("bad-setting", f"depth.sweeps={self.sweeps}.", "Give three numbers.")

@@ -1,0 +1,77 @@
+"""What requests about signing in and API keys carry, and what they are answered with."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from e2e3d.service.accounts.records import ApiKey
+from e2e3d.service.accounts.wire import GivenPassword, Name, Scope, Text, members
+
+
+class Login(BaseModel):
+    """Who logs in."""
+
+    email: Annotated[Text, Field(max_length=320, examples=["ada@example.org"])]
+    password: GivenPassword
+    device_token: Annotated[Text, Field(max_length=200)] | None = Field(
+        default=None, description="What an earlier login to this account from this device gave.", examples=["e2d_73…"]
+    )
+
+
+class RefreshToken(BaseModel):
+    """A refresh token."""
+
+    refresh_token: Annotated[Text, Field(max_length=200, examples=["e2r_3Zk…"])]
+
+
+class Tokens(BaseModel):
+    """A new pair of tokens; the refresh token is good for one use."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"] = "bearer"
+    expires_in: int = Field(description="Seconds that the access token is good for.")
+
+
+class NewLogin(Tokens):
+    """The tokens of a new login."""
+
+    device_token: str = Field(
+        description="Send it with later logins: failed attempts of others then never make this device wait."
+    )
+
+
+class NewApiKey(BaseModel):
+    """An API key to make."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[Name, Field(min_length=1, examples=["drone uploader"])]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=3)] = ["read", "write"]
+    expires_in_days: Annotated[float | None, Field(gt=0, le=3650)] = None
+
+
+class ApiKeyOut(BaseModel):
+    """An API key, without its secret part."""
+
+    id: str
+    name: str
+    prefix: str = Field(description="How the key begins.", examples=["e2e_x7Gh2kQp"])
+    scopes: list[Scope]
+    expires_at: datetime.datetime | None
+    last_used_at: datetime.datetime | None
+    created_at: datetime.datetime
+
+    @classmethod
+    def of(cls, key: ApiKey) -> ApiKeyOut:
+        """The public form of a record."""
+        return cls.model_validate(members(key, cls))
+
+
+class MadeApiKey(ApiKeyOut):
+    """A new API key; this is the only answer that shows it."""
+
+    key: str
