@@ -25,7 +25,7 @@ from figures import costs, feature_seconds, run, scores, stage_costs
 from tables import markdown
 
 FOUNTAIN, TWIN = "strecha_fountain_p11", "fountain_twin"
-SIZE = ("--set", "depth.max_size=768")
+SIZE = ("--set", "depth.max_size_px=768")
 FINE = ("--set", "mesh.max_faces=1000000")
 
 

@@ -19,12 +19,14 @@ import time
 import numpy as np
 from sqlalchemy import select
 
+from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.database import Database, upgrade
-from e2e3d.service.database.tables import JobRow, UserRow, new_id, now
+from e2e3d.service.database.table_base import new_id, now
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.lifecycle import Happening
 from e2e3d.service.jobs.records import Fence, JobRecord, NewJob
+from e2e3d.service.jobs.tables import JobRow
 
 USERS, JOBS_EACH, FLOOD = 100, 10, 1000
 KEEP = datetime.timedelta(days=1)

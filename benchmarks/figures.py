@@ -1,6 +1,6 @@
 """Print the figures of one set: cost in units of E, memory, and the scores against whatever reference the set has.
 
-usage: python benchmarks/figures.py SET_FOLDER OUT [--intrinsics] [--quality medium] [--set depth.max_size=768 ...]
+usage: python benchmarks/figures.py SET_FOLDER OUT [--intrinsics] [--quality medium] [--set depth.max_size_px=768 ...]
 
 SET_FOLDER holds ``images/`` and, where known, ``K.txt``, ``masks/`` and a reference: ``gt_dense_cameras/`` (Strecha),
 or ``gt_mesh.ply`` + ``gt_model/`` (a twin). E = CPU seconds of ``pycolmap.extract_features`` at max_image_size 1600 on

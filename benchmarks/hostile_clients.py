@@ -196,10 +196,11 @@ def prepare(settings: ServiceSettings) -> tuple[str, str]:
     from e2e3d.service.accounts import queries as accounts
     from e2e3d.service.accounts.accounts import create_first_admin
     from e2e3d.service.database import upgrade
-    from e2e3d.service.database.tables import JobRow, now
+    from e2e3d.service.database.table_base import now
     from e2e3d.service.jobs import leases
     from e2e3d.service.jobs.lifecycle import Happening
     from e2e3d.service.jobs.records import Fence, NewResult
+    from e2e3d.service.jobs.tables import JobRow
     from e2e3d.service.services import build_services
 
     services = build_services(settings)

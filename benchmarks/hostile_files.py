@@ -76,7 +76,7 @@ class Service:
         from e2e3d.service.accounts import queries as accounts
         from e2e3d.service.accounts.records import Quotas
         from e2e3d.service.database import Database, upgrade
-        from e2e3d.service.database.tables import now
+        from e2e3d.service.database.table_base import now
         from e2e3d.service.intake.checkers import PhotoCheckers
         from e2e3d.service.intake.intake import Intake
         from e2e3d.storage.files import open_files

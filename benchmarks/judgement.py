@@ -46,7 +46,7 @@ SURVEYED = {
 SETTINGS: dict[str, object] = {
     "features.max_size_px": 1000,
     "features.max_features": 2500,
-    "depth.max_size": 256,
+    "depth.max_size_px": 256,
     "mesh.max_faces": 12_000,
     "texture.atlas_size_px": 1024,
 }

@@ -266,7 +266,7 @@ def _sound(fountain: str, twin: str) -> list[Case]:
         Case("fountain grey", fountain, on_pixels(grey)),
         Case("twin every 2nd", twin, step=2),
         Case("twin noise", twin, noisy(6)),
-        Case("twin depth 480", twin, settings={"depth.max_size": 480}),
+        Case("twin depth 480", twin, settings={"depth.max_size_px": 480}),
         Case("sceaux first 7", "sceaux", count=7),
         Case("sceaux without EXIF", "sceaux", without_exif),
         Case("sceaux 700 px", "sceaux", scaled(700)),

@@ -91,7 +91,7 @@ def prepare() -> tuple[str, str]:
     from e2e3d.service.accounts.accounts import create_first_admin, log_in
     from e2e3d.service.accounts.records import Actor
     from e2e3d.service.database import upgrade
-    from e2e3d.service.database.tables import JobRow, JobStageRow
+    from e2e3d.service.jobs.tables import JobRow, JobStageRow
     from e2e3d.service.services import build_services
 
     settings = load_service_settings()

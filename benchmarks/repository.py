@@ -15,11 +15,13 @@ import numpy as np
 from plans import query_plans
 from sqlalchemy import insert, text
 
+from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.database import Database, Session, upgrade
-from e2e3d.service.database.tables import JobRow, UserRow, new_id, now
+from e2e3d.service.database.table_base import new_id, now
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.records import JobFilter
+from e2e3d.service.jobs.tables import JobRow
 
 JOBS, USERS, ROUNDS = 100_000, 50, 300
 STATES = ("succeeded", "succeeded", "succeeded", "failed", "cancelled", "queued")

@@ -93,7 +93,7 @@ def reconstruct(
         photos: a folder, a zip archive or a video.
         out: the result folder; results of stages are kept in ``.e2e3d`` inside it unless E2E3D_STORE is set.
         quality: ``preview``, ``low``, ``medium``, ``high`` or ``ultra``.
-        settings: changes to the preset, such as ``{"depth.max_size": 768}``.
+        settings: changes to the preset, such as ``{"depth.max_size_px": 768}``.
         intrinsics: a text file with the 3 x 3 calibration matrix of all photographs.
         masks: a folder or zip archive of masks.
         address: of a running Ray cluster; None = E2E3D_RAY_ADDRESS or RAY_ADDRESS, else a private Ray on this machine.

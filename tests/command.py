@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-SMALL = ("features.max_size_px=640", "depth.max_size=320", "mesh.max_faces=20000", "texture.atlas_size_px=1024")
+SMALL = ("features.max_size_px=640", "depth.max_size_px=320", "mesh.max_faces=20000", "texture.atlas_size_px=1024")
 """Settings with which the photographs of the session's sample set take less than a minute of one core."""
 
 

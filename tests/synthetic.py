@@ -55,7 +55,7 @@ def sample_results(count: int = 5, detail: int = 50) -> Results:
 def facts() -> RunFacts:
     return RunFacts(
         quality="medium",
-        settings={"depth": {"max_size": 768, "sources": 8}, "mesh": {"faces": 200_000}},
+        settings={"depth": {"max_size_px": 768, "sources": 8}, "mesh": {"faces": 200_000}},
         stats=(StageStats("features", 5, 2, 3.0, 5.5, 400_000_000), StageStats("depth", 5, 0, 20.0, 38.0, 900_000_000)),
         started_at="2026-01-02T03:04:05Z",
         elapsed_s=83.0,

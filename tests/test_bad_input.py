@@ -194,8 +194,8 @@ def test_an_archive_that_explodes(run: Run, photos: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "code", "words"),
     [
-        ("depht.max_size=768", "unknown-setting", "Did you mean depth.max_size?"),
-        ("depth.max_size=-1", "bad-setting", "depth.max_size"),
+        ("depht.max_size=768", "unknown-setting", "Did you mean depth.max_size_px?"),
+        ("depth.max_size_px=-1", "bad-setting", "depth.max_size_px"),
         ("texture.atlas_size_px=0", "bad-setting", "texture.atlas_size_px"),
         ("mesh.max_faces=many", "bad-setting", "mesh.max_faces"),
         ("mapping.mapper=fast", "bad-setting", "incremental or global"),

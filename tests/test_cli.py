@@ -32,7 +32,7 @@ def test_an_unknown_setting_names_the_nearest(photos: Path, tmp_path: Path) -> N
     found = e2e3d("run", photos, "-o", tmp_path / "out", "--set", "depth.maxsize=768")
     assert found.returncode == 2
     assert found.stderr.startswith("Error [unknown-setting]: There is no setting depth.maxsize.")
-    assert "Did you mean depth.max_size?" in found.stderr
+    assert "Did you mean depth.max_size_px?" in found.stderr
     assert "Traceback" not in found.stderr
     assert not (tmp_path / "out").exists()
 
@@ -41,12 +41,12 @@ def test_an_unknown_setting_names_the_nearest(photos: Path, tmp_path: Path) -> N
     ("arguments", "code"),
     [
         (("--quality", "best"), "unknown-quality"),
-        (("--set", "depth.max_size"), "bad-setting"),
-        (("--set", "depth.max_size=big"), "bad-setting"),
+        (("--set", "depth.max_size_px"), "bad-setting"),
+        (("--set", "depth.max_size_px=big"), "bad-setting"),
         (("--known-distance", "a.jpg,b.jpg"), "bad-setting"),
         (("--known-distance", "a.jpg,b.jpg,-2"), "bad-setting"),
         (("--scale", "nan"), "bad-setting"),
-        (("--set", "depth.max_size=" + "9" * 400), "bad-setting"),
+        (("--set", "depth.max_size_px=" + "9" * 400), "bad-setting"),
     ],
 )
 def test_wrong_options_end_with_2(photos: Path, tmp_path: Path, arguments: tuple[str, ...], code: str) -> None:

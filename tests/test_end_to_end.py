@@ -131,7 +131,7 @@ def test_the_manifest_is_complete(sample_run: SampleRun, manifest: Manifest) -> 
     assert all(stage.cpu_s >= 0 and stage.elapsed_s > 0 and stage.peak_memory_bytes > 1e7 for stage in manifest.stages)
     assert all(stage.reused_units == 0 for stage in manifest.stages)
     assert manifest.quality == "preview"
-    assert manifest.settings["depth"]["max_size"] == 320
+    assert manifest.settings["depth"]["max_size_px"] == 320
     assert manifest.seeds
     assert manifest.libraries["pycolmap"]
     assert manifest.frame == "upright"

@@ -51,7 +51,7 @@ def submit(
         session: given by the client.
         image_set_id: the photographs.
         quality: ``preview``, ``low``, ``medium``, ``high`` or ``ultra``.
-        settings: changes to the preset, such as ``{"depth.max_size": 768}``.
+        settings: changes to the preset, such as ``{"depth.max_size_px": 768}``.
         name: what people call it.
         outputs: of ``sparse``, ``cloud``, ``mesh``, ``obj``, ``glb``, ``report``, ``depth``; none = all but depth.
         options: ``intrinsics``, ``scale`` or ``known_distance``.

@@ -11,6 +11,7 @@ from e2e3d.errors import SettingsError
 
 Value = TypeVar("Value")
 _KEY = "allowed"
+_BEFORE = "before"
 _SHOWN = 40
 
 
@@ -45,9 +46,12 @@ class Choice:
         return " or ".join(str(value) for value in self.values)
 
 
-def bounded(default: Value, low: float, high: float) -> Value:
-    """A field of a config with this default, of numbers from `low` to `high`: what a machine could meet."""
-    allowed: Any = field(default=default, metadata={_KEY: Range(low, high)})
+def bounded(default: Value, low: float, high: float, before: str | None = None) -> Value:
+    """A field of a config with this default, of numbers from `low` to `high`: what a machine could meet.
+
+    `before` is the name that the field had in earlier releases; content keys go on using it.
+    """
+    allowed: Any = field(default=default, metadata={_KEY: Range(low, high), _BEFORE: before})
     return allowed  # type: ignore[no-any-return]
 
 
@@ -61,6 +65,12 @@ def allowed_of(config_field: dataclasses.Field[Any]) -> Range | Choice | None:
     """What a field may be; None where anything of its type may stand."""
     allowed: Range | Choice | None = config_field.metadata.get(_KEY)
     return allowed
+
+
+def name_before(config_field: dataclasses.Field[Any]) -> str | None:
+    """The name that a field had in earlier releases; None where it has always been called so."""
+    before: str | None = config_field.metadata.get(_BEFORE)
+    return before
 
 
 def check_bounds(config: Any, stage: str) -> None:

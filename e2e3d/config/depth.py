@@ -14,13 +14,13 @@ class DepthConfig(StereoConfig):
     """Settings of the photometric pass, beside those of the match.
 
     Attributes:
-        max_size: longest side of the depth maps, pixels (the pipeline hands it to undistortion).
+        max_size_px: longest side of the depth maps, pixels (the pipeline hands it to undistortion).
         coarsest_px: the longest side of the coarsest pyramid level is at least this, pixels.
         sweeps: red-black sweeps at the coarsest level, at those between, and at the finest.
         seed: of the random hypotheses.
     """
 
-    max_size: int = bounded(1200, 64, 8192)
+    max_size_px: int = bounded(1200, 64, 8192, before="max_size")
     coarsest_px: int = bounded(192, 32, 2048)
     sweeps: tuple[int, int, int] = bounded((5, 2, 1), 1, 50)
     seed: int = bounded(0, 0, 2**31 - 1)

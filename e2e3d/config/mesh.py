@@ -14,13 +14,13 @@ class MeshConfig:
     Attributes:
         max_faces: faces of the result, at most.
         max_error_ratio: points whose depth error is more times that of the subject are left out.
-        cell: width of the finest cell of the coarse surface; up to twice that where far fewer faces are wanted.
-        smoothing: radius of the weights around a vertex when it is brought onto the points.
-        support: how far from a point the surface is believed, at least; else half a cell, and one and a half where
+        cell_px: width of the finest cell of the coarse surface; up to twice that where far fewer faces are wanted.
+        smoothing_px: radius of the weights around a vertex when it is brought onto the points.
+        support_px: how far from a point the surface is believed, at least; else half a cell, and one and a half where
             views look at it and none surely sees through.
-        hole: widest hole that is closed; three times as wide where views look at the closing surface, and wider in
+        hole_px: widest hole that is closed; three times as wide where views look at the closing surface, and wider in
             proportion where the longest side of a view is more than 960 pixels.
-        island: connected parts with less supported surface than a square of this side are dropped.
+        island_px: connected parts with less supported surface than a square of this side are dropped.
         island_share: connected parts with less than this share of all supported surface, in pixels, are dropped.
         island_near: islands farther from larger parts than this share of their diagonal need a larger share of the
             surface: it grows with the square of the distance.
@@ -31,11 +31,11 @@ class MeshConfig:
 
     max_faces: int = bounded(1_000_000, 100, 50_000_000)
     max_error_ratio: float = bounded(20.0, 0.1, 10_000)
-    cell: float = bounded(3.0, 0.5, 100)
-    smoothing: float = bounded(1.5, 0.1, 100)
-    support: float = bounded(2.0, 0.1, 100)
-    hole: float = bounded(60.0, 0, 10_000)
-    island: float = bounded(40.0, 0, 10_000)
+    cell_px: float = bounded(3.0, 0.5, 100, before="cell")
+    smoothing_px: float = bounded(1.5, 0.1, 100, before="smoothing")
+    support_px: float = bounded(2.0, 0.1, 100, before="support")
+    hole_px: float = bounded(60.0, 0, 10_000, before="hole")
+    island_px: float = bounded(40.0, 0, 10_000, before="island")
     island_share: float = bounded(0.003, 0, 1)
     island_near: float = bounded(0.2, 0.001, 100)
     void_views: int = bounded(2, 1, 100)

@@ -1,18 +1,21 @@
-"""Settings by name: ``depth.max_size=768`` onto the frozen config dataclasses, with types from their annotations."""
+"""Settings by name: ``depth.max_size_px=768`` onto the frozen config dataclasses, with types from their annotations."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import logging
 import types
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from e2e3d.config.bounds import shortened
+from e2e3d.config.bounds import name_before, shortened
 from e2e3d.errors import SettingsError
 
 ConfigT = TypeVar("ConfigT")
+
+log = logging.getLogger(__name__)
 
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -37,16 +40,21 @@ def apply_overrides(config: ConfigT, values: Mapping[str, object]) -> ConfigT:
 
     Args:
         config: a frozen dataclass of frozen dataclasses (a PipelineConfig) or of plain values.
-        values: by dotted name, such as ``depth.max_size``; texts are parsed as the field's annotation says.
+        values: by dotted name, such as ``depth.max_size_px``; texts are parsed as the field's annotation says. A name
+            of an earlier release is taken, with a warning in the log.
 
     Raises:
         SettingsError: ``unknown-setting`` with the nearest known name, ``bad-setting`` for a value of another type, and
             whatever the config's own validation raises.
     """
     known = setting_names(config)
-    for name, value in values.items():
+    renamed = _renamed(config)
+    for given, value in values.items():
+        name = renamed.get(given, given)
         if name not in known:
             raise _unknown(name, known)
+        if name != given:
+            log.warning("%s is called %s now; the old name will be refused by the next release", given, name)
         config = _replace(config, name.split("."), name, value)
     return config
 
@@ -60,6 +68,18 @@ def setting_names(config: object, prefix: str = "") -> list[str]:
             names += setting_names(value, f"{prefix}{field.name}.")
         else:
             names.append(f"{prefix}{field.name}")
+    return names
+
+
+def _renamed(config: object, prefix: str = "") -> dict[str, str]:
+    """The present names of settings, by those of earlier releases."""
+    names = {}
+    for field in dataclasses.fields(config):  # type: ignore[arg-type]
+        value, before = getattr(config, field.name), name_before(field)
+        if dataclasses.is_dataclass(value):
+            names |= _renamed(value, f"{prefix}{field.name}.")
+        elif before is not None:
+            names[prefix + before] = prefix + field.name
     return names
 
 

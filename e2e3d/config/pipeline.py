@@ -20,7 +20,7 @@ from e2e3d.config.texture import TextureConfig
 
 @dataclass(frozen=True)
 class PipelineConfig:
-    """Settings by stage; users reach them as ``stage.setting`` (``depth.max_size``). Undistortion follows depth."""
+    """Settings by stage; users reach them as ``stage.setting`` (``depth.max_size_px``). Undistortion follows depth."""
 
     frames: FramesConfig = field(default_factory=FramesConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)

@@ -17,29 +17,29 @@ def _preset(**stages: dict[str, Any]) -> PipelineConfig:
 PRESETS: dict[str, PipelineConfig] = {
     "preview": _preset(
         features={"max_size_px": 1600, "max_features": 4096},
-        depth={"max_size": 480},
+        depth={"max_size_px": 480},
         mesh={"max_faces": 50_000},
         texture={"atlas_size_px": 2048},
     ),
     "low": _preset(
         features={"max_size_px": 2000, "max_features": 6144},
-        depth={"max_size": 640},
+        depth={"max_size_px": 640},
         mesh={"max_faces": 100_000},
         texture={"atlas_size_px": 2048},
     ),
     "medium": _preset(
-        depth={"max_size": 960},
+        depth={"max_size_px": 960},
         mesh={"max_faces": 200_000},
         texture={"atlas_size_px": 4096},
     ),
     "high": _preset(
-        depth={"max_size": 1600},
+        depth={"max_size_px": 1600},
         mesh={"max_faces": 600_000, "photo_steps": 2},
         texture={"atlas_size_px": 8192},
     ),
     "ultra": _preset(
         features={"max_features": 16384},
-        depth={"max_size": 3200},
+        depth={"max_size_px": 3200},
         mesh={"max_faces": 2_000_000, "photo_steps": 2},
         texture={"atlas_size_px": 8192, "max_pages": 4},
     ),

@@ -47,7 +47,7 @@ class RunFacts:
 
     Attributes:
         quality: the preset's name.
-        settings: every setting of every stage, ``{"depth": {"max_size": 768, ...}, ...}``, plain JSON values.
+        settings: every setting of every stage, ``{"depth": {"max_size_px": 768, ...}, ...}``, plain JSON values.
         seeds: the seeds used, by what they drive.
         stats: cost of each pass of a stage.
         started_at: ISO 8601 time, UTC.

@@ -29,7 +29,7 @@ from e2e3d.storage.store import ArtifactStore
 
 _PHOTOGRAPHS, _WIDTH_PX, _ATLAS_PX = 8, 320, 1024  # as few and as small as can be reconstructed
 _SETTINGS = {
-    "depth.max_size": _WIDTH_PX,
+    "depth.max_size_px": _WIDTH_PX,
     "depth.coarsest_px": _WIDTH_PX // 3,  # two levels, although undistortion crops
     "mesh.max_faces": 5000,
     "texture.atlas_size_px": _ATLAS_PX,

@@ -119,10 +119,10 @@ def workload(photos: int, megapixels: float, quality: str) -> Workload:
         photo_mp=photos * megapixels,
         feature_mp=photos * _feature_mp(megapixels, config),
         pairs=_pairs(photos, config) * config.features.max_features / 8192,
-        depth_mp=photos * min(megapixels, _mp(config.depth.max_size)),
+        depth_mp=photos * min(megapixels, _mp(config.depth.max_size_px)),
         faces=config.mesh.max_faces,
         atlas_mp=config.texture.max_pages * config.texture.atlas_size_px**2 / 1e6,
-        smaller_px=tuple(halved_sizes(min(config.depth.max_size, round(math.sqrt(1.5e6 * megapixels))))),
+        smaller_px=tuple(halved_sizes(min(config.depth.max_size_px, round(math.sqrt(1.5e6 * megapixels))))),
     )
 
 

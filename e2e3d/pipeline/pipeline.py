@@ -96,13 +96,13 @@ def reconstruct(
     sparse = mapped.load()
     registered = [usable[image.photo_index] for image in sparse.scene.images]
 
-    views = views_with_sources(undistort_photos(registered, mapped, config.depth.max_size, run))
+    views = views_with_sources(undistort_photos(registered, mapped, config.depth.max_size_px, run))
     smaller = [
         SmallerViews(
             size_px,
             views_with_sources(undistort_photos(registered, mapped, size_px, run, at_size(size_px, "undistort"))),
         )
-        for size_px in smaller_sizes(config.depth.max_size, registered)
+        for size_px in smaller_sizes(config.depth.max_size_px, registered)
     ]
     depths, cloud = measure_surface(views, config, run, smaller)
 

@@ -20,7 +20,7 @@ _OF_NAME: dict[str, Any] = {
     "quality": "medium",
     "state": "running",
     "stage": "depth",
-    "settings": {"depth.max_size": 768},
+    "settings": {"depth.max_size_px": 768},
     "options": {},
     "outputs": ["glb", "report"],
     "progress": 0.62,

@@ -30,7 +30,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "disk-full": ("The service has no space left.", _KEPT),
     "disk-low": ("The service has little space left.", _OPERATOR),
     "front-failed": ("The service could not be started.", _OPERATOR),
-    "gpu-memory": ("The GPU of the service has too little memory for this.", "Lower depth.max_size or the quality."),
+    "gpu-memory": ("The GPU of the service has too little memory for this.", "Lower depth.max_size_px or the quality."),
     "interrupted-too-often": (
         "The service stopped or broke down again and again while it computed the job.",
         "Retry it with a lower quality, in case it was this job that took too much memory; tell the operator of the "

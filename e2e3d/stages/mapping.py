@@ -15,13 +15,13 @@ from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.photo import Photo
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping, Scene
+from e2e3d.ops.colmap_log import silence_colmap
 from e2e3d.ops.geo.scene_frame import KnownDistance, place_scene
 from e2e3d.ops.matching.match_graph import MatchGraph, match_graph, pair_motions
 from e2e3d.ops.matching.still_matches import MovingBlocks, describe_still, find_still
 from e2e3d.ops.sfm import incremental_mapping as sfm
 from e2e3d.ops.sfm import left_out, photo_agreement
 from e2e3d.ops.sfm.calibration import polish
-from e2e3d.ops.sfm.colmap_log import silence_colmap
 from e2e3d.ops.sfm.colmap_model import reconstruction_to_scene
 from e2e3d.ops.sfm.gps_adjustment import adjust_to_positions
 from e2e3d.ops.sfm.lens_notes import lens_notes

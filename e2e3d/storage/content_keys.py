@@ -3,7 +3,7 @@
 A key is ``<stage>/<sha256>`` over the canonical JSON of the stage's name and version, the layout of its result, its
 settings and its inputs. Nothing in it depends on the process, the machine or the version of Python: floats are written
 exactly in hexadecimal, arrays by dtype, shape and a hash of their bytes, references by their own keys, and dataclasses
-by class name and fields.
+by class name and fields, a field that was renamed by its first name.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from e2e3d.config.bounds import name_before
 from e2e3d.data.ref import Ref
 
 
@@ -78,7 +79,10 @@ def canonical(value: object) -> Any:
     if isinstance(value, tuple):
         return [canonical(item) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = {
+            name_before(field) or field.name: canonical(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+        }
         return ["record", type(value).__name__, fields]
     raise TypeError(f"a {type(value).__name__} cannot take part in a content key")
 

@@ -14,11 +14,14 @@ from typing import Any
 
 import psutil
 import ray
+from ray.exceptions import RayError
 
 from e2e3d.errors import MachineError
 from e2e3d.runtime.private_folders import new_folder
 from e2e3d.runtime.threads import core_count
 from e2e3d.tasks.ray_environment import LOCAL_ENVIRONMENT
+
+__all__ = ["Cluster", "RayError", "RaySession", "current_ray_job"]
 
 log = logging.getLogger(__name__)
 
@@ -166,3 +169,11 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def current_ray_job() -> tuple[str, str] | None:
+    """What Ray calls this driver's job, in hexadecimal, and the address of its cluster; None when not connected."""
+    if not ray.is_initialized():
+        return None
+    context = ray.get_runtime_context()
+    return str(context.get_job_id()), str(context.gcs_address)

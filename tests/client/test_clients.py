@@ -198,14 +198,14 @@ def test_waiting_ends_with_the_job_or_with_the_reason_why_there_is_no_model(
     fence = service.begin(good.id)
     service.end(fence)
     assert client.wait(good.id).state == "succeeded"
-    bad = client.rerun(good.id, settings={"depth.max_size": 320}, name="bad")
+    bad = client.rerun(good.id, settings={"depth.max_size_px": 320}, name="bad")
     fence = service.begin(bad.id)
     service.end(fence, Happening.REFUSED, ReconstructionError("no-pair", "Nothing matches.", "Overlap more."))
     with pytest.raises(JobEndedError) as caught:
         client.wait(bad.id)
     assert (caught.value.code, caught.value.hint, caught.value.exit_code) == ("no-pair", "Overlap more.", 4)
     again = client.retry(bad.id)
-    assert again.settings == {"depth.max_size": 320}
+    assert again.settings == {"depth.max_size_px": 320}
     assert client.cancel(again.id).state == "cancelled"
     with pytest.raises(JobEndedError, match="cancelled"):
         client.wait(again.id)

@@ -27,7 +27,7 @@ def test_from_photographs_to_results(signed_in: LiveService, photographs: Path, 
     assert again.stdout.strip() == image_set  # the same photographs, the same set
     assert "4 already there; 0 B sent" in again.stderr
     assert printed("upload", photographs, "--new") != image_set
-    job = printed("submit", image_set, "--quality", "preview", "--set", "depth.max_size=320", "--name", "mine")
+    job = printed("submit", image_set, "--quality", "preview", "--set", "depth.max_size_px=320", "--name", "mine")
     assert job in printed("list", "--state", "queued")
     assert image_set in printed("list", "--sets")
     fence = signed_in.begin(job)
@@ -103,7 +103,7 @@ def test_exit_codes_tell_what_went_wrong(
     nobody = "00000000-0000-0000-0000-000000000000"
     assert command("watch", nobody).exit_code == 8
     assert command("upload", photographs / "missing").exit_code == 3
-    assert command("submit", nobody, "--set", "depth.max_size").exit_code == 2
+    assert command("submit", nobody, "--set", "depth.max_size_px").exit_code == 2
     assert command("upload", photographs, "--to", nobody).exit_code == 8
     wrong = command("login", "--url", signed_in.url, "--email", EMAIL, "--password-stdin", typed="wrong\n")
     assert (wrong.exit_code, PASSWORD in wrong.output) == (7, False)
@@ -125,14 +125,14 @@ def test_progress_without_a_terminal_is_a_line_for_each_stage() -> None:
 
 
 def test_settings_of_the_command_line() -> None:
-    assert assignments(["depth.max_size=320", "a.b=true", "c.d=text", "e.f=0.5"]) == {
-        "depth.max_size": 320,
+    assert assignments(["depth.max_size_px=320", "a.b=true", "c.d=text", "e.f=0.5"]) == {
+        "depth.max_size_px": 320,
         "a.b": True,
         "c.d": "text",
         "e.f": 0.5,
     }
     with pytest.raises(SettingsError):
-        assignments(["depth.max_size"])
+        assignments(["depth.max_size_px"])
 
 
 @pytest.mark.parametrize(

@@ -125,15 +125,15 @@ def test_a_job_is_shown_and_its_forecast_told(signed_in: LiveService, photograph
     image_set = printed("upload", photographs, "--name", "shown")
     said = printed("forecast", "shown", "--quality", "preview")
     assert "photographs     4 of 0.1 megapixels" in said
-    assert as_json("forecast", image_set, "--set", "depth.max_size=320")["photos"] == 4
+    assert as_json("forecast", image_set, "--set", "depth.max_size_px=320")["photos"] == 4
     refused("forecast", "shown", "--set", "depth.maxsize=1", code="unknown-setting", exit_code=2)
-    job = printed("submit", "shown", "--quality", "preview", "--set", "depth.max_size=320")
+    job = printed("submit", "shown", "--quality", "preview", "--set", "depth.max_size_px=320")
     fields = dict(line.split("  ", 1) for line in printed("show", "shown").splitlines() if "  " in line)
     shown = {name.strip(): value.strip() for name, value in fields.items()}
     assert shown["job"] == job
     assert shown["state"] == "queued"
     assert int(shown["place in queue"]) >= 1
-    assert shown["settings"] == "depth.max_size=320"
+    assert shown["settings"] == "depth.max_size_px=320"
     printed("cancel", job)
 
 

@@ -5,13 +5,15 @@ from typing import Literal
 
 import pytest
 
+from e2e3d.config.bounds import bounded
 from e2e3d.config.overrides import apply_overrides, parse_assignments, setting_names
+from e2e3d.config.presets import PRESETS
 from e2e3d.errors import SettingsError
 
 
 @dataclass(frozen=True)
 class Depth:
-    max_size: int = 960
+    max_size_px: int = 960
     noise: float = 1.5
     fine: bool = True
     mode: Literal["fast", "exact"] = "fast"
@@ -19,8 +21,8 @@ class Depth:
     levels: tuple[int, ...] = (1, 2)
 
     def __post_init__(self) -> None:
-        if self.max_size < 64:
-            raise SettingsError("bad-setting", f"depth.max_size is {self.max_size}.", "It must be at least 64.")
+        if self.max_size_px < 64:
+            raise SettingsError("bad-setting", f"depth.max_size_px is {self.max_size}.", "It must be at least 64.")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Config:
 @pytest.mark.parametrize(
     ("text", "name", "expected"),
     [
-        ("depth.max_size=768", "max_size", 768),
+        ("depth.max_size_px=768", "max_size", 768),
         ("depth.noise=2", "noise", 2.0),
         ("depth.noise = 1e-3", "noise", 1e-3),
         ("depth.fine=no", "fine", False),
@@ -54,14 +56,14 @@ def test_values_take_the_type_of_their_field(text: str, name: str, expected: obj
 
 
 def test_python_values_are_taken_as_they_are() -> None:
-    config = apply_overrides(Config(), {"depth.max_size": 700, "depth.noise": 3, "depth.limit": None})
-    assert (config.depth.max_size, config.depth.noise, config.depth.limit) == (700, 3.0, None)
+    config = apply_overrides(Config(), {"depth.max_size_px": 700, "depth.noise": 3, "depth.limit": None})
+    assert (config.depth.max_size_px, config.depth.noise, config.depth.limit) == (700, 3.0, None)
     assert config.mesh == Mesh()
 
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("depth.maxsize", "depth.max_size"), ("mesh.faces", "mesh.max_faces"), ("dpeth.noise", "depth.noise")],
+    [("depth.maxsize", "depth.max_size_px"), ("mesh.faces", "mesh.max_faces"), ("dpeth.noise", "depth.noise")],
 )
 def test_an_unknown_setting_names_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(SettingsError, match=f"Did you mean {nearest}") as caught:
@@ -69,7 +71,7 @@ def test_an_unknown_setting_names_the_nearest(name: str, nearest: str) -> None:
     assert (caught.value.code, caught.value.exit_code) == ("unknown-setting", 2)
 
 
-@pytest.mark.parametrize("text", ["depth.max_size=big", "depth.fine=maybe", "depth.mode=slow", "depth.levels=1,x"])
+@pytest.mark.parametrize("text", ["depth.max_size_px=big", "depth.fine=maybe", "depth.mode=slow", "depth.levels=1,x"])
 def test_a_value_of_another_type_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="is of type") as caught:
         apply_overrides(Config(), parse_assignments([text]))
@@ -79,19 +81,39 @@ def test_a_value_of_another_type_is_refused(text: str) -> None:
 @pytest.mark.parametrize("value", [True, "1.5", 1.5, [1], None])
 def test_an_integer_is_an_integer(value: object) -> None:
     with pytest.raises(SettingsError):
-        apply_overrides(Config(), {"depth.max_size": value})
+        apply_overrides(Config(), {"depth.max_size_px": value})
 
 
 def test_the_config_checks_its_own_values() -> None:
     with pytest.raises(SettingsError, match="at least 64"):
-        apply_overrides(Config(), {"depth.max_size": 10})
+        apply_overrides(Config(), {"depth.max_size_px": 10})
 
 
 def test_a_text_without_value_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"stage\.field=value"):
-        parse_assignments(["depth.max_size"])
+        parse_assignments(["depth.max_size_px"])
 
 
 def test_every_setting_has_a_name() -> None:
-    assert setting_names(Config())[:2] == ["depth.max_size", "depth.noise"]
+    assert setting_names(Config())[:2] == ["depth.max_size_px", "depth.noise"]
     assert setting_names(Config())[-1] == "mesh.max_faces"
+
+
+@dataclass(frozen=True)
+class Renamed:
+    size_px: int = bounded(3, 1, 9, before="size")
+
+
+@dataclass(frozen=True)
+class Whole:
+    stage: Renamed = field(default_factory=Renamed)
+
+
+def test_a_name_of_an_earlier_release_is_taken_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    assert apply_overrides(Whole(), {"stage.size": "4"}) == apply_overrides(Whole(), {"stage.size_px": 4})
+    assert "stage.size is called stage.size_px now" in caplog.text
+
+
+@pytest.mark.parametrize(("before", "name"), [("depth.max_size", "depth.max_size_px"), ("mesh.hole", "mesh.hole_px")])
+def test_settings_that_were_renamed_keep_their_first_names_for_now(before: str, name: str) -> None:
+    assert apply_overrides(PRESETS["low"], {before: 99}) == apply_overrides(PRESETS["low"], {name: 99})

@@ -20,8 +20,8 @@ from e2e3d.config.presets import PRESETS
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping
 from e2e3d.errors import MachineError, ReconstructionError, SettingsError
+from e2e3d.ops.colmap_log import silence_colmap
 from e2e3d.ops.evaluation.camera_errors import camera_error
-from e2e3d.ops.sfm.colmap_log import silence_colmap
 from e2e3d.outputs.evaluation.references import read_cameras, stem
 from e2e3d.pipeline.inprocess import InProcessExecutor
 from e2e3d.pipeline.pipeline import check_photos, find_matches, map_cameras, reconstruct

@@ -44,7 +44,7 @@ def photo(width_px: int, height_px: int) -> Photo:
 def test_sizes_halve_down_to_what_small_presets_look_at(
     quality: str, size: tuple[int, int], expected: list[int]
 ) -> None:
-    assert smaller_sizes(PRESETS[quality].depth.max_size, [photo(100, 80), photo(*size)]) == expected
+    assert smaller_sizes(PRESETS[quality].depth.max_size_px, [photo(100, 80), photo(*size)]) == expected
 
 
 def stored(store: ArtifactStore, views: list[View], name: str) -> list[Ref[View]]:

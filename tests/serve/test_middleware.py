@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from e2e3d.errors import InputError, MachineError
 from e2e3d.runtime.logs import JsonLines
 from e2e3d.serve.client_address import Origin
-from e2e3d.service.database.tables import JobRow, JobStageRow
 from e2e3d.service.http import bodies
 from e2e3d.service.http.bodies import SMALL_BODY_BYTES, large_body
+from e2e3d.service.jobs.tables import JobRow, JobStageRow
 from e2e3d.service.metrics import metrics
 from tests.servers import PostgresServer
 from tests.service.api import METRICS_TOKEN, Api

@@ -18,7 +18,7 @@ from e2e3d.serve.app import create_app
 from e2e3d.service.accounts import queries as accounts
 from e2e3d.service.accounts.records import Quotas
 from e2e3d.service.database import upgrade
-from e2e3d.service.database.tables import new_id, now
+from e2e3d.service.database.table_base import new_id, now
 from e2e3d.service.services import Services, build_services
 from e2e3d.service.sign_in import queries as tokens
 

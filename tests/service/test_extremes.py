@@ -152,7 +152,7 @@ def test_no_body_breaks_the_service(world: World, document: dict[str, Any], meth
     given = _body(method, path, world.names).get("json") or {}
     example = example | given if isinstance(example, dict) else example
     if method == "POST" and path in ("/v1/jobs", "/v1/jobs/{job_id}/rerun", "/v1/forecasts"):
-        example["settings"] = {"depth.max_size": 64, "depth.sweeps": [1, 1, 1], "depth.noise_sigma": 1.0}
+        example["settings"] = {"depth.max_size_px": 64, "depth.sweeps": [1, 1, 1], "depth.noise_sigma": 1.0}
     user = world.root if ADMINISTRATION.match(path) else world.ada
     for body in _mutations(example):
         headers = {**world.api.headers(user), "Content-Type": "application/json"}

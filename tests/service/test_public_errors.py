@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from e2e3d.errors import CancelledError, InputError, MachineError
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.records import JobRecord, NewJob
 from e2e3d.service.public_errors import WORDS, public_error, without_places

@@ -16,22 +16,15 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 from e2e3d.serve.app import ROUTERS
-from e2e3d.service.database.tables import (
-    ApiKeyRow,
-    BlobRow,
-    ImageSetRow,
-    JobInputRow,
-    JobRow,
-    PhotoRow,
-    ResultRow,
-    UploadRow,
-    WebhookDeliveryRow,
-    WebhookRow,
-    new_id,
-    now,
-)
+from e2e3d.service.accounts.tables import ApiKeyRow
+from e2e3d.service.database.table_base import new_id, now
+from e2e3d.service.image_sets.tables import BlobRow, ImageSetRow, PhotoRow
+from e2e3d.service.jobs.tables import JobInputRow, JobRow
+from e2e3d.service.results.tables import ResultRow
 from e2e3d.service.sign_in import queries as tokens
 from e2e3d.service.sign_in.tokens import new_api_key
+from e2e3d.service.uploads.tables import UploadRow
+from e2e3d.service.webhooks.tables import WebhookDeliveryRow, WebhookRow
 from tests.service.api import Api, bearer, open_api
 
 # Anybody may ask these; each has its own proof in the request, or tells nothing about anybody.

@@ -13,7 +13,7 @@ from tests.ops.stereo.scenes import plane_depth, plane_views
 
 
 @pytest.mark.parametrize(
-    "settings", [{"max_size": 10}, {"views": 7}, {"window_radius_px": 4}, {"noise_sigma": 0.0}, {"sweeps": (1, 1)}]
+    "settings", [{"max_size_px": 10}, {"views": 7}, {"window_radius_px": 4}, {"noise_sigma": 0.0}, {"sweeps": (1, 1)}]
 )
 def test_impossible_depth_settings_are_refused(settings):
     with pytest.raises(SettingsError):

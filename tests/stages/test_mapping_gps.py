@@ -14,7 +14,7 @@ from e2e3d.data.scene import Scene
 from e2e3d.ops.geo.scene_frame import place_scene
 from e2e3d.ops.photos.decoding import open_photo
 from e2e3d.ops.photos.exif import read_tags
-from e2e3d.ops.sfm.source_views import camera_centres
+from e2e3d.ops.poses import camera_centres
 from e2e3d.pipeline.inprocess import InProcessExecutor
 from e2e3d.pipeline.pipeline import check_photos, find_matches, map_cameras
 from e2e3d.pipeline.run import configure

@@ -24,7 +24,14 @@ def test_the_stage_gives_a_mesh_within_the_face_count() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"max_faces": 10}, {"cell": 0.0}, {"smoothing": -1.0}, {"hole": -1.0}, {"void_views": 0}, {"island_near": 0.0}],
+    [
+        {"max_faces": 10},
+        {"cell_px": 0.0},
+        {"smoothing_px": -1.0},
+        {"hole_px": -1.0},
+        {"void_views": 0},
+        {"island_near": 0.0},
+    ],
 )
 def test_impossible_settings_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(SettingsError, match=f"mesh.{next(iter(wrong))}"):

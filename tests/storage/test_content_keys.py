@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,9 +12,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from e2e3d.config.bounds import bounded
+from e2e3d.config.presets import PRESETS
 from e2e3d.data.ref import Ref
 from e2e3d.stages.stage import RunContext, Stage
-from e2e3d.storage.content_keys import content_key, layout
+from e2e3d.storage.content_keys import canonical, content_key, layout
 
 
 @dataclass(frozen=True)
@@ -88,3 +92,27 @@ def test_layout_follows_nested_records() -> None:
     outer = dataclasses.make_dataclass("Outer", [("inner", tuple[Output, ...])], frozen=True)
     other = dataclasses.make_dataclass("Outer", [("inner", tuple[Config, ...])], frozen=True)
     assert layout(outer) != layout(other)
+
+
+@dataclass(frozen=True)
+class Before:
+    size: int = 3
+
+
+@dataclass(frozen=True)
+class After:
+    size_px: int = bounded(3, 1, 9, before="size")
+
+
+def test_a_renamed_setting_leaves_the_keys_of_stored_results() -> None:
+    (_, _, before), (_, _, after) = canonical(Before()), canonical(After())
+    assert before == after
+
+
+def test_the_presets_have_the_keys_of_the_first_release() -> None:
+    def digest(quality: str) -> str:
+        text = json.dumps(canonical(PRESETS[quality]), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    expected = ["1b4069b2a2a631c7", "5c4d5e3d13866a49", "5ceecff17005d5f5", "6e56a0651c81d9b6", "8ae24fc7ebcb1069"]
+    assert [digest(quality) for quality in PRESETS] == expected

@@ -68,7 +68,7 @@ def logout(url: Url = None) -> int:
 def usage(as_json: Json = False, url: Url = None) -> int:
     """Show who you are, your quotas, and what you use of them."""
     from e2e3d.client import Client
-    from e2e3d.client.commands.users import account_fields
+    from e2e3d.client.commands.account_fields import account_fields
 
     with Client(url) as client:
         account = client.me()

@@ -10,6 +10,7 @@ import typer
 from e2e3d.client.account_models import User
 from e2e3d.client.clients import Client
 from e2e3d.client.commands.access import secret
+from e2e3d.client.commands.account_fields import account_fields, account_state
 from e2e3d.client.commands.group import command
 from e2e3d.client.commands.keys import put_keys
 from e2e3d.client.commands.options import (
@@ -138,7 +139,7 @@ def restore(user: UserName, url: Url = None) -> int:
     """Take the deletion of an account back; jobs that were cancelled stay so."""
     with Client(url) as client:
         restored = client.restore_user(user_id(client, user))
-    say(f"{restored.email} is {_state(restored)}.")
+    say(f"{restored.email} is {account_state(restored)}.")
     return 0
 
 
@@ -167,24 +168,10 @@ def revoke_key(
     return 0
 
 
-def account_fields(user: User) -> dict[str, str | None]:
-    """What people want to know of an account."""
-    return {
-        "user": user.id,
-        "email": user.email,
-        "name": user.name,
-        "role": user.role,
-        "state": _state(user),
-        "stored": f"{size(user.stored_bytes)} of {size(user.quotas.bytes)}",
-        "photographs": f"at most {user.quotas.photos} a job",
-        "unfinished jobs": f"at most {user.quotas.jobs}",
-    }
-
-
 def _set_disabled(url: str | None, user: str, disabled: bool) -> int:
     with Client(url) as client:
         changed = client.change_user(user_id(client, user), disabled=disabled)
-    say(f"{changed.email} is {_state(changed)}.")
+    say(f"{changed.email} is {account_state(changed)}.")
     return 0
 
 
@@ -206,12 +193,6 @@ def _put_password(user: User, password: str, was_given: bool, as_json: bool) -> 
         put(user.id)
 
 
-def _state(user: User) -> str:
-    if user.deleted_at is not None:
-        return f"deleted, goes at {moment(user.purge_at)}"
-    return "disabled" if user.disabled else "enabled"
-
-
 def _cells(user: User) -> tuple[str, ...]:
     stored = size(user.stored_bytes)
-    return user.id, user.email, user.role, _state(user), stored, moment(user.created_at), user.name
+    return user.id, user.email, user.role, account_state(user), stored, moment(user.created_at), user.name

@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from e2e3d.data.scene import Camera, Scene
 from e2e3d.ops.photos.undistortion import colmap_camera, normalised_from_image
-from e2e3d.ops.sfm.source_views import camera_centres
+from e2e3d.ops.poses import camera_centres
 
 _BORDER = np.array([(x, y) for x in (0.0, 0.5, 1.0) for y in (0.0, 0.5, 1.0) if (x, y) != (0.5, 0.5)])
 _SAMPLE = 2000

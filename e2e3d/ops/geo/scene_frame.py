@@ -16,7 +16,7 @@ from e2e3d.ops.geo.earth_candidates import LocatedCameras
 from e2e3d.ops.geo.earth_fit import EarthFit, fit_to_earth
 from e2e3d.ops.geo.georeferencing import Similarity, local_from_gps, rms_distance
 from e2e3d.ops.geo.upright import UpEstimate, estimate_up
-from e2e3d.ops.sfm.source_views import camera_centres
+from e2e3d.ops.poses import camera_centres
 
 _STEEP = 0.9
 

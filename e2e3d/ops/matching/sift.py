@@ -118,7 +118,7 @@ def extract_faint(image: NDArray[np.uint8], settings: SiftSettings) -> Features:
     """
     import pycolmap  # seldom needed
 
-    from e2e3d.ops.sfm.colmap_log import silence_colmap
+    from e2e3d.ops.colmap_log import silence_colmap
 
     silence_colmap()
     options = pycolmap.FeatureExtractionOptions(num_threads=1, use_gpu=False)

@@ -13,7 +13,7 @@ import pycolmap
 from numpy.typing import NDArray
 
 from e2e3d.data.photo import CameraGuess
-from e2e3d.ops.sfm.colmap_log import silence_colmap
+from e2e3d.ops.colmap_log import silence_colmap
 
 SEED = 20190601
 

@@ -22,7 +22,7 @@ from e2e3d.ops.mesh.mesh_refine import colors_from_points, project_to_points
 from e2e3d.ops.mesh.mesh_topology import drop_unused, face_areas, make_manifold, subdivide, vertex_normals
 from e2e3d.ops.mesh.mesh_trim import faces_view, large_components, look_at_vertices, near_components, supported_faces
 from e2e3d.ops.mesh.poisson import MIN_POINTS, occupied_cells, poisson_surface
-from e2e3d.ops.sfm.source_views import centres_of
+from e2e3d.ops.poses import centres_of
 
 Floats = NDArray[np.float32]
 Faces = NDArray[np.int32]
@@ -55,7 +55,7 @@ def build_mesh(
     """
     cameras = _cameras(observations)
     cloud = _trusted(cloud, cameras, rules)
-    wanted_cell = rules.cell * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
+    wanted_cell = rules.cell_px * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
     if looks_down(cameras.poses):
         cloud = with_filled_heights(cloud, (view for view, _ in observations), wanted_cell)
     with ThreadPoolExecutor(1) as side:
@@ -68,11 +68,11 @@ def build_mesh(
         raise ReconstructionError(
             "no-surface",
             "The measured points are too scattered to form a surface.",
-            "Take more photographs with more overlap, or lower mesh.island and raise mesh.support.",
+            "Take more photographs with more overlap, or lower mesh.island_px and raise mesh.support_px.",
         )
     if (cell > wanted_cell or len(faces) < rules.max_faces) and 4 * len(faces) <= _MAX_REFINED_FACES:
         vertices, faces = subdivide(vertices, faces)
-    vertices = project_to_points(vertices, vertex_normals(vertices, faces), cloud, tree, rules.smoothing, threads)
+    vertices = project_to_points(vertices, vertex_normals(vertices, faces), cloud, tree, rules.smoothing_px, threads)
     if rules.photo_steps:
         load_views = [partial(_view, observations, i) for i in range(len(observations))]
         refinement = RefineRules(steps=rules.photo_steps, smoothness=rules.photo_smoothness)
@@ -177,7 +177,7 @@ def _trim(
     normals = vertex_normals(vertices, faces)
     seen, views_through, views_free, views_on = np.zeros((4, len(vertices)), np.int32)
     for view, depth_map in observations:
-        sight = look_at_vertices(vertices, view, depth_map, margin=0.02, near_px=rules.support)
+        sight = look_at_vertices(vertices, view, depth_map, margin=0.02, near_px=rules.support_px)
         facing = faces_view(vertices, normals, view)
         seen += sight.through
         views_through += sight.surely
@@ -186,18 +186,18 @@ def _trim(
     in_view = (views_free >= rules.void_views) & (views_through == 0)
     wider = max(1.0, cameras.side_px / _USUAL_SIDE_PX)
     believed = cell * np.where(in_view, _BELIEVED_IN_VIEW * wider, _BELIEVED)
-    supported = distance <= np.maximum(rules.support * footprint, believed)
+    supported = distance <= np.maximum(rules.support_px * footprint, believed)
     stretch = pixel_stretch(cloud, cameras.centers_world, cameras.images)[nearest]
-    within_pixels = distance <= rules.support * footprint * stretch
+    within_pixels = distance <= rules.support_px * footprint * stretch
     supported |= within_pixels & (views_on >= rules.void_views) & (views_through == 0)
     if looks_down(cameras.poses):
         views_through[:], seen[:] = 0, 0  # below what a survey sees through, as leaves, is no empty space
     void = ~supported & (views_through >= rules.void_views)
-    hole = rules.hole * wider * footprint * np.where(views_free >= rules.void_views, _WIDER_IN_VIEW, 1)
+    hole = rules.hole_px * wider * footprint * np.where(views_free >= rules.void_views, _WIDER_IN_VIEW, 1)
     keep = supported_faces(faces, face_areas(vertices, faces), supported, void, hole**2, seen > 0)
     faces = faces[keep]
     pixels = face_areas(vertices, faces) / footprint[faces].mean(1) ** 2 * supported[faces].all(1)
-    large = large_components(faces, pixels, rules.island**2, rules.island_share)
+    large = large_components(faces, pixels, rules.island_px**2, rules.island_share)
     faces, pixels = faces[large], pixels[large]
     faces = faces[near_components(vertices, faces, pixels, rules.island_share, rules.island_near)]
     return drop_unused(vertices, faces)

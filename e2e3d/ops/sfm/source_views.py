@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.scene import Scene
+from e2e3d.ops.poses import camera_centres
 
 _BEST_ANGLE_DEG = (5.0, 20.0)
 _NARROW_SIGMA_DEG = 2.0
@@ -19,16 +20,6 @@ _GRID = 8
 _RANGE_PERCENTILES = (1.0, 99.0)
 _RANGE_MARGIN = 0.35
 _NEAREST_SHARE = 0.5
-
-
-def camera_centres(scene: Scene) -> NDArray[np.float64]:
-    """float64 [I, 3]: centre of every registered image, in the world."""
-    return centres_of(np.stack([image.cam_from_world for image in scene.images]))
-
-
-def centres_of(poses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """float64 [N, 3], camera centres in the world, of rigid poses cam_from_world [N, 3, 4]."""
-    return np.asarray(-np.einsum("nji,nj->ni", poses[:, :, :3], poses[:, :, 3]))
 
 
 def depths_in(scene: Scene, image_index: int, points_world: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -51,6 +51,6 @@ def await_memory(needed_bytes: int, patience_s: float = _PATIENCE_S) -> None:
                 "gpu-memory",
                 f"A view needs {needed_bytes / 1e9:.1f} GB of the GPU's memory; {free_bytes / 1e9:.1f} of "
                 f"{total_bytes / 1e9:.1f} GB are free.",
-                "Lower depth.max_size, end other programs on the GPU, or choose --device cpu.",
+                "Lower depth.max_size_px, end other programs on the GPU, or choose --device cpu.",
             )
         time.sleep(_POLL_S)

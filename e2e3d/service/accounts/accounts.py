@@ -9,7 +9,7 @@ from e2e3d.service.accounts import queries as accounts
 from e2e3d.service.accounts.records import Actor, Quotas, User, UserChange
 from e2e3d.service.administration import audit
 from e2e3d.service.database import Session
-from e2e3d.service.database.tables import new_id, now
+from e2e3d.service.database.table_base import new_id, now
 from e2e3d.service.http.problems import ProblemError
 from e2e3d.service.services import Services
 from e2e3d.service.sign_in import queries as tokens

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from e2e3d.errors import InputError
 from e2e3d.service.accounts.records import Quotas, User, UserChange
-from e2e3d.service.database.tables import UserRow, new_id, now
+from e2e3d.service.accounts.tables import UserRow
+from e2e3d.service.database.table_base import new_id, now
 
 USER_COLUMNS = tuple(column for column in UserRow.__table__.columns if column.name != "password_hash")
 

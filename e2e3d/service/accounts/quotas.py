@@ -6,8 +6,10 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from e2e3d.errors import InputError
-from e2e3d.service.database.tables import JobRow, UploadRow, UserRow
+from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.jobs.lifecycle import ACTIVE
+from e2e3d.service.jobs.tables import JobRow
+from e2e3d.service.uploads.tables import UploadRow
 
 
 def charge(session: Session, user_id: str, count: int) -> None:

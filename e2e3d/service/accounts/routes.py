@@ -10,7 +10,7 @@ from e2e3d.service.accounts import queries as accounts
 from e2e3d.service.accounts.records import Quotas, UserChange
 from e2e3d.service.accounts.wire import ChangedUser, NewUser, UserEdit, UserOut
 from e2e3d.service.administration import audit
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.http.ids import ResourceId
 from e2e3d.service.http.paging import Cursor, Limit, Page, page_of, position_of
 from e2e3d.service.http.problems import missing, problem_responses

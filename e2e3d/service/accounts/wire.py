@@ -156,4 +156,5 @@ class UserEdit(BaseModel):
 
 
 def members(record: object, model: type[BaseModel]) -> dict[str, Any]:
+    """What `model` shows of a record, by name."""
     return {name: getattr(record, name) for name in model.model_fields}

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from e2e3d.service.accounts.records import Actor, AuditEntry
-from e2e3d.service.database.tables import AuditRow
+from e2e3d.service.administration.audit_table import AuditRow
 
 _ABOUT = datetime.timedelta(minutes=1)
 

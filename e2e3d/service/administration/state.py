@@ -7,7 +7,7 @@ import datetime
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from e2e3d.service.database.tables import ServiceStateRow
+from e2e3d.service.administration.tables import ServiceStateRow
 
 _LOG_LEVEL = "log-level"
 _HEARTBEAT = "heartbeat"

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from e2e3d.service.database.tables import EventRow
 from e2e3d.service.events.records import EventRecord
+from e2e3d.service.events.tables import EventRow
 from e2e3d.service.webhooks import queries as webhooks
 
 PROGRESS = "job.progress"

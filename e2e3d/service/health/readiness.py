@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from e2e3d.errors import E2E3DError, MachineError
 from e2e3d.service.administration import state
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.services import Check, Services
 
 LIMIT_S = 3.0

@@ -15,7 +15,8 @@ from sqlalchemy import ColumnElement, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from e2e3d.service.database.tables import BlobRow, JobArtifactRow, JobInputRow, JobRow, PhotoRow
+from e2e3d.service.image_sets.tables import BlobRow, PhotoRow
+from e2e3d.service.jobs.tables import JobArtifactRow, JobInputRow, JobRow
 
 
 def pin(session: Session, sha256: str, count: int, now: datetime.datetime) -> bool:

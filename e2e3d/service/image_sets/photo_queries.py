@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from e2e3d.service.accounts import quotas as usage
-from e2e3d.service.database.tables import ImageSetRow, PhotoRow
 from e2e3d.service.image_sets.queries import row_of
 from e2e3d.service.image_sets.records import Finding, PhotoFacts, PhotoRecord
+from e2e3d.service.image_sets.tables import ImageSetRow, PhotoRow
 
 _RENAMED = "The set has another photograph of the name {old}; this one is called {new}."
 

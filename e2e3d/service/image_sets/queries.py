@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from e2e3d.service.accounts import quotas as usage
 from e2e3d.service.database.name_search import name_contains
-from e2e3d.service.database.tables import ImageSetRow, PhotoRow, UploadRow
 from e2e3d.service.image_sets.records import ImageSetRecord
+from e2e3d.service.image_sets.tables import ImageSetRow, PhotoRow
+from e2e3d.service.uploads.tables import UploadRow
 
 Position = tuple[datetime.datetime, str]
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from e2e3d.service.image_sets import records
 
-_PLAIN = r"^[^\x00]*$"  # PostgreSQL cannot keep NUL
-_NAME = Field(min_length=1, max_length=200, pattern=_PLAIN, examples=["The fountain"])
+PLAIN = r"^[^\x00]*$"  # PostgreSQL cannot keep NUL
+_NAME = Field(min_length=1, max_length=200, pattern=PLAIN, examples=["The fountain"])
 _Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 

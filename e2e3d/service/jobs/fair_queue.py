@@ -16,9 +16,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from e2e3d.service.database.tables import JobRow, UserRow
+from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.jobs.lifecycle import ACTIVE, State
 from e2e3d.service.jobs.records import JobRecord
+from e2e3d.service.jobs.tables import JobRow
 
 ORDER = (JobRow.start_tag, JobRow.queued_at, JobRow.id)
 """The order in which queued jobs are claimed, and which users are shown."""

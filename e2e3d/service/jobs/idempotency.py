@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from e2e3d.errors import InputError
-from e2e3d.service.database.tables import IdempotencyKeyRow
+from e2e3d.service.jobs.tables import IdempotencyKeyRow
 
 
 def begin(session: Session, user_id: str, key: str, request_hash: str, now: datetime.datetime) -> str | None:

@@ -15,12 +15,14 @@ from e2e3d.data.judgement import Judgement
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import E2E3DError, MachineError
 from e2e3d.service.accounts import quotas as usage
-from e2e3d.service.database.tables import JobArtifactRow, JobRow, JobStageRow, ResultRow, UserRow
+from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.events import queries as events
 from e2e3d.service.jobs import fair_queue
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.lifecycle import Happening, State, attempts_after, next_state
 from e2e3d.service.jobs.records import Fence, JobRecord, NewResult, ProgressUpdate
+from e2e3d.service.jobs.tables import JobArtifactRow, JobRow, JobStageRow
+from e2e3d.service.results.tables import ResultRow
 
 _ARTIFACTS_A_STATEMENT = 500
 _NOT_CHARGED = (Happening.RELEASED, Happening.INTERRUPTED)

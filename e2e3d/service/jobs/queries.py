@@ -21,11 +21,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from e2e3d.service.database.name_search import name_contains
-from e2e3d.service.database.tables import JobInputRow, JobLogRow, JobRow, JobStageRow
 from e2e3d.service.events import queries as events
 from e2e3d.service.jobs import fair_queue
 from e2e3d.service.jobs.lifecycle import Happening, State, event_type, next_state
 from e2e3d.service.jobs.records import JobFilter, JobRecord, LogLine, NewJob, StageRecord
+from e2e3d.service.jobs.tables import JobInputRow, JobLogRow, JobRow, JobStageRow
 
 Position = tuple[datetime.datetime, str]
 _COST_UNKNOWN_S = 60.0

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Response, status
 
 from e2e3d.service.administration import audit
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.http.paging import Cursor, Limit, NameContains, Page, page_of, plain, position_of
 from e2e3d.service.http.problems import ProblemError, missing, problem_responses
 from e2e3d.service.http.timestamps import Moment

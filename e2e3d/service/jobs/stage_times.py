@@ -10,7 +10,8 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from e2e3d.data.stats import StageStats
-from e2e3d.service.database.tables import PhotoRow, StageTimeRow
+from e2e3d.service.image_sets.tables import PhotoRow
+from e2e3d.service.jobs.tables import StageTimeRow
 
 _KEPT = 500
 

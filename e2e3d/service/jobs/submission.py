@@ -15,7 +15,7 @@ from e2e3d.pipeline.sources.source_set import parse_intrinsics
 from e2e3d.service.accounts import quotas as usage
 from e2e3d.service.administration import audit
 from e2e3d.service.database import Session
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.http.problems import ProblemError, missing
 from e2e3d.service.image_sets import blob_queries as blobs
 from e2e3d.service.image_sets import queries as image_sets

@@ -18,7 +18,7 @@ Quality = Annotated[str, Field(max_length=32, description=f"One of {', '.join(QU
 SettingValue = bool | int | float | str | list[bool | int | float | str]
 Settings = Annotated[
     dict[Annotated[str, Field(max_length=100)], SettingValue],
-    Field(max_length=100, description="Changes to the preset by dotted name, such as `depth.max_size`."),
+    Field(max_length=100, description="Changes to the preset by dotted name, such as `depth.max_size_px`."),
 ]
 SettingChanges = Annotated[dict[Annotated[str, Field(max_length=100)], SettingValue | None], Field(max_length=100)]
 
@@ -77,7 +77,7 @@ class JobRequest(ForecastRequest):
                 {
                     "image_set_id": "5f0c8a3e-5b0e-4c6e-9a55-0a1b2c3d4e5f",
                     "quality": "medium",
-                    "settings": {"depth.max_size": 768},
+                    "settings": {"depth.max_size_px": 768},
                     "outputs": ["glb", "report"],
                     "name": "Statue in the park",
                 }

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from e2e3d.service.database.tables import BlobRow, JobRow, JobStageRow, ResultRow, UserRow, WebhookDeliveryRow, now
+from e2e3d.service.accounts.tables import UserRow
+from e2e3d.service.database.table_base import now
+from e2e3d.service.image_sets.tables import BlobRow
+from e2e3d.service.jobs.tables import JobRow, JobStageRow
+from e2e3d.service.results.tables import ResultRow
+from e2e3d.service.webhooks.tables import WebhookDeliveryRow
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from collections.abc import Collection
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from e2e3d.service.database.tables import JobRow, ResultRow, UserRow
+from e2e3d.service.accounts.tables import UserRow
+from e2e3d.service.jobs.tables import JobRow
 from e2e3d.service.results.records import ResultRecord
+from e2e3d.service.results.tables import ResultRow
 
 
 def listed(session: Session, job_id: str, limit: int, after: str | None = None) -> tuple[ResultRecord, ...]:

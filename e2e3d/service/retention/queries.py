@@ -9,8 +9,9 @@ from sqlalchemy import delete, or_, select, text
 from sqlalchemy.orm import Session
 
 from e2e3d.service.accounts import quotas as usage
-from e2e3d.service.database.tables import JobArtifactRow, JobRow, ResultRow
 from e2e3d.service.image_sets.blob_queries import live_job
+from e2e3d.service.jobs.tables import JobArtifactRow, JobRow
+from e2e3d.service.results.tables import ResultRow
 
 _FINISHED = ("succeeded", "failed", "cancelled")
 

@@ -7,7 +7,10 @@ import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from e2e3d.service.database.tables import ImageSetRow, JobRow, UploadRow, UserRow
+from e2e3d.service.accounts.tables import UserRow
+from e2e3d.service.image_sets.tables import ImageSetRow
+from e2e3d.service.jobs.tables import JobRow
+from e2e3d.service.uploads.tables import UploadRow
 
 
 def due_users(session: Session, now: datetime.datetime, limit: int) -> tuple[str, ...]:

@@ -17,8 +17,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import ray
-
 from e2e3d.config.deployment import ServiceSettings, load_service_settings
 from e2e3d.config.run_options import Options
 from e2e3d.data.judgement import Judgement
@@ -38,7 +36,7 @@ from e2e3d.runtime.logs import JsonLines
 from e2e3d.runtime.threads import core_count
 from e2e3d.service.administration import audit, state
 from e2e3d.service.database import Database
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.events.event_notifier import Bell
 from e2e3d.service.intake.lost_photographs import lost_photographs, photographs_gone
 from e2e3d.service.jobs import leases
@@ -52,6 +50,7 @@ from e2e3d.service.runner.publisher import Publisher
 from e2e3d.storage.files import open_files
 from e2e3d.storage.store import ArtifactStore
 from e2e3d.tasks.executor import RayExecutor
+from e2e3d.tasks.ray_session import RayError, current_ray_job
 
 log = logging.getLogger("e2e3d.driver")
 
@@ -109,7 +108,7 @@ class Attempt:
                 return ENDED
         except CancelledError:
             return STOPPED
-        except ray.exceptions.RayError:
+        except RayError:
             log.exception("Ray failed")
             return CRASHED
         except MachineError as error:
@@ -130,7 +129,7 @@ class Attempt:
     def _work(self, job: JobRecord, journal: Journal) -> tuple[Happening, E2E3DError | None]:
         try:
             self._reconstruct_patiently(job, journal)
-        except (CancelledError, ray.exceptions.RayError):
+        except (CancelledError, RayError):
             raise
         except E2E3DError as error:
             if error.code in _NO_CLUSTER:
@@ -231,9 +230,9 @@ class Attempt:
 
     def _tell_ray_job(self) -> None:
         """Leave what Ray calls this driver and its cluster for the runner, which waits for the end of its workers."""
-        if ray.is_initialized():
-            context = ray.get_runtime_context()
-            (self._folder / RAY_JOB_FILE).write_text(f"{context.get_job_id()} {context.gcs_address}")
+        job = current_ray_job()
+        if job is not None:
+            (self._folder / RAY_JOB_FILE).write_text(" ".join(job))
 
 
 def _internal_error(error: Exception) -> E2E3DError:

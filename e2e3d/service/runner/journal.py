@@ -18,7 +18,7 @@ from e2e3d.data.stats import StageStats
 from e2e3d.errors import E2E3DError, MachineError
 from e2e3d.pipeline.progress import ProgressReport
 from e2e3d.service.database import Database, Session
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.records import Fence, ProgressUpdate

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from e2e3d.config.deployment import ServiceSettings
 from e2e3d.errors import MachineError
 from e2e3d.service.database import Database
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.events import queries as events
 from e2e3d.service.intake.import_threads import ImportThreads
 from e2e3d.service.intake.intake import Intake

@@ -12,7 +12,7 @@ from typing import Any
 from e2e3d.data.ref import Ref
 from e2e3d.errors import E2E3DError
 from e2e3d.service.database import Database
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs.records import Fence, NewResult
 from e2e3d.service.results.outputs import DEFAULT_OUTPUTS, media_type, output_of

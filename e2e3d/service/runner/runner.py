@@ -19,7 +19,7 @@ from e2e3d.config.deployment import ServiceSettings
 from e2e3d.errors import MachineError
 from e2e3d.runtime.child_processes import is_dead, runner_name
 from e2e3d.service.database import Database, Session
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.events.event_notifier import Bell
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs import queries as jobs

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from e2e3d.service.accounts.own_routes import require_login
 from e2e3d.service.administration import audit
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.http.ids import ResourceId
 from e2e3d.service.http.paging import Cursor, Limit, Page, page_of, position_of
 from e2e3d.service.http.problems import ProblemError, missing, problem_responses

@@ -8,7 +8,7 @@ import jwt
 
 from e2e3d.service.accounts.records import Actor
 from e2e3d.service.database import Connection, Database
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.http.problems import ProblemError
 from e2e3d.service.sign_in import queries as tokens
 from e2e3d.service.sign_in.caller import Caller

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from e2e3d.service.accounts.queries import USER_COLUMNS, user_record
 from e2e3d.service.accounts.records import ApiKey, User
-from e2e3d.service.database.tables import ApiKeyRow, RefreshTokenRow, UserRow, new_id
+from e2e3d.service.accounts.tables import ApiKeyRow, RefreshTokenRow, UserRow
+from e2e3d.service.database.table_base import new_id
 
 _LAST_USED_STEP_S = 60
 # Every request runs one of these, so they are built once.

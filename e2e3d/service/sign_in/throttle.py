@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import redis
 
 from e2e3d.service.database import Database
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.http.problems import ProblemError
 from e2e3d.service.sign_in import throttle_queries as throttle
 from e2e3d.service.sign_in.throttle_queries import Refusal

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from e2e3d.service.database.tables import LoginAttemptRow
+from e2e3d.service.accounts.tables import LoginAttemptRow
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, and_, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from e2e3d.service.accounts import quotas as usage
-from e2e3d.service.database.tables import UploadRow
 from e2e3d.service.image_sets.records import Arrival, Finding
 from e2e3d.service.uploads.records import ImportProgress, UploadPart, UploadRecord
+from e2e3d.service.uploads.tables import UploadRow
 
 Position = tuple[datetime.datetime, str]
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from e2e3d.service.image_sets.wire import Arrival
+from e2e3d.service.image_sets.wire import PLAIN, Arrival
 from e2e3d.service.uploads import records
 
 
@@ -128,4 +128,4 @@ class PrefixIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    source: str = Field(min_length=6, max_length=255, pattern=_PLAIN, examples=["s3://photographs/fountain"])
+    source: str = Field(min_length=6, max_length=255, pattern=PLAIN, examples=["s3://photographs/fountain"])

@@ -9,7 +9,7 @@ import sys
 from e2e3d.config.deployment import load_service_settings
 from e2e3d.errors import MachineError
 from e2e3d.service.database import Database, upgrade
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.file_permissions import keep_files_private
 from e2e3d.service.verification.verify import Verified, lines, verify
 from e2e3d.storage.files import open_files

@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from e2e3d.service.database.tables import BlobRow, ImageSetRow, JobInputRow, JobRow, PhotoRow, ResultRow, UserRow
+from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.image_sets.blob_queries import live_job
+from e2e3d.service.image_sets.tables import BlobRow, ImageSetRow, PhotoRow
+from e2e3d.service.jobs.tables import JobInputRow, JobRow
+from e2e3d.service.results.tables import ResultRow
 from e2e3d.service.verification.records import LostFile, StoredFile
 
 

@@ -281,7 +281,7 @@ def test_a_hole_is_closed_however_large_the_photographs_are(scene: Scene, monkey
 
     hole = on_floor(cloud.points_world, radius)
     footprint = float(np.median(cloud.footprint[hole]))
-    rules = MeshConfig(hole=1.2 * radius / 3 / footprint)  # 0.46 of the area, in view
+    rules = MeshConfig(hole_px=1.2 * radius / 3 / footprint)  # 0.46 of the area, in view
     shares = []
     for usual_px in (160, 80):
         monkeypatch.setattr(meshing, "_USUAL_SIDE_PX", usual_px)  # the views have 160

@@ -7,12 +7,12 @@ import pytest
 
 from e2e3d.data.photo import Photo
 from e2e3d.data.scene import Camera, Scene
+from e2e3d.ops.colmap_log import silence_colmap
 from e2e3d.ops.geo.scene_frame import place_scene
+from e2e3d.ops.poses import camera_centres
 from e2e3d.ops.sfm.calibration import adjust_bundle
-from e2e3d.ops.sfm.colmap_log import silence_colmap
 from e2e3d.ops.sfm.colmap_model import reconstruction_to_scene, scene_to_reconstruction
 from e2e3d.ops.sfm.gps_adjustment import adjust_to_positions
-from e2e3d.ops.sfm.source_views import camera_centres
 from tests.ops.flights import Flight, flight, grid, tilt_deg
 
 FOCAL, K1, K2 = 1000.0, -0.03, 0.015

@@ -12,7 +12,7 @@ from e2e3d.data.run_results import Results
 from e2e3d.data.scene import Georeference, Remark
 from e2e3d.ops.evaluation.weigh_signs import weigh
 from e2e3d.ops.geo.georeferencing import spread_of
-from e2e3d.ops.sfm.source_views import camera_centres
+from e2e3d.ops.poses import camera_centres
 from e2e3d.outputs.evaluation.model_judgement import judge_run, measure_signs
 from e2e3d.outputs.export import export_results
 from e2e3d.outputs.manifest import read_manifest

@@ -87,7 +87,7 @@ def test_every_photograph_stands_there_with_its_reason(html: str, results: Resul
     assert "It overlaps no other photograph. Take some in between." in html
     assert "torn.jpg cannot be decoded. Copy it from the camera again." in html
     assert "5 of 7" in html
-    assert "depth.max_size" in html
+    assert "depth.max_size_px" in html
 
 
 def test_four_sides_and_three_pictures_a_photograph(html: str) -> None:

@@ -1,6 +1,6 @@
 import datetime
 
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.sign_in import queries as tokens
 from tests.service.api import PASSWORD, Api, bearer
 

@@ -10,8 +10,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from e2e3d.errors import InputError, MachineError, SettingsError
+from e2e3d.service.accounts.tables import LoginAttemptRow
 from e2e3d.service.database import Database, Session, upgrade
-from e2e3d.service.database.tables import JobLogRow, LoginAttemptRow
+from e2e3d.service.jobs.tables import JobLogRow
 from tests.servers import PostgresServer, free_port
 
 MOMENT = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)

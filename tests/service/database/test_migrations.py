@@ -7,7 +7,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from e2e3d.service.database import Database, downgrade, upgrade
-from e2e3d.service.database.tables import Base
+from e2e3d.service.database.table_base import Base
 from tests.servers import PostgresServer
 
 

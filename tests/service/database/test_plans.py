@@ -9,12 +9,15 @@ import pytest
 from sqlalchemy import insert, text
 
 from benchmarks.plans import query_plans
+from e2e3d.service.accounts.tables import RefreshTokenRow, UserRow
 from e2e3d.service.database import Database, Session
-from e2e3d.service.database.tables import EventRow, JobRow, RefreshTokenRow, UserRow, new_id, now
+from e2e3d.service.database.table_base import new_id, now
 from e2e3d.service.events import queries as events
+from e2e3d.service.events.tables import EventRow
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.records import JobFilter
+from e2e3d.service.jobs.tables import JobRow
 from e2e3d.service.sign_in import queries as tokens
 
 JOBS, USERS = 12_000, 20

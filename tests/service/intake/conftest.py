@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.database import Database
-from e2e3d.service.database.tables import UserRow
 from e2e3d.service.image_sets import photo_queries as photos
 from e2e3d.service.image_sets import queries as image_sets
 from e2e3d.service.image_sets.records import Arrival, PhotoRecord

@@ -4,7 +4,7 @@ import cv2
 import pytest
 
 from e2e3d.errors import InputError
-from e2e3d.service.database.tables import UserRow
+from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.image_sets import photo_queries as photos
 from e2e3d.service.image_sets import queries as image_sets
 from e2e3d.service.intake.intake import Target

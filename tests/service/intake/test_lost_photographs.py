@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from e2e3d.config.deployment.s3 import S3Options
+from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.database import Database, upgrade
-from e2e3d.service.database.tables import UserRow
 from e2e3d.service.intake.imports import run_import
 from e2e3d.service.intake.intake import Target
 from e2e3d.service.intake.lost_photographs import lost_photographs, photographs_gone

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from e2e3d.service.database import Database
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.jobs import fair_queue, leases
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.lifecycle import Happening

@@ -11,8 +11,9 @@ import pytest
 from e2e3d.data.judgement import Judgement, Reason
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import InputError, MachineError
+from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.database import Database
-from e2e3d.service.database.tables import UserRow, new_id, now
+from e2e3d.service.database.table_base import new_id, now
 from e2e3d.service.events import queries as events
 from e2e3d.service.jobs import idempotency, leases
 from e2e3d.service.jobs import queries as jobs
@@ -81,13 +82,13 @@ def types_of(database: Database, user_id: str) -> list[str]:
 
 def test_a_job_is_found_as_it_was_submitted(database: Database) -> None:
     user = add_user(database)
-    job = add_job(database, user, name="Statue", settings={"depth.max_size": 3}, outputs=("glb",), priority=-1)
+    job = add_job(database, user, name="Statue", settings={"depth.max_size_px": 3}, outputs=("glb",), priority=-1)
     with database.reading() as session:
         assert jobs.find(session, user, job.id) == job
         assert jobs.find(session, add_user(database), job.id) is None
         assert jobs.photographs(session, job.id) == PHOTOS
     assert (job.state, job.name, job.outputs) == ("queued", "Statue", ("glb",))
-    assert job.settings == {"depth.max_size": 3}
+    assert job.settings == {"depth.max_size_px": 3}
     assert types_of(database, user) == ["job.queued"]
 
 

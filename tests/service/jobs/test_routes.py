@@ -10,7 +10,8 @@ import pytest
 
 from e2e3d.data.judgement import Judgement, Reason
 from e2e3d.errors import InputError
-from e2e3d.service.database.tables import BlobRow, ImageSetRow, PhotoRow, now
+from e2e3d.service.database.table_base import now
+from e2e3d.service.image_sets.tables import BlobRow, ImageSetRow, PhotoRow
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs.lifecycle import Happening
 from e2e3d.service.jobs.records import Fence, ProgressUpdate
@@ -94,7 +95,7 @@ def problem_of(answer: Any) -> tuple[int, str]:
 
 
 def test_a_job_is_queued_with_its_forecast(one: Jobs) -> None:
-    answer = one.submit(name="Statue", settings={"depth.max_size": 512}, outputs=["glb"], options={"scale": 2.0})
+    answer = one.submit(name="Statue", settings={"depth.max_size_px": 512}, outputs=["glb"], options={"scale": 2.0})
     assert answer.status_code == 201
     job = answer.json()
     assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
@@ -114,11 +115,11 @@ def test_a_job_is_queued_with_its_forecast(one: Jobs) -> None:
     ("changes", "status", "code", "says"),
     [
         ({"quality": "best"}, 422, "unknown-quality", "preview, low"),
-        ({"settings": {"depth.maxsize": 3}}, 422, "unknown-setting", "Did you mean depth.max_size?"),
-        ({"settings": {"depth.max_size": "many"}}, 422, "bad-setting", "type int"),
-        ({"settings": {"depth.max_size": 10**400}}, 422, "bad-setting", "64 to 8,192"),
+        ({"settings": {"depth.maxsize": 3}}, 422, "unknown-setting", "Did you mean depth.max_size_px?"),
+        ({"settings": {"depth.max_size_px": "many"}}, 422, "bad-setting", "type int"),
+        ({"settings": {"depth.max_size_px": 10**400}}, 422, "bad-setting", "64 to 8,192"),
         ({"settings": {"depth.noise_sigma": 10**400}}, 422, "bad-setting", "type float"),
-        ({"settings": {"depth.max_size": "9" * 5000}}, 422, "bad-setting", "type int"),
+        ({"settings": {"depth.max_size_px": "9" * 5000}}, 422, "bad-setting", "type int"),
         ({"settings": {"texture.max_pages": 17}}, 422, "bad-setting", "1 to 16"),
         ({"options": {"intrinsics": "1 2 3"}}, 422, "intrinsics-form", "fx 0 cx"),
         (
@@ -139,7 +140,7 @@ def test_a_job_is_queued_with_its_forecast(one: Jobs) -> None:
         ({"priority": 1}, 403, "priority-reserved", ""),
         ({"webhook_url": "http://127.0.0.1/"}, 422, "webhook-address-refused", ""),
         ({"image_set_id": "nowhere"}, 404, "image-set-missing", ""),
-        ({"settings": {"depth.max_size": {"a": 1}}}, 422, "invalid-request", ""),
+        ({"settings": {"depth.max_size_px": {"a": 1}}}, 422, "invalid-request", ""),
     ],
 )
 def test_what_is_wrong_is_said_before_the_job_is_queued(
@@ -187,7 +188,7 @@ def test_a_set_that_is_too_small_is_refused_at_once(one: Jobs, opened: Api) -> N
 
 
 def test_a_rerun_keeps_the_settings_and_options_that_it_does_not_change(one: Jobs) -> None:
-    settings = {"depth.max_size": 512, "mesh.max_faces": 9000}
+    settings = {"depth.max_size_px": 512, "mesh.max_faces": 9000}
     job = one.submit(settings=settings, options={"scale": 2.0, "intrinsics": MATRIX}).json()["id"]
 
     def again(**changes: Any) -> Any:
@@ -198,10 +199,10 @@ def test_a_rerun_keeps_the_settings_and_options_that_it_does_not_change(one: Job
     assert again()["settings"] == settings
     assert again(settings={"mesh.max_faces": 5000})["settings"] == settings | {"mesh.max_faces": 5000}
     assert again(settings={"texture.max_pages": 2})["settings"] == settings | {"texture.max_pages": 2}
-    assert again(settings={"depth.max_size": None})["settings"] == {"mesh.max_faces": 9000}
+    assert again(settings={"depth.max_size_px": None})["settings"] == {"mesh.max_faces": 9000}
     assert again(options={"scale": 3.0})["options"] == {"scale": 3.0, "intrinsics": MATRIX}
     assert again(options={"intrinsics": None})["options"] == {"scale": 2.0}
-    wrong = one.call("POST", f"/jobs/{job}/rerun", json={"settings": {"depth.max_size": 1}})
+    wrong = one.call("POST", f"/jobs/{job}/rerun", json={"settings": {"depth.max_size_px": 1}})
     assert problem_of(wrong) == (422, "bad-setting")
 
 

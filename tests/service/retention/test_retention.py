@@ -10,9 +10,11 @@ import pytest
 
 from e2e3d.data.stats import UnitStats
 from e2e3d.service.accounts import quotas as usage
-from e2e3d.service.database.tables import JobArtifactRow, JobInputRow, JobRow, ResultRow, UserRow
+from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.image_sets import blob_queries as blobs
 from e2e3d.service.image_sets import queries as image_sets
+from e2e3d.service.jobs.tables import JobArtifactRow, JobInputRow, JobRow
+from e2e3d.service.results.tables import ResultRow
 from e2e3d.service.retention.retention import Collected, RetentionPolicy, collect
 from e2e3d.service.uploads import queries as uploads
 from e2e3d.storage.files import blob_name

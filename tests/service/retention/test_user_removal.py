@@ -13,10 +13,11 @@ from sqlalchemy import select
 
 from e2e3d.errors import InputError
 from e2e3d.service.accounts import queries as accounts
-from e2e3d.service.database.tables import Base, JobRow, now
+from e2e3d.service.database.table_base import Base, now
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.records import NewJob
+from e2e3d.service.jobs.tables import JobRow
 from e2e3d.service.retention.retention import RetentionPolicy, collect
 from e2e3d.storage.files import blob_name
 from tests.service.api import PASSWORD, Api, bearer, open_api

@@ -10,7 +10,7 @@ import pytest
 
 from e2e3d.config.deployment import ServiceSettings
 from e2e3d.service.database import Database, upgrade
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.records import Fence, JobRecord, NewJob

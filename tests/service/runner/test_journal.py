@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from e2e3d.data.stats import StageStats
+from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.database import Database
-from e2e3d.service.database.tables import UserRow, now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.records import Fence, NewJob

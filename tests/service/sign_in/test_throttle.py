@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.http.problems import ProblemError
 from e2e3d.service.sign_in.device_tokens import DeviceTokens
 from e2e3d.service.sign_in.throttle import ACCOUNT_LIMIT, ADDRESS_LIMIT, DEVICE_LIMIT, PAIR_LIMIT

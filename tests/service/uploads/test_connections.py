@@ -21,7 +21,7 @@ import pytest
 from e2e3d.service.accounts import queries as accounts
 from e2e3d.service.accounts.records import Quotas
 from e2e3d.service.database import Database
-from e2e3d.service.database.tables import new_id, now
+from e2e3d.service.database.table_base import new_id, now
 from e2e3d.service.sign_in import queries as tokens
 from e2e3d.service.sign_in.tokens import TokenSigner
 from e2e3d.storage.files import Files, open_files

@@ -8,8 +8,9 @@ import zipfile
 import httpx
 import pytest
 
-from e2e3d.service.database.tables import JobRow, ResultRow
+from e2e3d.service.jobs.tables import JobRow
 from e2e3d.service.results.signed_links import sign_link
+from e2e3d.service.results.tables import ResultRow
 from tests.service.uploads.conftest import Desk, new_desk
 
 DATA = bytes(range(256)) * 20_000

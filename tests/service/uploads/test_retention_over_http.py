@@ -2,7 +2,7 @@
 
 import datetime
 
-from e2e3d.service.database.tables import BlobRow
+from e2e3d.service.image_sets.tables import BlobRow
 from e2e3d.service.retention.retention import RetentionPolicy, collect
 from tests.service.uploads.conftest import Desk, picture
 

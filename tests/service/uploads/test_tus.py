@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from e2e3d.serve.app import create_app
-from e2e3d.service.database.tables import UserRow
+from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.intake import import_threads
 from e2e3d.service.intake import upload_parts as parts
 from e2e3d.storage.files import blob_name

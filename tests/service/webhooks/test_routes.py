@@ -9,7 +9,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from e2e3d.service.administration import audit
-from e2e3d.service.database.tables import now
+from e2e3d.service.database.table_base import now
 from e2e3d.service.webhooks import queries as webhooks
 from tests.receiver import Receiver, receiving
 from tests.service.api import Api, open_api

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from e2e3d.service.database.tables import Base
+from e2e3d.service.all_tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"],
