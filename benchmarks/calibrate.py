@@ -3,7 +3,8 @@
 usage: PYTHONPATH=. python benchmarks/calibrate.py
 
 Renders arcs of photographs of a plaster figure at two contrasts, computes their depths, compares them with the surface,
-and prints the coefficients for `e2e3d/ops/stereo/agreement.py` and `e2e3d/ops/fusion/point_fusion.py`. Takes some four CPU minutes.
+and prints the coefficients for `e2e3d/ops/stereo/agreement.py` and `e2e3d/ops/fusion/point_fusion.py`. Takes some four
+CPU minutes.
 """
 
 from __future__ import annotations

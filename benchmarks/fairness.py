@@ -24,7 +24,7 @@ from e2e3d.service.database import Database, upgrade
 from e2e3d.service.database.table_base import new_id, now
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs import queries as jobs
-from e2e3d.service.jobs.lifecycle import Happening
+from e2e3d.service.jobs.lifecycle import JobTransition
 from e2e3d.service.jobs.records import Fence, JobRecord, NewJob
 from e2e3d.service.jobs.tables import JobRow
 
@@ -80,7 +80,7 @@ def first_waits_s(
         clock_s, _, fence = heapq.heappop(running)
         with database.session() as session:
             at = start + datetime.timedelta(seconds=clock_s)
-            assert leases.finish(session, fence, Happening.COMPLETED, at, KEEP)
+            assert leases.finish(session, fence, JobTransition.COMPLETED, at, KEEP)
     return waits
 
 

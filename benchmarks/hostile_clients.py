@@ -198,7 +198,7 @@ def prepare(settings: ServiceSettings) -> tuple[str, str]:
     from e2e3d.service.database import upgrade
     from e2e3d.service.database.table_base import now
     from e2e3d.service.jobs import leases
-    from e2e3d.service.jobs.lifecycle import Happening
+    from e2e3d.service.jobs.lifecycle import JobTransition
     from e2e3d.service.jobs.records import Fence, NewResult
     from e2e3d.service.jobs.tables import JobRow
     from e2e3d.service.services import build_services
@@ -221,7 +221,7 @@ def prepare(settings: ServiceSettings) -> tuple[str, str]:
         result = NewResult(path, "application/octet-stream", FILE_BYTES, written.sha256, key)
         assert leases.record_result(session, fence, result, now())
     with services.database.session() as session:
-        leases.finish(session, fence, Happening.COMPLETED, now(), datetime.timedelta(days=1))
+        leases.finish(session, fence, JobTransition.COMPLETED, now(), datetime.timedelta(days=1))
     services.close()
     return job.id, path
 

@@ -23,7 +23,7 @@ from disturb import DisturbConfig
 from judgement_cases import FOCAL_PX, Case, Shot, cases, load_shots
 from PIL import Image
 
-from e2e3d.data.judgement import Signs
+from e2e3d.data.judgement import JudgementSigns
 from e2e3d.data.ref import Ref
 from e2e3d.data.run_results import Results
 from e2e3d.errors import E2E3DError
@@ -210,7 +210,7 @@ def table(stored: list[dict[str, Any]]) -> str:
             count[True, True] += 1
             lines.append(f"{run['name']:<30} failed     {run['failed']}")
             continue
-        judgement = weigh(Signs(**run["signs"]))
+        judgement = weigh(JudgementSigns(**run["signs"]))
         faults = faults_of(run["truth"])
         broken = bool(faults)
         count[broken, judgement.verdict != "good"] += 1

@@ -25,7 +25,7 @@ from e2e3d.serve.front.configuration import FRONT_HEADER
 from e2e3d.service.accounts.accounts import create_first_admin
 from e2e3d.service.database import upgrade
 from e2e3d.service.jobs import leases
-from e2e3d.service.jobs.lifecycle import Happening
+from e2e3d.service.jobs.lifecycle import JobTransition
 from e2e3d.service.jobs.records import Fence, NewResult, ProgressUpdate
 from e2e3d.service.results.outputs import media_type
 from e2e3d.service.services import Services, build_services
@@ -49,13 +49,13 @@ class LiveService:
             job = leases.claim(session, "test:0", now(), 600.0)
         assert job is not None
         assert job.id == job_id
-        self.services.bell.ring(job.user_id)
+        self.services.notifier.notify(job.user_id)
         return Fence(job.id, "test:0", job.attempt)
 
     def progress(self, fence: Fence, stage: str, done: int, total: int, share: float, user_id: str) -> None:
         with self.services.database.session() as session:
             assert leases.write_progress(session, fence, ProgressUpdate(stage, done, total, share, (1.0, 2.0)), now())
-        self.services.bell.ring(user_id)
+        self.services.notifier.notify(user_id)
 
     def result(self, fence: Fence, path: str, content: bytes) -> None:
         key = f"results/{fence.job_id}/{path}"
@@ -68,14 +68,14 @@ class LiveService:
     def end(
         self,
         fence: Fence,
-        how: Happening = Happening.COMPLETED,
+        how: JobTransition = JobTransition.COMPLETED,
         error: E2E3DError | None = None,
         judgement: Judgement | None = None,
     ) -> None:
         with self.services.database.session() as session:
             job = leases.finish(session, fence, how, now(), datetime.timedelta(days=1), error, judgement)
         assert job is not None
-        self.services.bell.ring(job.user_id)
+        self.services.notifier.notify(job.user_id)
 
 
 @contextlib.contextmanager

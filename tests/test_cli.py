@@ -92,7 +92,8 @@ def test_an_output_folder_without_permission_ends_with_5(photos: Path, tmp_path:
         parent.chmod(0o755)
     code = (
         "import os, sys, psutil, e2e3d.runtime.logs, e2e3d.runtime.supervision, e2e3d.tasks.executor\n"
-        "import e2e3d.pipeline.pipeline, e2e3d.config.presets, e2e3d.outputs.export, e2e3d.pipeline.progress_display, e2e3d.config.overrides\n"
+        "import e2e3d.pipeline.pipeline, e2e3d.config.presets, e2e3d.outputs.export\n"
+        "import e2e3d.pipeline.progress_display, e2e3d.config.overrides\n"
         "import e2e3d.pipeline.workspace, e2e3d.api\n"
         "from e2e3d.cli import app\n"
         "if os.geteuid() == 0: os.setuid(65534)\n"

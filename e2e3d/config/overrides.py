@@ -73,7 +73,7 @@ def setting_names(config: object, prefix: str = "") -> list[str]:
 
 def _renamed(config: object, prefix: str = "") -> dict[str, str]:
     """The present names of settings, by those of earlier releases."""
-    names = {}
+    names: dict[str, str] = {}
     for field in dataclasses.fields(config):  # type: ignore[arg-type]
         value, before = getattr(config, field.name), name_before(field)
         if dataclasses.is_dataclass(value):

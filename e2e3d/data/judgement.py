@@ -8,7 +8,7 @@ GOOD, DOUBTFUL, FAILED = "good", "doubtful", "failed"
 
 
 @dataclass(frozen=True)
-class Signs:
+class JudgementSigns:
     """Independent measurements of a finished reconstruction; None = there was nothing to measure it by.
 
     Attributes:
@@ -73,4 +73,4 @@ class Judgement:
 
     verdict: str
     reasons: tuple[Reason, ...] = ()
-    signs: Signs | None = field(default=None)
+    signs: JudgementSigns | None = field(default=None)

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from e2e3d.data.judgement import Judgement, Reason, Signs
+from e2e3d.data.judgement import Judgement, JudgementSigns, Reason
 from e2e3d.data.scene import Remark
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import InputError
@@ -154,5 +154,5 @@ def _judgement(document: dict[str, Any] | None) -> Judgement | None:
         tuple(Reason(**entry) for entry in document["reasons"]),
         None
         if signs is None
-        else Signs(**signs | {"disagreeing_photographs": tuple(signs["disagreeing_photographs"])}),
+        else JudgementSigns(**signs | {"disagreeing_photographs": tuple(signs["disagreeing_photographs"])}),
     )

@@ -1,4 +1,4 @@
-"""Checks settings and forecasts costs for :mod:`e2e3d.pipeline.advisor`: a process that answers one JSON line with another.
+"""Checks settings and forecasts costs for :mod:`e2e3d.pipeline.advisor`: one JSON line in, one out.
 
 It exists because the configuration of the stages comes with the libraries that the stages compute with, which a process
 that only answers HTTP should not carry.

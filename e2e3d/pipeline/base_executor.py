@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from e2e3d.data.ref import Ref
 from e2e3d.data.stats import StageStats, UnitStats
 from e2e3d.pipeline.cancellation import CancelToken
-from e2e3d.pipeline.passes import Ledger, Pass, Work
+from e2e3d.pipeline.passes import Pass, PassAnnouncer, PassUnits
 from e2e3d.pipeline.progress import Progress
 from e2e3d.stages.stage import Stage
 from e2e3d.storage.store import ArtifactStore
@@ -24,7 +24,7 @@ UnitDone = Callable[[str, UnitStats], None]
 _LOOKUP_THREADS = 16
 
 
-class Witness(Protocol):
+class ArtifactObserver(Protocol):
     """Follows which results a run uses and makes, beside its progress; called from the thread that called `map`."""
 
     def uses(self, keys: Sequence[str]) -> None:
@@ -43,14 +43,14 @@ class StoreExecutor(ABC):
         store: where results are kept and found.
         progress: told of every pass and unit.
         cancel: asked between units; a set token ends the running pass with CancelledError.
-        witness: told which results the run uses.
+        observer: receives the keys of the results that the run uses.
     """
 
     def __init__(
-        self, store: ArtifactStore, progress: Progress, cancel: CancelToken, witness: Witness | None = None
+        self, store: ArtifactStore, progress: Progress, cancel: CancelToken, observer: ArtifactObserver | None = None
     ) -> None:
         self.store = store
-        self._witness = witness
+        self._observer = observer
         self._progress = progress
         self._cancel = cancel
         self._stats: list[StageStats] = []
@@ -58,8 +58,8 @@ class StoreExecutor(ABC):
     def put_blob(self, data: bytes | memoryview) -> Ref[bytes]:
         """See :class:`e2e3d.pipeline.executor.Executor`."""
         ref = self.blob(self.store.put_blob(data))
-        if self._witness is not None:
-            self._witness.uses([ref.key])
+        if self._observer is not None:
+            self._observer.uses([ref.key])
         return ref
 
     def blob(self, sha256: str) -> Ref[bytes]:
@@ -80,16 +80,16 @@ class StoreExecutor(ABC):
         """See :class:`e2e3d.pipeline.executor.Executor`."""
         self._cancel.check()
         keys = list(dict.fromkeys(key for one in passes for key in one.keys))
-        if self._witness is not None:
-            self._witness.uses(keys)
+        if self._observer is not None:
+            self._observer.uses(keys)
         known = {key: stats for key, stats in zip(keys, self._lookup(keys), strict=True) if stats is not None}
-        ledger = Ledger(passes, known, self._progress, self._pass_ended)
+        ledger = PassAnnouncer(passes, known, self._progress, self._pass_ended)
         taken = set(known)
         work = []
         for one in passes:
             units = {key: unit for key, unit in zip(one.keys, one.inputs, strict=True) if key not in taken}
             taken.update(units)
-            work.append(Work(one.stage, one.config, units))
+            work.append(PassUnits(one.stage, one.config, units))
         try:
             if any(part.units for part in work):
                 self._compute(work, ledger.computed)
@@ -102,8 +102,8 @@ class StoreExecutor(ABC):
 
     def _pass_ended(self, one: Pass[Any, Any, Any], stats: StageStats, completed: bool) -> None:
         self._stats.append(stats)
-        if completed and self._witness is not None:
-            self._witness.pass_finished(one.name, self._results(one))
+        if completed and self._observer is not None:
+            self._observer.pass_finished(one.name, self._results(one))
 
     @property
     def stats(self) -> tuple[StageStats, ...]:
@@ -111,7 +111,7 @@ class StoreExecutor(ABC):
         return tuple(self._stats)
 
     @abstractmethod
-    def _compute(self, work: Sequence[Work], done: UnitDone) -> None:
+    def _compute(self, work: Sequence[PassUnits], done: UnitDone) -> None:
         """Compute and store every unit; call `done` with key and cost once its result is stored.
 
         Inputs may be results of units of earlier work.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from e2e3d.pipeline.base_executor import StoreExecutor, UnitDone
 from e2e3d.pipeline.cancellation import CancelToken
-from e2e3d.pipeline.passes import Work
+from e2e3d.pipeline.passes import PassUnits
 from e2e3d.pipeline.progress import NoProgress, Progress
 from e2e3d.pipeline.units import bind, measured
 from e2e3d.runtime.gpu_devices import gpu_count, require_gpu
@@ -41,7 +41,7 @@ class InProcessExecutor(StoreExecutor):
             require_gpu(gpus, "this machine")
         self._has_gpu = gpus > 0
 
-    def _compute(self, work: Sequence[Work], done: UnitDone) -> None:
+    def _compute(self, work: Sequence[PassUnits], done: UnitDone) -> None:
         for part in work:
             resources = part.stage.resources
             device = "cuda" if resources.gpu and self._has_gpu else "cpu"

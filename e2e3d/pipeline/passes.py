@@ -53,7 +53,7 @@ class Pass(Generic[InputsT, ConfigT, OutputT]):
 
 
 @dataclass(frozen=True)
-class Work:
+class PassUnits:
     """What is to be computed of a pass: units by content key."""
 
     stage: Stage[Any, Any, Any]
@@ -61,7 +61,7 @@ class Work:
     units: Mapping[str, object]
 
 
-class Ledger:
+class PassAnnouncer:
     """Announces passes one after another, in whatever order their units are computed.
 
     A pass begins when the one before has ended; units that were computed by then are counted at once.

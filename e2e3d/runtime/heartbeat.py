@@ -18,7 +18,7 @@ _COMPUTING = 0.05  # of a core; the threads of an idle Ray driver take a hundred
 _GAP_S = 5.0
 
 
-def beat(descriptor: int) -> None:
+def send_heartbeats(descriptor: int) -> None:
     """Give signs of life from now on, on the writing end of a pipe."""
     os.set_blocking(descriptor, False)
 
@@ -31,7 +31,7 @@ def beat(descriptor: int) -> None:
     threading.Thread(target=work, name="heartbeat", daemon=True).start()
 
 
-class Pulse:
+class HeartbeatMonitor:
     """What the parent sees of a child.
 
     Args:

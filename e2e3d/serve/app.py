@@ -7,8 +7,8 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from e2e3d.serve.client_address import Origin
-from e2e3d.serve.middleware import Surroundings
+from e2e3d.serve.client_address import ClientAddressFinder
+from e2e3d.serve.middleware import RequestMiddleware
 from e2e3d.serve.openapi import describe
 from e2e3d.serve.route_threads import keep_threads
 from e2e3d.service.accounts import own_routes as me
@@ -73,9 +73,9 @@ def create_app(services: Services, behind_serve: bool = False) -> FastAPI:
         app.include_router(router)
     app.add_middleware(BodyLimits, large_bytes=services.settings.max_upload_bytes)
     app.add_middleware(
-        Surroundings,
+        RequestMiddleware,
         metrics=app.state.metrics,
-        origin=Origin(services.settings.trusted_proxies, services.settings.front_token),
+        origin=ClientAddressFinder(services.settings.trusted_proxies, services.settings.front_token),
         names_answers=not behind_serve,
     )
     app.add_middleware(BoundedAnswers)

@@ -14,7 +14,7 @@ _SAID = FRONT_HEADER.lower().encode()
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class Origin:
+class ClientAddressFinder:
     """Finds the address of a client.
 
     Args:

@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from e2e3d.runtime.logs import request_id_of_log
-from e2e3d.serve.client_address import Origin
+from e2e3d.serve.client_address import ClientAddressFinder
 from e2e3d.service.http.problems import problem, unexpected
 from e2e3d.service.http.redaction import without_signatures
 from e2e3d.service.http.request_ids import request_id_of
@@ -28,7 +28,7 @@ _UNLESS_GIVEN = (
 )
 
 
-class Surroundings:
+class RequestMiddleware:
     """ASGI middleware around the whole application.
 
     Args:
@@ -38,7 +38,9 @@ class Surroundings:
         names_answers: whether ``X-Request-ID`` is to be added; Ray Serve's proxy adds the one that it sent.
     """
 
-    def __init__(self, app: ASGIApp, metrics: RequestMetrics, origin: Origin, names_answers: bool = True) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: RequestMetrics, origin: ClientAddressFinder, names_answers: bool = True
+    ) -> None:
         self._app = app
         self._names_answers = names_answers
         self._metrics = metrics

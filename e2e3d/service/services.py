@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from e2e3d.config.deployment import ServiceSettings
 from e2e3d.pipeline.advisor import Advisor
 from e2e3d.service.database import Database
-from e2e3d.service.events.event_notifier import Bell
+from e2e3d.service.events.event_notifier import EventNotifier
 from e2e3d.service.events.followers import Followers
 from e2e3d.service.sign_in.device_tokens import DeviceTokens
 from e2e3d.service.sign_in.passwords import Passwords
@@ -25,7 +25,7 @@ class Services:
 
     Attributes:
         files: big files of the store.
-        bell: tells other processes of new events; `followers` are the event streams of this one.
+        notifier: tells other processes of new events; `followers` are the event streams of this one.
         advisor: checks settings and forecasts costs in a process of its own.
         checks: what ``/readyz`` asks beside database, store and disk, by name; each raises when its part is not ready.
     """
@@ -37,7 +37,7 @@ class Services:
     devices: DeviceTokens
     passwords: Passwords
     throttle: Throttle
-    bell: Bell
+    notifier: EventNotifier
     followers: Followers
     advisor: Advisor
     checks: Mapping[str, Check] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Services:
     def close(self) -> None:
         """Let go of connections."""
         self.advisor.close()
-        self.bell.close()
+        self.notifier.close()
         self.throttle.close()
         self.database.close()
 
@@ -58,7 +58,7 @@ def build_services(settings: ServiceSettings, checks: Mapping[str, Check] | None
         MachineError: the store cannot be opened.
     """
     assert settings.secret_key is not None, "load_service_settings gives the settings a key"
-    database, bell = Database(settings.database), Bell(settings.redis_url)
+    database, notifier = Database(settings.database), EventNotifier(settings.redis_url)
     return Services(
         settings=settings,
         database=database,
@@ -67,8 +67,8 @@ def build_services(settings: ServiceSettings, checks: Mapping[str, Check] | None
         devices=DeviceTokens(settings.secret_key),
         passwords=Passwords(),
         throttle=Throttle(database, settings.redis_url),
-        bell=bell,
-        followers=Followers(database, bell),
+        notifier=notifier,
+        followers=Followers(database, notifier),
         advisor=Advisor(),
         checks=dict(checks or {}),
     )

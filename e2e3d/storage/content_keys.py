@@ -21,7 +21,7 @@ from e2e3d.config.bounds import name_before
 from e2e3d.data.ref import Ref
 
 
-class Work(Protocol):
+class StageIdentity(Protocol):
     """What a stage is to its results' names."""
 
     @property
@@ -40,7 +40,7 @@ class Work(Protocol):
         ...
 
 
-def content_key(stage: Work, inputs: object, config: object) -> str:
+def content_key(stage: StageIdentity, inputs: object, config: object) -> str:
     """Name the result of one unit.
 
     Args:

@@ -40,7 +40,7 @@ class FileInfo:
 
 
 @dataclass(frozen=True)
-class Disposition:
+class ContentDisposition:
     """How a browser is to treat a download: the name to save it under, and what it is."""
 
     file_name: str
@@ -48,7 +48,7 @@ class Disposition:
 
     @property
     def header(self) -> str:
-        """Value of ``Content-Disposition`` (RFC 6266): always a download, never a page of this site."""
+        """Value of ``Content-ContentDisposition`` (RFC 6266): always a download, never a page of this site."""
         plain = re.sub(r"[^A-Za-z0-9 ._()+-]", "_", self.file_name)
         return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(self.file_name, safe='')}"
 
@@ -56,7 +56,7 @@ class Disposition:
 class Presigner(Protocol):
     """Lets clients write and read an S3 bucket without the service in between."""
 
-    def get(self, name: str, expires_s: int, disposition: Disposition) -> str:
+    def get(self, name: str, expires_s: int, disposition: ContentDisposition) -> str:
         """Address that anybody may download the file from until it expires."""
         ...
 

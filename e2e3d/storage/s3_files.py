@@ -15,7 +15,7 @@ from typing import Any
 
 from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.errors import InputError, MachineError
-from e2e3d.storage.files import Disposition, FileInfo, Written, checked_name
+from e2e3d.storage.files import ContentDisposition, FileInfo, Written, checked_name
 from e2e3d.storage.objects import reachable, remote_arguments
 
 PART_BYTES = 8 << 20
@@ -155,7 +155,7 @@ class S3Presigner:
         with reachable(files.url):
             self._signer, self._root = fsspec.core.url_to_fs(files.url, **remote_arguments(files.url, public))
 
-    def get(self, name: str, expires_s: int, disposition: Disposition) -> str:
+    def get(self, name: str, expires_s: int, disposition: ContentDisposition) -> str:
         """See :class:`~e2e3d.storage.files.Presigner`."""
         shown = {
             "ResponseContentDisposition": disposition.header,

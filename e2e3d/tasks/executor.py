@@ -12,9 +12,9 @@ import ray
 from ray import exceptions
 
 from e2e3d.errors import MachineError
-from e2e3d.pipeline.base_executor import StoreExecutor, UnitDone, Witness
+from e2e3d.pipeline.base_executor import ArtifactObserver, StoreExecutor, UnitDone
 from e2e3d.pipeline.cancellation import CancelToken
-from e2e3d.pipeline.passes import Work
+from e2e3d.pipeline.passes import PassUnits
 from e2e3d.pipeline.progress import NoProgress, Progress
 from e2e3d.pipeline.units import references
 from e2e3d.runtime.gpu_devices import gpu_count, require_gpu
@@ -22,8 +22,8 @@ from e2e3d.stages.stage import Stage
 from e2e3d.storage.store import ArtifactStore
 from e2e3d.tasks.placement import CpuPlacement, GpuPlacement, Placement
 from e2e3d.tasks.ray_session import RaySession
-from e2e3d.tasks.unit_queue import Attempt, UnitQueue
-from e2e3d.tasks.worker import Grant, UnitReport
+from e2e3d.tasks.unit_queue import UnitAttempt, UnitQueue
+from e2e3d.tasks.worker import UnitGrant, UnitReport
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class RayExecutor(StoreExecutor):
         cancel: asked between units; in-flight units are killed when it is set.
         device: ``auto``, ``cpu`` or ``cuda``.
         address: of a running cluster, or None for a private one on this machine.
-        witness: told which results the run uses.
+        observer: receives the keys of the results that the run uses.
 
     Raises:
         MachineError: ``no-gpu``, ``cluster-unreachable`` or ``ray-failed``.
@@ -67,9 +67,9 @@ class RayExecutor(StoreExecutor):
         cancel: CancelToken | None = None,
         device: str = "auto",
         address: str | None = None,
-        witness: Witness | None = None,
+        observer: ArtifactObserver | None = None,
     ) -> None:
-        super().__init__(store, progress or NoProgress(), cancel or CancelToken(), witness)
+        super().__init__(store, progress or NoProgress(), cancel or CancelToken(), observer)
         self._device = device
         self._address = address
         self._session: RaySession | None = None
@@ -114,10 +114,10 @@ class RayExecutor(StoreExecutor):
                 return ray.get(self._kept[ref.key][0])
         return self.store.get(ref.key, ref.type)
 
-    def _compute(self, work: Sequence[Work], done: UnitDone) -> None:
+    def _compute(self, work: Sequence[PassUnits], done: UnitDone) -> None:
         placements = [self._placement(part.stage) for part in work]
         queue = UnitQueue(work)
-        running: dict[Any, tuple[Attempt, Any]] = {}
+        running: dict[Any, tuple[UnitAttempt, Any]] = {}
         try:
             while queue or running:
                 self._cancel.check()
@@ -138,7 +138,7 @@ class RayExecutor(StoreExecutor):
             self._stop(placements, running)
             raise
 
-    def _stop(self, placements: Sequence[Placement], running: Mapping[Any, tuple[Attempt, Any]]) -> None:
+    def _stop(self, placements: Sequence[Placement], running: Mapping[Any, tuple[UnitAttempt, Any]]) -> None:
         """End the units that are queued or running.
 
         A connection of our own is closed: Ray ends what a driver that leaves has submitted. Cancelling tasks one by one
@@ -151,8 +151,8 @@ class RayExecutor(StoreExecutor):
         for rank, placement in enumerate(placements):
             placement.stop([report for report, (attempt, _) in running.items() if attempt.rank == rank], _STOP_S)
 
-    def _submit(self, attempt: Attempt, placement: Placement) -> tuple[Any, Any]:
-        grant = Grant(
+    def _submit(self, attempt: UnitAttempt, placement: Placement) -> tuple[Any, Any]:
+        grant = UnitGrant(
             context=placement.context,
             log_level=logging.getLogger("e2e3d").getEffectiveLevel(),
             keep_bytes=self._connect().cluster.object_bytes // 8,
@@ -168,7 +168,7 @@ class RayExecutor(StoreExecutor):
             return self._gpus
         return CpuPlacement(stage.resources, cluster)
 
-    def _inputs_kept(self, attempt: Attempt) -> dict[str, Any]:
+    def _inputs_kept(self, attempt: UnitAttempt) -> dict[str, Any]:
         """Inputs to pass through the Ray store: all that are there, unless together they could crowd it.
 
         Ray fetches every argument before a task starts, so a unit with many inputs loads them one after another from
@@ -178,7 +178,7 @@ class RayExecutor(StoreExecutor):
         budget = self._connect().cluster.object_bytes // 8
         return {key: value for key, (value, _) in kept.items()} if sum(s for _, s in kept.values()) <= budget else {}
 
-    def _collect(self, attempt: Attempt, output: Any, finished: Any, done: UnitDone) -> Attempt | None:
+    def _collect(self, attempt: UnitAttempt, output: Any, finished: Any, done: UnitDone) -> UnitAttempt | None:
         """Take the report of a finished unit; returns the next attempt if its process died."""
         try:
             report: UnitReport = ray.get(finished)
@@ -216,7 +216,7 @@ def _has_room(rank: int, placements: Sequence[Placement], running: Sequence[int]
     return len(running) < placements[rank].in_flight and all(len(earlier) < placements[one].slots for one in earlier)
 
 
-def next_attempt(attempt: Attempt, error: Exception) -> Attempt:
+def next_attempt(attempt: UnitAttempt, error: Exception) -> UnitAttempt:
     """The next try at a unit whose process died; one whose whole node died does not count, until many did.
 
     Raises:
@@ -232,7 +232,7 @@ def next_attempt(attempt: Attempt, error: Exception) -> Attempt:
     return attempt.again(isinstance(error, exceptions.OutOfMemoryError))
 
 
-def _give_up(attempt: Attempt, reason: str, error: Exception) -> NoReturn:
+def _give_up(attempt: UnitAttempt, reason: str, error: Exception) -> NoReturn:
     stage = attempt.call.key.partition("/")[0]
     raise MachineError(
         "worker-died",

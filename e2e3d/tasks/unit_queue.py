@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from e2e3d.pipeline.passes import Work
+from e2e3d.pipeline.passes import PassUnits
 from e2e3d.pipeline.units import UnitCall, locate, references
 
 
 @dataclass(frozen=True, order=True)
-class Attempt:
+class UnitAttempt:
     """One try at a unit.
 
     Attributes:
@@ -31,11 +31,11 @@ class Attempt:
     lack_of_memory: bool = field(default=False, compare=False)
     interruptions: int = field(default=0, compare=False)
 
-    def again(self, lack_of_memory: bool) -> Attempt:
+    def again(self, lack_of_memory: bool) -> UnitAttempt:
         """The next try after one that failed."""
         return replace(self, number=self.number + 1, lack_of_memory=lack_of_memory)
 
-    def interrupted(self) -> Attempt:
+    def interrupted(self) -> UnitAttempt:
         """The same try once more, elsewhere."""
         return replace(self, interruptions=self.interruptions + 1)
 
@@ -43,15 +43,15 @@ class Attempt:
 class UnitQueue:
     """Units of several works in the order in which they should be submitted."""
 
-    def __init__(self, work: Sequence[Work]) -> None:
-        self._ready: list[Attempt] = []
+    def __init__(self, work: Sequence[PassUnits]) -> None:
+        self._ready: list[UnitAttempt] = []
         self._lacks: dict[str, set[str]] = {}
-        self._waiting: dict[str, list[Attempt]] = defaultdict(list)
+        self._waiting: dict[str, list[UnitAttempt]] = defaultdict(list)
         pending = {key for part in work for key in part.units}
         for rank, part in enumerate(work):
             path = locate(part.stage) if part.units else ""
             for place, (key, inputs) in enumerate(part.units.items()):
-                attempt = Attempt(rank, place, UnitCall(path, key, inputs, part.config))
+                attempt = UnitAttempt(rank, place, UnitCall(path, key, inputs, part.config))
                 lacks = {ref.key for ref in references(inputs)} & pending
                 if not lacks:
                     self.add(attempt)
@@ -68,11 +68,11 @@ class UnitQueue:
         """Of the work that the next unit belongs to."""
         return self._ready[0].rank
 
-    def pop(self) -> Attempt:
+    def pop(self) -> UnitAttempt:
         """The next unit."""
         return heapq.heappop(self._ready)
 
-    def add(self, attempt: Attempt) -> None:
+    def add(self, attempt: UnitAttempt) -> None:
         """Take in a unit whose inputs are there."""
         heapq.heappush(self._ready, attempt)
 

@@ -27,7 +27,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 
 
 @dataclass(frozen=True)
-class Grant:
+class UnitGrant:
     """What the executor gives to a unit.
 
     Attributes:
@@ -57,7 +57,7 @@ class UnitReport:
 
 
 def execute(
-    call: UnitCall, grant: Grant, store: ArtifactStore, keys: tuple[str, ...], values: tuple[object, ...]
+    call: UnitCall, grant: UnitGrant, store: ArtifactStore, keys: tuple[str, ...], values: tuple[object, ...]
 ) -> tuple[object, UnitReport]:
     """Run one unit and store its result.
 
@@ -88,7 +88,7 @@ def execute(
 
 
 def _unit_task(
-    call: UnitCall, grant: Grant, store: ArtifactStore, keys: tuple[str, ...], *values: object
+    call: UnitCall, grant: UnitGrant, store: ArtifactStore, keys: tuple[str, ...], *values: object
 ) -> tuple[object, UnitReport]:
     """One unit; values come as arguments of their own so that Ray resolves references to them."""
     return execute(call, grant, store, keys, values)
@@ -98,7 +98,7 @@ class _GpuUnits:
     """Runs units on a GPU, which it may share; it lives through all stages, so CUDA and its kernels stay warm."""
 
     def run_unit(
-        self, call: UnitCall, grant: Grant, store: ArtifactStore, keys: tuple[str, ...], *values: object
+        self, call: UnitCall, grant: UnitGrant, store: ArtifactStore, keys: tuple[str, ...], *values: object
     ) -> tuple[object, UnitReport]:
         """One unit."""
         return execute(call, grant, store, keys, values)

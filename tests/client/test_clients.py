@@ -25,7 +25,7 @@ from e2e3d.client import (
 )
 from e2e3d.client.progress import TransferProgress
 from e2e3d.errors import InputError, ReconstructionError
-from e2e3d.service.jobs.lifecycle import Happening
+from e2e3d.service.jobs.lifecycle import JobTransition
 from e2e3d.service.uploads import queries as uploads
 from tests.client.breaking import breaking_proxy
 from tests.client.conftest import seed_of, write_photographs
@@ -200,7 +200,7 @@ def test_waiting_ends_with_the_job_or_with_the_reason_why_there_is_no_model(
     assert client.wait(good.id).state == "succeeded"
     bad = client.rerun(good.id, settings={"depth.max_size_px": 320}, name="bad")
     fence = service.begin(bad.id)
-    service.end(fence, Happening.REFUSED, ReconstructionError("no-pair", "Nothing matches.", "Overlap more."))
+    service.end(fence, JobTransition.REFUSED, ReconstructionError("no-pair", "Nothing matches.", "Overlap more."))
     with pytest.raises(JobEndedError) as caught:
         client.wait(bad.id)
     assert (caught.value.code, caught.value.hint, caught.value.exit_code) == ("no-pair", "Overlap more.", 4)
@@ -221,7 +221,7 @@ def test_results_come_down_whole_and_what_is_there_stays(
     content = {"model.glb": b"m" * 3_000_000, "sparse/cameras.bin": b"c" * 10, "empty.txt": b""}
     for path, data in content.items():
         service.result(fence, path, data)
-    service.end(fence, Happening.STOPPED)  # partial results of a job that has no model can be had too
+    service.end(fence, JobTransition.STOPPED)  # partial results of a job that has no model can be had too
     out = tmp_path / "out"
     seen: list[TransferProgress] = []
     paths = client.download(job.id, out, progress=seen.append)

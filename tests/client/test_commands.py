@@ -15,7 +15,7 @@ from e2e3d.client.display import job_display, size, time_range
 from e2e3d.client.models import Event
 from e2e3d.data.judgement import Judgement, Reason
 from e2e3d.errors import ReconstructionError, SettingsError
-from e2e3d.service.jobs.lifecycle import Happening
+from e2e3d.service.jobs.lifecycle import JobTransition
 from tests.client.typed import command, printed
 from tests.live import EMAIL, PASSWORD, LiveService
 
@@ -78,7 +78,9 @@ def test_json_is_for_programs(signed_in: LiveService, photographs: Path, tmp_pat
 
 def test_a_job_without_a_model_ends_the_watch_with_its_reason(signed_in: LiveService, photographs: Path) -> None:
     job = printed("submit", printed("upload", photographs), "--quality", "preview")
-    signed_in.end(signed_in.begin(job), Happening.REFUSED, ReconstructionError("no-pair", "Nothing matches.", "Help."))
+    signed_in.end(
+        signed_in.begin(job), JobTransition.REFUSED, ReconstructionError("no-pair", "Nothing matches.", "Help.")
+    )
     done = command("watch", job)
     assert done.exit_code == 4
     assert "Error [no-pair]: Nothing matches.\n  Help." in done.stderr
@@ -91,7 +93,7 @@ def test_cancel_says_when_the_work_has_stopped(signed_in: LiveService, photograp
     running = printed("submit", image_set, "--quality", "preview")
     fence = signed_in.begin(running)
     assert "asked to stop" in command("cancel", running, "--no-wait").stderr
-    stopper = threading.Timer(0.5, signed_in.end, (fence, Happening.STOPPED))
+    stopper = threading.Timer(0.5, signed_in.end, (fence, JobTransition.STOPPED))
     stopper.start()
     assert "The job is cancelled." in command("cancel", running).stderr
     stopper.join()

@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 from e2e3d.client import AuthenticationError, Client
 from e2e3d.errors import ReconstructionError
 from e2e3d.service.jobs import queries as jobs
-from e2e3d.service.jobs.lifecycle import Happening
+from e2e3d.service.jobs.lifecycle import JobTransition
 from tests.client.typed import as_json, command, printed, refused
 from tests.live import PASSWORD, LiveService, now
 from tests.receiver import receiving
@@ -73,7 +73,9 @@ def test_masks_are_sent_with_their_photographs_or_after_them(
 
 def test_a_failed_job_is_tried_again(signed_in: LiveService, photographs: Path) -> None:
     job = printed("submit", printed("upload", photographs), "--quality", "preview", "--name", "hard")
-    signed_in.end(signed_in.begin(job), Happening.REFUSED, ReconstructionError("no-pair", "Nothing matches.", "Help."))
+    signed_in.end(
+        signed_in.begin(job), JobTransition.REFUSED, ReconstructionError("no-pair", "Nothing matches.", "Help.")
+    )
     assert "[no-pair] Nothing matches. Help." in printed("show", job)
     again = as_json("retry", job)
     assert (again["retry_of"], again["state"], again["name"]) == (job, "queued", "hard")

@@ -9,20 +9,20 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from e2e3d.runtime.heartbeat import Pulse
+from e2e3d.runtime.heartbeat import HeartbeatMonitor
 from tests.command import ROOT, environment, wait_for
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only")
 START = "import sys, time; from e2e3d.runtime.heartbeat import beat; print('ready', flush=True); "
-Start = Callable[[str], tuple[psutil.Process, Pulse]]
+Start = Callable[[str], tuple[psutil.Process, HeartbeatMonitor]]
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Starts a process that does what it is told, and watches over it."""
-    started: list[tuple[subprocess.Popen[bytes], Pulse]] = []
+    started: list[tuple[subprocess.Popen[bytes], HeartbeatMonitor]] = []
 
-    def launch(work: str) -> tuple[psutil.Process, Pulse]:
+    def launch(work: str) -> tuple[psutil.Process, HeartbeatMonitor]:
         reading, writing = os.pipe()
         process = subprocess.Popen(
             [sys.executable, "-c", START + work, str(writing)],
@@ -34,7 +34,7 @@ def start() -> Iterator[Start]:
         os.close(writing)
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        started.append((process, Pulse(process.pid, reading)))
+        started.append((process, HeartbeatMonitor(process.pid, reading)))
         return psutil.Process(process.pid), started[-1][1]
 
     yield launch
@@ -44,7 +44,7 @@ def start() -> Iterator[Start]:
         pulse.close()
 
 
-def longest_silence_s(pulse: Pulse, seconds: float) -> float:
+def longest_silence_s(pulse: HeartbeatMonitor, seconds: float) -> float:
     longest_s, end_s = 0.0, time.monotonic() + seconds
     while time.monotonic() < end_s:
         longest_s = max(longest_s, pulse.silent_s())

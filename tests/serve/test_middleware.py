@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from e2e3d.errors import InputError, MachineError
 from e2e3d.runtime.logs import JsonLines
-from e2e3d.serve.client_address import Origin
+from e2e3d.serve.client_address import ClientAddressFinder
 from e2e3d.service.http import bodies
 from e2e3d.service.http.bodies import SMALL_BODY_BYTES, large_body
 from e2e3d.service.jobs.tables import JobRow, JobStageRow
@@ -86,7 +86,7 @@ def test_answers_carry_security_headers(embedded_api: Api) -> None:
 def test_only_trusted_proxies_may_say_where_a_request_comes_from(
     trusted: tuple[str, ...], peer: str, forwarded: list[str], expected: str
 ) -> None:
-    origin = Origin(trusted, None)
+    origin = ClientAddressFinder(trusted, None)
     headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
     assert origin.client(origin.peer({"type": "http", "client": (peer, 1)}, {}), headers) == expected
 

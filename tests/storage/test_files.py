@@ -15,7 +15,7 @@ import pytest
 
 from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.errors import InputError, MachineError, SettingsError
-from e2e3d.storage.files import Disposition, Files, blob_name, open_files
+from e2e3d.storage.files import ContentDisposition, Files, blob_name, open_files
 from e2e3d.storage.s3_files import PART_BYTES, S3Files
 from e2e3d.storage.store import ArtifactStore
 from tests.servers import BUCKET
@@ -140,7 +140,7 @@ def test_stores_that_cannot_keep_files() -> None:
 
 
 def test_downloads_have_a_harmless_name() -> None:
-    header = Disposition('modèle "1"\r\nX: y.glb', "model/gltf-binary").header
+    header = ContentDisposition('modèle "1"\r\nX: y.glb', "model/gltf-binary").header
     assert "\r" not in header
     assert "\n" not in header
     assert header.startswith('attachment; filename="mod_le _1___X_ y.glb"; ')
@@ -150,13 +150,13 @@ def test_downloads_have_a_harmless_name() -> None:
 @pytest.mark.slow
 def test_presigned_downloads(s3_files: S3Files) -> None:
     s3_files.write("results/1/model.glb", [b"0123456789"])
-    link = s3_files.presigner.get("results/1/model.glb", 60, Disposition("mein Modell.glb", "model/gltf-binary"))
+    link = s3_files.presigner.get("results/1/model.glb", 60, ContentDisposition("mein Modell.glb", "model/gltf-binary"))
     answer = httpx.get(link, headers={"Range": "bytes=2-4"})
     assert (answer.status_code, answer.content) == (206, b"234")
     assert answer.headers["content-type"] == "model/gltf-binary"
     assert "mein%20Modell.glb" in answer.headers["content-disposition"]
     assert httpx.get(link.replace("/results/1/", "/results/2/")).status_code == 403
-    expired = s3_files.presigner.get("results/1/model.glb", 1, Disposition("a", "text/plain"))
+    expired = s3_files.presigner.get("results/1/model.glb", 1, ContentDisposition("a", "text/plain"))
     time.sleep(2.1)
     assert httpx.get(expired).status_code == 403
 

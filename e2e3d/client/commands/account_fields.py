@@ -22,6 +22,7 @@ def account_fields(user: User) -> dict[str, str | None]:
 
 
 def account_state(user: User) -> str:
+    """Whether an account is in use, or when it goes."""
     if user.deleted_at is not None:
         return f"deleted, goes at {moment(user.purge_at)}"
     return "disabled" if user.disabled else "enabled"

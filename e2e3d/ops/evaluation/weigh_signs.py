@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from e2e3d.data.judgement import DOUBTFUL, GOOD, Judgement, Reason, Signs
+from e2e3d.data.judgement import DOUBTFUL, GOOD, Judgement, JudgementSigns, Reason
 
 LEAST_REGISTERED = 0.7
 _PART = 0.25
@@ -22,11 +22,11 @@ _ONE_LENS = "Use uncropped, unedited originals with their EXIF, taken with one z
 
 
 @dataclass(frozen=True)
-class Limit:
+class SignLimit:
     """How far a sign may go.
 
     Attributes:
-        sign: attribute of :class:`~e2e3d.data.judgement.Signs`.
+        sign: attribute of :class:`~e2e3d.data.judgement.JudgementSigns`.
         label: what it measures, for the report.
         least: it must not be below, or `most`: above; the other one is None.
         code: of the reason; `message` has a place for the value, `action` says what to do.
@@ -46,7 +46,7 @@ class Limit:
 
 
 LIMITS = (
-    Limit(
+    SignLimit(
         "agreeing_held_back",
         "matches not used in the adjustment that agree with the cameras",
         0.9,
@@ -55,7 +55,7 @@ LIMITS = (
         "Of the matches that were held back from the adjustment, at most {:.0%} agree with the cameras.",
         _ONE_LENS,
     ),
-    Limit(
+    SignLimit(
         "disagreeing_pairs",
         "pairs of photographs of which most matches disagree with the cameras",
         None,
@@ -64,7 +64,7 @@ LIMITS = (
         "{:.0%} of the matching pairs of photographs disagree with the cameras.",
         _SAME_SUBJECT,
     ),
-    Limit(
+    SignLimit(
         "cross_view_ncc",
         "correlation of photographs moved onto each other over the surface",
         0.5,
@@ -74,7 +74,7 @@ LIMITS = (
         "wrong.",
         _SAME_SUBJECT,
     ),
-    Limit(
+    SignLimit(
         "rephotography_ncc",
         "correlation of photographs with the textured model",
         0.35,
@@ -83,7 +83,7 @@ LIMITS = (
         "The model does not look like the photographs from their own viewpoints (correlation {:.2f}).",
         _SAME_SUBJECT,
     ),
-    Limit(
+    SignLimit(
         "points_on_surface",
         "sparse points that lie on the surface",
         0.7,
@@ -92,7 +92,7 @@ LIMITS = (
         "Only {:.0%} of the points that photographs have in common lie on the surface: much of it is missing or wrong.",
         _MOVE,
     ),
-    Limit(
+    SignLimit(
         "error_ratio",
         "reprojection error in pixels, of photographs at most 1000 pixels long",
         None,
@@ -101,7 +101,7 @@ LIMITS = (
         "Points lie {:.1f} pixels (of photographs at most 1000 pixels long) from where photographs show them.",
         "Keep zoom and focus fixed, avoid blur, and let nothing move.",
     ),
-    Limit(
+    SignLimit(
         "focal_ratio",
         "factor between focal length and EXIF",
         None,
@@ -110,7 +110,7 @@ LIMITS = (
         "The focal length found differs by a factor of {:.2f} from the one that the photographs state.",
         "Photographs from more directions tell the focal length; for edited ones, give intrinsics.",
     ),
-    Limit(
+    SignLimit(
         "distortion",
         "distortion of the lens at the border, of half the diagonal",
         None,
@@ -119,7 +119,7 @@ LIMITS = (
         "The lens would bend the border of the photographs by {:.0%} of half their diagonal.",
         _ONE_LENS,
     ),
-    Limit(
+    SignLimit(
         "principal_shift",
         "shift of the optical centre, of the longer side",
         None,
@@ -128,7 +128,7 @@ LIMITS = (
         "The optical centre lies {:.0%} of the longer side from the middle, as in cropped photographs.",
         _ONE_LENS,
     ),
-    Limit(
+    SignLimit(
         "triangulation_angle_deg",
         "angle between the rays of a point",
         3.0,
@@ -137,7 +137,7 @@ LIMITS = (
         "Points are seen from directions that differ by only {:.1f}°: depth is uncertain.",
         "Move farther between photographs.",
     ),
-    Limit(
+    SignLimit(
         "weakest_link",
         "points shared at the weakest place",
         1,
@@ -146,7 +146,7 @@ LIMITS = (
         "Parts of the model share no point: nothing holds them together.",
         _MOVE,
     ),
-    Limit(
+    SignLimit(
         "gps_error_ratio",
         "error against GPS, of the spread of the positions",
         None,
@@ -155,7 +155,7 @@ LIMITS = (
         "Cameras miss their GPS positions by {:.0%} of the spread of these.",
         "Check the positions in the photographs; with poor ones, give a scale or a known distance instead.",
     ),
-    Limit(
+    SignLimit(
         "view_elevation_deg",
         "viewing directions above the horizon",
         None,
@@ -167,7 +167,7 @@ LIMITS = (
 )
 
 
-def weigh(signs: Signs) -> Judgement:
+def weigh(signs: JudgementSigns) -> Judgement:
     """The verdict, and a reason for every sign that speaks against the model, the most telling first."""
     reasons = []
     for limit in LIMITS:
@@ -178,7 +178,7 @@ def weigh(signs: Signs) -> Judgement:
     return Judgement(DOUBTFUL if reasons else GOOD, tuple(reasons), signs)
 
 
-def _reasons_of_photographs(signs: Signs) -> list[Reason]:
+def _reasons_of_photographs(signs: JudgementSigns) -> list[Reason]:
     reasons = []
     if signs.disagreeing_photographs:
         names = ", ".join(signs.disagreeing_photographs[:_NAMED])

@@ -28,7 +28,7 @@ _LEAST_AREA_PX = 20
 
 
 @dataclass(frozen=True)
-class Background:
+class EmptyBackground:
     """Pixels of a view that show nothing, or may.
 
     Attributes:
@@ -46,11 +46,11 @@ class Background:
         return self.bare | self.narrow
 
 
-def empty_background(image: NDArray[np.uint8], depth: NDArray[np.float32]) -> Background:
+def empty_background(image: NDArray[np.uint8], depth: NDArray[np.float32]) -> EmptyBackground:
     """Which pixels [H, W] show the empty background.
 
     Its colours are those of large flat regions at the border of the image in which next to nothing was measured.
-    Background is what is flat, has such a colour, and has no depth or lies beside what has none.
+    EmptyBackground is what is flat, has such a colour, and has no depth or lies beside what has none.
 
     Args:
         image: uint8 [H, W, 3] RGB.
@@ -61,14 +61,14 @@ def empty_background(image: NDArray[np.uint8], depth: NDArray[np.float32]) -> Ba
     flat = (cv2.morphologyEx(calm, cv2.MORPH_GRADIENT, around) <= np.array(_FLAT, np.uint8)).all(2)
     seeds = _seeds(flat, depth > 0)
     if not seeds.any():
-        return Background(seeds, seeds)
+        return EmptyBackground(seeds, seeds)
     like = _regions(flat & _has_color_of(calm, seeds))
     bare = cv2.morphologyEx(((like > 0) & (depth <= 0)).astype(np.uint8), cv2.MORPH_OPEN, around)
     for _ in range(_REACH):
         bare = cv2.dilate(bare, around) & (like > 0)
     widest = np.zeros(int(like.max()) + 1, np.float32)
     np.maximum.at(widest, like.ravel(), cv2.distanceTransform((like > 0).astype(np.uint8), cv2.DIST_L2, 3).ravel())
-    return Background(bare > 0, (like > 0) & (bare == 0) & (widest <= _REACH)[like])
+    return EmptyBackground(bare > 0, (like > 0) & (bare == 0) & (widest <= _REACH)[like])
 
 
 def _regions(mask: Mask) -> NDArray[np.int32]:

@@ -1,8 +1,8 @@
 """A view with its depth as fusion wants it, and which of its depth belongs to what is only beside it.
 
 Stereo gives the pixels around an object, and openings through which nothing is seen, the depth of the object. Each is
-suspect by its colours alone (:mod:`e2e3d.ops.fusion.depth_rims`, :mod:`e2e3d.ops.fusion.empty_background`), and goes where other
-views see through the points, or through the space behind them, which they do not where there is an object.
+suspect by its colours alone (:mod:`e2e3d.ops.fusion.depth_rims`, :mod:`e2e3d.ops.fusion.empty_background`), and goes
+where other views see through the points, or through the space behind them, which they do not where there is an object.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.ops.fusion.depth_rims import nearest_around, refuted_rims, seen_past, suspect_rims
-from e2e3d.ops.fusion.empty_background import Background, empty_background, falls_in
+from e2e3d.ops.fusion.empty_background import EmptyBackground, empty_background, falls_in
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -41,7 +41,7 @@ class FusionView:
     pixel_area: NDArray[np.float32]
     suspect: NDArray[np.bool_]
     nearest: NDArray[np.float32]
-    background: Background
+    background: EmptyBackground
 
 
 def prepare_view(view: View, depth_map: DepthMap) -> FusionView:

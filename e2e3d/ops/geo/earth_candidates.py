@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from e2e3d.data.photo import CameraAttitude, GpsPosition
 from e2e3d.ops.geo.georeferencing import georeference, gps_origin, local_from_gps
-from e2e3d.ops.geo.gps_readings import READINGS, Reading
+from e2e3d.ops.geo.gps_readings import READINGS, GpsReading
 from e2e3d.ops.geo.level_fit import PlanarFit, fit_planar
 from e2e3d.ops.geo.upright import DOWN_CHOICE, LEVEL_CHOICE, UpEstimate
 
@@ -54,7 +54,7 @@ class Candidate:
         fit: of the horizontal positions.
     """
 
-    reading: Reading
+    reading: GpsReading
     positions: Sequence[GpsPosition]
     origin: tuple[float, float, float]
     local_m: NDArray[np.float64]
@@ -82,7 +82,7 @@ def fit_readings(cameras: LocatedCameras, up: UpEstimate) -> list[Candidate]:
 
 
 def _fit_reading(
-    cameras: LocatedCameras, up: UpEstimate, reading: Reading, positions: Sequence[GpsPosition]
+    cameras: LocatedCameras, up: UpEstimate, reading: GpsReading, positions: Sequence[GpsPosition]
 ) -> Candidate | None:
     origin = gps_origin(positions)
     local_m = local_from_gps(positions, origin)

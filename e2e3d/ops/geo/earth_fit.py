@@ -111,9 +111,9 @@ def _choose(consistent: Sequence[Candidate], cameras: LocatedCameras) -> tuple[C
     certain = len(plain) == 1
     stated = [one for one in consistent if one.reading in plain]
     if certain and stated:
-        ashore = _ashore(stated[0], consistent, cameras)
-        if ashore is not None:
-            return ashore, words.reading_ashore(ashore)
+        on_land = _on_land(stated[0], consistent, cameras)
+        if on_land is not None:
+            return on_land, words.reading_on_land(on_land)
         share = heading_share(stated[0], cameras)
         return stated[0], words.headings_differ() if share is not None and share <= 1 - _HEADINGS_AGREE else None
     left = stated or list(consistent)
@@ -128,7 +128,7 @@ def _choose(consistent: Sequence[Candidate], cameras: LocatedCameras) -> tuple[C
     return None, words.reading_open(positions, left, stated_fits=bool(stated))
 
 
-def _ashore(stated: Candidate, consistent: Sequence[Candidate], cameras: LocatedCameras) -> Candidate | None:
+def _on_land(stated: Candidate, consistent: Sequence[Candidate], cameras: LocatedCameras) -> Candidate | None:
     """The only reading in a state where the stated one is in the open ocean and headings do not speak for it."""
     if in_a_state(*stated.origin[:2]):
         return None

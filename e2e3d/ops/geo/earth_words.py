@@ -99,7 +99,7 @@ def reading_used(positions: Sequence[GpsPosition], chosen: Candidate, stated_fit
     return Remark("gps-reading-mended", message)
 
 
-def reading_ashore(chosen: Candidate) -> Remark:
+def reading_on_land(chosen: Candidate) -> Remark:
     """The stated place is in the open ocean, and only one other is meant."""
     message = (
         "The GPS positions as they are written lie in the open ocean. Read as "

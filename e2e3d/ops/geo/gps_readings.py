@@ -20,7 +20,7 @@ _WORLDWIDE_DEG = 100.0  # a system whose area is wider says nothing of the place
 
 
 @dataclass(frozen=True)
-class Reading:
+class GpsReading:
     """What to do to the stated coordinates: exchange them, then turn the signs over."""
 
     exchange: bool = False
@@ -30,7 +30,7 @@ class Reading:
     @property
     def as_stated(self) -> bool:
         """Whether nothing is changed."""
-        return self == Reading()
+        return self == GpsReading()
 
     def apply(self, positions: Sequence[GpsPosition]) -> list[GpsPosition] | None:
         """The positions read so; None where a latitude would be beyond 90 degrees."""
@@ -56,16 +56,16 @@ class Reading:
         return f"{letters}, latitude and longitude exchanged" if self.exchange else letters
 
 
-READINGS = tuple(Reading(*choice) for choice in itertools.product((False, True), repeat=3))
+READINGS = tuple(GpsReading(*choice) for choice in itertools.product((False, True), repeat=3))
 
 
-def plain_readings(positions: Sequence[GpsPosition]) -> tuple[Reading, ...]:
+def plain_readings(positions: Sequence[GpsPosition]) -> tuple[GpsReading, ...]:
     """The readings between which the positions' own statement leaves the choice: one when all its letters stand."""
     doubts = {doubt for position in positions for doubt in position.doubts}
     open_latitude = bool(doubts & {"no-latitude-letter", "swapped"})
     open_longitude = bool(doubts & {"no-longitude-letter", "swapped"})
     return tuple(
-        Reading(False, latitude, longitude)
+        GpsReading(False, latitude, longitude)
         for latitude in ((False, True) if open_latitude else (False,))
         for longitude in ((False, True) if open_longitude else (False,))
     )

@@ -114,7 +114,8 @@ def crowded(points_world: NDArray[np.float32], footprint: NDArray[np.float32], o
     while undecided.any():
         order, cell, strides, width = _grid(points_world, width)
         found = np.zeros(len(order), np.bool_)
-        _find_company(cell, strides, points_world[order], reach[order] / width, undecided[order], width, others, found)
+        points, near = points_world[order], reach[order] / width
+        _count_neighbours(cell, strides, points, near, undecided[order], width, others, found)
         result[order[found]] = True
         width *= _CELLS_AROUND
         undecided &= ~result & (reach > width)
@@ -136,7 +137,7 @@ def _grid(
 
 
 @over_rows
-def _find_company(first, end, cell, strides, points, reach, wanted, width, others, found):  # type: ignore[no-untyped-def]
+def _count_neighbours(first, end, cell, strides, points, reach, wanted, width, others, found):  # type: ignore[no-untyped-def]
     """Set `found` [N] for `wanted` points that have the others; all in the order of cells, `reach` in cells.
 
     Mostly the own cell is enough, else the cells around it; then all that the radius reaches are searched.
@@ -147,30 +148,30 @@ def _find_company(first, end, cell, strides, points, reach, wanted, width, other
             begin = i
         if wanted[i]:
             radius, widest = reach[i] * width, min(math.ceil(reach[i]), _CELLS_AROUND)
-            near = _company(i, points, cell, begin, cell[i], radius, -1, others)
+            near = _neighbours_in_row(i, points, cell, begin, cell[i], radius, -1, others)
             if near < others:
-                near = _company_around(i, points, cell, strides, 1, radius, others)
+                near = _neighbours_around(i, points, cell, strides, 1, radius, others)
             if near < others and widest > 1:
-                near = _company_around(i, points, cell, strides, widest, radius, others)
+                near = _neighbours_around(i, points, cell, strides, widest, radius, others)
             found[i] = near >= others
 
 
 @numba.njit(cache=True, nogil=True)
-def _company_around(i, points, cell, strides, around, radius, others):  # type: ignore[no-untyped-def]
+def _neighbours_around(i, points, cell, strides, around, radius, others):  # type: ignore[no-untyped-def]
     """How many points lie within `radius` of point i in its cell and so many `around` it; at most `others`."""
     near = -1  # the point itself
     for a in range(-around, around + 1):
         for b in range(-around, around + 1):
             middle = cell[i] + a * strides[0] + b * strides[1]
             start = np.searchsorted(cell, middle - around)
-            near = _company(i, points, cell, start, middle + around, radius, near, others)
+            near = _neighbours_in_row(i, points, cell, start, middle + around, radius, near, others)
             if near >= others:
                 return near
     return near
 
 
 @numba.njit(cache=True, nogil=True)
-def _company(i, points, cell, start, last, radius, near, others):  # type: ignore[no-untyped-def]
+def _neighbours_in_row(i, points, cell, start, last, radius, near, others):  # type: ignore[no-untyped-def]
     """`near` and the points within `radius` of point i in the cells up to `last`, from `start` on; at most `others`."""
     x, y, z = float(points[i, 0]), float(points[i, 1]), float(points[i, 2])
     for j in range(start, len(cell)):

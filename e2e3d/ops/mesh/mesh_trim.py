@@ -24,7 +24,7 @@ _SAMPLES = 2000  # vertices of a part that distances between parts are measured 
 
 
 @dataclass(frozen=True)
-class Sight:
+class VertexVisibility:
     """What a view tells about vertices, bool [V] each.
 
     Attributes:
@@ -39,7 +39,9 @@ class Sight:
     on: Mask
 
 
-def look_at_vertices(vertices: Floats, view: View, depth_map: DepthMap, margin: float, near_px: float) -> Sight:
+def look_at_vertices(
+    vertices: Floats, view: View, depth_map: DepthMap, margin: float, near_px: float
+) -> VertexVisibility:
     """What a view with a depth map tells about `vertices` [V, 3].
 
     Its surface at a pixel is the plane of the depth and normal there, since at a flat angle depth changes by more
@@ -66,7 +68,7 @@ def look_at_vertices(vertices: Floats, view: View, depth_map: DepthMap, margin: 
     through[inside] = background | ((z < (1 - margin) * depth) & ~on[inside])
     surely[inside] = through[inside] & (background | (depth_map.confidence[rows, columns] >= SURE))
     free[inside] = background | (depth <= 0) | (z < (1 + margin) * depth) | on[inside]
-    return Sight(through, surely, free, on)
+    return VertexVisibility(through, surely, free, on)
 
 
 def faces_view(vertices: Floats, normals: Floats, view: View) -> Mask:

@@ -31,12 +31,12 @@ _MAX_REFINED_FACES = 4_000_000
 _COARSE, _WIDEST = 0.8, 2.0  # a coarse surface has that share of the faces wanted, with cells at most so much wider
 _FACES_A_CELL = 2
 _EDGES = (0.01, 0.0001)  # lengths of an edge for which decimation is exact, and for which it always ends
-_BELIEVED, _BELIEVED_IN_VIEW = 0.5, 1.5  # cells from a point to the surface; the second where views look at it
+_REACH, _REACH_IN_VIEW = 0.5, 1.5  # cells from a point to the surface; the second where views look at it
 _WIDER_IN_VIEW = 3  # holes of a surface that views look at may be so much wider than those of one that is hidden
 _USUAL_SIDE_PX = 960  # of a view; in larger ones holes and gaps between points are as much wider in pixels
 _MOST_POINTS = 12_000_000  # what the memory is bounded by; about ten for each vertex of the largest surface
 _SEED = 0
-_COMPANY, _COMPANY_RADIUS = 6, 3.0  # a point has so many others within so many footprints
+_NEIGHBOURS, _NEIGHBOUR_RADIUS = 6, 3.0  # a point has so many others within so many footprints
 
 
 def build_mesh(
@@ -100,7 +100,7 @@ def _view(observations: Sequence[tuple[View, DepthMap]], index: int) -> View:
 
 
 def _trusted(cloud: PointCloud, cameras: _Cameras, rules: MeshConfig) -> PointCloud:
-    """The points to build from: see :mod:`e2e3d.ops.mesh.mesh_points`. Of very many, some by chance, with a fixed seed."""
+    """The points to build from: see :mod:`e2e3d.ops.mesh.mesh_points`. Of very many, some drawn with a fixed seed."""
     count = len(cloud.points_world)
     if count < MIN_POINTS:
         return cloud
@@ -109,8 +109,8 @@ def _trusted(cloud: PointCloud, cameras: _Cameras, rules: MeshConfig) -> PointCl
         cloud = take_points(cloud, np.random.default_rng(_SEED).random(count, np.float32) < share)
     angles = triangulation_angles(cloud, cameras.centers_world, cameras.images)
     keep = well_placed(cloud, angles, rules.max_error_ratio)
-    company = max(1, round(share * _COMPANY))
-    keep[keep] = crowded(cloud.points_world[keep], cloud.footprint[keep], company, _COMPANY_RADIUS)
+    neighbours = max(1, round(share * _NEIGHBOURS))
+    keep[keep] = crowded(cloud.points_world[keep], cloud.footprint[keep], neighbours, _NEIGHBOUR_RADIUS)
     return take_points(cloud, keep)
 
 
@@ -185,8 +185,8 @@ def _trim(
         views_on += sight.on & facing
     in_view = (views_free >= rules.void_views) & (views_through == 0)
     wider = max(1.0, cameras.side_px / _USUAL_SIDE_PX)
-    believed = cell * np.where(in_view, _BELIEVED_IN_VIEW * wider, _BELIEVED)
-    supported = distance <= np.maximum(rules.support_px * footprint, believed)
+    reach = cell * np.where(in_view, _REACH_IN_VIEW * wider, _REACH)
+    supported = distance <= np.maximum(rules.support_px * footprint, reach)
     stretch = pixel_stretch(cloud, cameras.centers_world, cameras.images)[nearest]
     within_pixels = distance <= rules.support_px * footprint * stretch
     supported |= within_pixels & (views_on >= rules.void_views) & (views_through == 0)

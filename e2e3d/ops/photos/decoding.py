@@ -1,7 +1,7 @@
 """From the bytes of a photograph to pixels: every format, depth and orientation becomes upright uint8 RGB.
 
-JPEGs, nearly all photographs, go through :mod:`e2e3d.ops.photos.jpeg`, which refuses those that are damaged inside; 16-bit
-pictures through OpenCV, because it keeps their depth; everything else goes through Pillow (libheif for HEIC).
+JPEGs, nearly all photographs, go through :mod:`e2e3d.ops.photos.jpeg`, which refuses those that are damaged inside;
+16-bit pictures through OpenCV, because it keeps their depth; everything else goes through Pillow (libheif for HEIC).
 """
 
 from __future__ import annotations
@@ -56,8 +56,9 @@ def decode_photo(data: bytes, max_size_px: int | None = None, white_level: int |
     Args:
         data: the bytes of the file.
         max_size_px: when given, the longest side is reduced to it by averaging areas (never enlarged).
-        white_level: of a file of 16 bits, the sample that is white, as :func:`~e2e3d.ops.photos.set_review.review_photos` finds
-            it for a camera; when not given, that of this photograph.
+        white_level: of a file of 16 bits, the sample that is white, as
+            :func:`~e2e3d.ops.photos.set_review.review_photos` finds it for a camera; when not given, that of this
+            photograph.
 
     Raises:
         InputError: ``photo-unreadable`` for anything that does not decode to what was written: truncated files, and

@@ -130,7 +130,8 @@ def explain_failure(
 
     Args:
         feature_counts: keypoints found in each photograph.
-        motions: of every pair with verified matches, as :func:`~e2e3d.ops.matching.match_graph.pair_motions` tells them.
+        motions: of every pair with verified matches, as :func:`~e2e3d.ops.matching.match_graph.pair_motions` tells
+        them.
         still: what was left out because it stands still in the image.
     """
     if mostly_still(still):

@@ -45,7 +45,7 @@ _DISTORTION_SIGMAS = (0.2, 0.1)
 
 
 @dataclass(frozen=True)
-class Sharing:
+class LensGrouping:
     """Number of the focal length, principal point and distortion of each photograph, int64 [N] each, from 0."""
 
     focal_of: NDArray[np.int64]
@@ -58,7 +58,7 @@ class Sharing:
         return int(self.focal_of.max() + 2 * self.centre_of.max()) + 3
 
     @classmethod
-    def of_lenses(cls, lens: NDArray[np.int64], cropped: bool = False) -> Sharing:
+    def of_lenses(cls, lens: NDArray[np.int64], cropped: bool = False) -> LensGrouping:
         """Everything shared by the photographs of a lens, or, where they are cropped, all but the principal point."""
         return cls(lens, np.arange(len(lens)) if cropped else lens, lens)
 
@@ -91,10 +91,10 @@ def doubtful(scene: Scene, photos: Sequence[Photo]) -> str:
         return ""
     part = sampled(scene)
     given = _numbers([image.camera_id for image in part.images])
-    start = bundle_of(part, photos, Sharing.of_lenses(given))
+    start = bundle_of(part, photos, LensGrouping.of_lenses(given))
     start_cost = observation_cost(residuals_px(start))
     every = np.arange(len(given))
-    free = adjust(bundle_of(part, photos, Sharing.of_lenses(every)), _COARSE)
+    free = adjust(bundle_of(part, photos, LensGrouping.of_lenses(every)), _COARSE)
     few = np.bincount(given)[given] < FEW_IMAGES
     fits_badly = free.cost < (1 - _MUCH_BETTER) * start_cost
     if fits_badly and few.all():
@@ -113,7 +113,7 @@ def undetermined_cameras(scene: Scene, photos: Sequence[Photo]) -> frozenset[int
     if not 3 <= len(scene.images) <= MAX_IMAGES:
         return frozenset()
     given = _numbers([image.camera_id for image in scene.images])
-    bundle = bundle_of(sampled(scene), photos, Sharing.of_lenses(given))
+    bundle = bundle_of(sampled(scene), photos, LensGrouping.of_lenses(given))
     known = bundle.focal_sigmas < _GUESSED_FOCAL_SIGMA
     tolerance = np.where(known, _FAR, 1.0) * bundle.focal_sigmas
     far = np.abs(np.log(bundle.focals_px / bundle.known_focals_px)) > tolerance
@@ -129,7 +129,7 @@ def determined_cameras(scene: Scene, photos: Sequence[Photo]) -> frozenset[int]:
     if not 3 <= len(scene.images) <= MAX_IMAGES:
         return frozenset()
     given = _numbers([image.camera_id for image in scene.images])
-    known = bundle_of(sampled(scene), photos, Sharing.of_lenses(given))
+    known = bundle_of(sampled(scene), photos, LensGrouping.of_lenses(given))
     unknown = replace(known, known_focals_px=known.focals_px, focal_sigmas=np.ones_like(known.focal_sigmas))
     found = adjust(unknown, _COARSE)
     stays = np.abs(np.log(found.bundle.focals_px / known.focals_px)) < _STAYS
@@ -148,8 +148,8 @@ def calibrate(scene: Scene, photos: Sequence[Photo]) -> tuple[tuple[Intrinsics, 
     part = sampled(scene)
     sizes = [(camera.width_px, camera.height_px) for camera in map(scene.camera_of, scene.images)]
     every = np.arange(len(sizes))
-    free = adjust(bundle_of(part, photos, Sharing.of_lenses(every)))
-    chosen, adjuster = Sharing.of_lenses(every), adjust
+    free = adjust(bundle_of(part, photos, LensGrouping.of_lenses(every)))
+    chosen, adjuster = LensGrouping.of_lenses(every), adjust
     for candidate, way in itertools.product(
         _candidates(free.bundle.focals_px, _numbers(sizes)), (adjust, adjust_straight_first)
     ):
@@ -167,14 +167,14 @@ def _moved(part: Scene, free: Adjusted) -> Scene:
     return replace(part, images=images, points_world=free.bundle.points_world)
 
 
-def _candidates(focals_px: NDArray[np.float64], size: NDArray[np.int64]) -> list[Sharing]:
+def _candidates(focals_px: NDArray[np.float64], size: NDArray[np.int64]) -> list[LensGrouping]:
     """Ways to share intrinsics, those with the fewest parameters first."""
     one, every = np.zeros(len(size), np.int64), np.arange(len(size))
     clusters = [part_focals(focals_px, count) for count in range(1, min(_MAX_LENSES, len(size) - 1) + 1)]
     uncropped = [_numbers(list(zip(size.tolist(), lens.tolist(), strict=True))) for lens in clusters]
-    ways = [Sharing.of_lenses(lens) for lens in uncropped]
-    ways += [Sharing.of_lenses(lens, cropped=True) for lens in clusters[:_MAX_CROPPED_LENSES]]
-    ways += [Sharing(every, size, size), Sharing(every, every, one)]
+    ways = [LensGrouping.of_lenses(lens) for lens in uncropped]
+    ways += [LensGrouping.of_lenses(lens, cropped=True) for lens in clusters[:_MAX_CROPPED_LENSES]]
+    ways += [LensGrouping(every, size, size), LensGrouping(every, every, one)]
     return sorted(ways, key=lambda way: way.parameters)
 
 
@@ -207,7 +207,9 @@ def part_focals(focals_px: NDArray[np.float64], count: int) -> NDArray[np.int64]
     return result
 
 
-def bundle_of(scene: Scene, photos: Sequence[Photo], sharing: Sharing, start: LensBundle | None = None) -> LensBundle:
+def bundle_of(
+    scene: Scene, photos: Sequence[Photo], sharing: LensGrouping, start: LensBundle | None = None
+) -> LensBundle:
     """The scene's bundle with the intrinsics shared as told; values that differ become their median.
 
     Args:

@@ -1,8 +1,8 @@
 """Maps photographs again with the lenses that their matches tell, where those that were assumed do not fit.
 
-See :mod:`e2e3d.ops.sfm.lens_groups` for how lenses are told apart. Photographs of doubtful cameras are first mapped with a
-camera each. Lenses of few photographs then stay as they were found, since COLMAP's own adjustment can neither share a
-part of them nor hold them near to what is known.
+See :mod:`e2e3d.ops.sfm.lens_groups` for how lenses are told apart. Photographs of doubtful cameras are first mapped
+with a camera each. Lenses of few photographs then stay as they were found, since COLMAP's own adjustment can neither
+share a part of them nor hold them near to what is known.
 """
 
 from __future__ import annotations

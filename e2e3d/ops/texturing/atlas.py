@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.camera import project
-from e2e3d.ops.texturing.packing import CELL_PX, GUTTER_PX, Layout
+from e2e3d.ops.texturing.packing import CELL_PX, GUTTER_PX, AtlasLayout
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Atlas:
     chart: NDArray[np.int32]
 
 
-def lay_out(face_px: NDArray[np.float32], chart: NDArray[np.int32], layout: Layout) -> Atlas:
+def lay_out(face_px: NDArray[np.float32], chart: NDArray[np.int32], layout: AtlasLayout) -> Atlas:
     """Place every face and find the owner of every texel.
 
     Args:

@@ -53,7 +53,7 @@ def _offer(first, end, views, qualities, colours, view, quality, colour):  # typ
                 colours[f, worst, c] = colour[f, c]
 
 
-def keep_believed(candidates: Candidates, trusted: NDArray[np.bool_], neighbours: NDArray[np.int32]) -> Candidates:
+def keep_consistent(candidates: Candidates, trusted: NDArray[np.bool_], neighbours: NDArray[np.int32]) -> Candidates:
     """Keep the candidates that are `trusted` [F, K]; rows come out sorted by view.
 
     A view dropped for one face is made a last resort for the faces around it (`neighbours` int32 [F, 3]), which an

@@ -30,7 +30,7 @@ EDGE_LEVELS = 16.0
 SWEEPS = 10
 
 
-def believed(
+def consistent_candidates(
     candidates: Candidates, gain: NDArray[np.float64], neighbours: NDArray[np.int32], slots: NDArray[np.int8]
 ) -> NDArray[np.bool_]:
     """Which candidates show the face itself: bool [F, K], False in empty places.

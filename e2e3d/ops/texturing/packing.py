@@ -27,7 +27,7 @@ PAGE_STEP = 1.08
 
 
 @dataclass(frozen=True)
-class Layout:
+class AtlasLayout:
     """Where the charts lie.
 
     Attributes:
@@ -57,7 +57,7 @@ class _Faces:
 
 def pack_charts(
     face_px: NDArray[np.float32], chart: NDArray[np.int32], chart_count: int, atlas_size_px: int, max_pages: int
-) -> Layout:
+) -> AtlasLayout:
     """Lay charts out at one common scale, the largest (at most 1) at which they fit into `max_pages` pages.
 
     The first page begins with a grid of cells, row by row, one for each face without a chart.
@@ -95,7 +95,7 @@ def pack_charts(
             "Raise texture.atlas_size_px or texture.max_pages, or ask for fewer faces.",
         )
     scale, page, origin, size = placed
-    return Layout(scale, page, origin, corner, size, int(page.max(initial=0)) + 1)
+    return AtlasLayout(scale, page, origin, corner, size, int(page.max(initial=0)) + 1)
 
 
 @numba.njit(cache=True)

@@ -18,7 +18,7 @@ DISAGREEMENT = 30.0
 
 
 @dataclass(frozen=True)
-class Strip:
+class SeamStrip:
     """Texels near a seam, inside a chart.
 
     Attributes:
@@ -51,14 +51,14 @@ def find_seams(neighbours, slots, chart):  # type: ignore[no-untyped-def]
     return seams[:count].copy()
 
 
-def seam_strip(atlas: Atlas, seams: NDArray[np.int32], label: NDArray[np.int32], candidates: Candidates) -> Strip:
+def seam_strip(atlas: Atlas, seams: NDArray[np.int32], label: NDArray[np.int32], candidates: Candidates) -> SeamStrip:
     """Collect the texels within STRIP_PX of a seam whose face the photograph across the seam sees too."""
     texel, distance, seam, side = _collect(atlas.owner, atlas.corner_px, atlas.page, atlas.chart, seams, STRIP_PX)
     across = label[np.where(side == 0, seams[seam, 2], seams[seam, 0])].astype(np.int16)
     owner = atlas.owner.reshape(-1)[texel]
     keep = np.flatnonzero((candidates.view[owner] == across[:, None]).any(1))
     keep = keep[np.argsort(across[keep], kind="stable")]
-    return Strip(
+    return SeamStrip(
         texel[keep], across[keep], distance[keep], seam[keep], side[keep], np.full((len(keep), 3), -1, np.float32)
     )
 
@@ -138,7 +138,7 @@ def paint_strip(first, end, texel, colour, owner, corner_px, vertices, faces, ca
 
 
 def fade_strip(
-    pages: NDArray[np.uint8], strip: Strip, seams: NDArray[np.int32], corner_node: NDArray[np.int32],
+    pages: NDArray[np.uint8], strip: SeamStrip, seams: NDArray[np.int32], corner_node: NDArray[np.int32],
     offset: NDArray[np.float32],
 ) -> None:  # fmt: skip
     """Fade the strip into the photograph across the seam, in place: half and half at the seam, nothing at its end.

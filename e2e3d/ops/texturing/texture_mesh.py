@@ -14,8 +14,8 @@ from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.adjacency import connected_parts, face_adjacency, opposite_slots
 from e2e3d.ops.texturing.atlas import Atlas, chart_rows, lay_out, paint_rows
 from e2e3d.ops.texturing.camera import project, project_points
-from e2e3d.ops.texturing.candidates import Candidates, keep_believed, offer_view
-from e2e3d.ops.texturing.consensus import believed
+from e2e3d.ops.texturing.candidates import Candidates, keep_consistent, offer_view
+from e2e3d.ops.texturing.consensus import consistent_candidates
 from e2e3d.ops.texturing.exposure import estimate_exposure, sampled_faces
 from e2e3d.ops.texturing.falloff import brighten, lenses, squared_radii, without_falloff
 from e2e3d.ops.texturing.fill import diffuse_colours, face_colour_means, fill_background, paint_unseen
@@ -70,7 +70,7 @@ def texture_mesh(
         gain, load_photo = _even_out(candidates, vertices, faces, cameras, sizes_px, load_photo)
     neighbours = face_adjacency(faces)
     slots = opposite_slots(neighbours, faces)
-    candidates = keep_believed(candidates, believed(candidates, gain, neighbours, slots), neighbours)
+    candidates = keep_consistent(candidates, consistent_candidates(candidates, gain, neighbours, slots), neighbours)
     label = select_views(candidates, neighbours, slots)
     chart, chart_count = connected_parts(neighbours, label)
     charts = _Charts(chart, _views_of_charts(chart, label, chart_count))

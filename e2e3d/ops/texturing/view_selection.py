@@ -26,7 +26,7 @@ def select_views(candidates: Candidates, neighbours: NDArray[np.int32], slots: N
     """View int32 [F] of each face, -1 for a face without candidates.
 
     Args:
-        candidates: rows sorted by view, as :func:`~e2e3d.ops.texturing.candidates.keep_believed leaves them.
+        candidates: rows sorted by view, as :func:`~e2e3d.ops.texturing.candidates.keep_consistent` leaves them.
         neighbours: int32 [F, 3] of :func:`~e2e3d.ops.texturing.adjacency.face_adjacency`.
         slots: int8 [F, 3] of :func:`~e2e3d.ops.texturing.adjacency.opposite_slots`.
     """

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import View
-from e2e3d.data.judgement import Judgement, Signs
+from e2e3d.data.judgement import Judgement, JudgementSigns
 from e2e3d.data.mesh import TexturedMesh
 from e2e3d.data.photo import Photo
 from e2e3d.data.ref import Ref
@@ -49,7 +49,7 @@ def judge_run(results: Results, textured: TexturedMesh) -> Judgement:
     return weigh(measure_signs(results, textured))
 
 
-def measure_signs(results: Results, textured: TexturedMesh) -> Signs:
+def measure_signs(results: Results, textured: TexturedMesh) -> JudgementSigns:
     """All signs of a finished run."""
     scene = results.mapping.scene
     usable = [photo for photo in results.photos if photo.usable]
@@ -58,7 +58,7 @@ def measure_signs(results: Results, textured: TexturedMesh) -> Signs:
     surface = _surface_signs(results, textured)
     counts = cameras.points_a_photograph(scene)
     used = [scene.camera_of(image) for image in scene.images]
-    return Signs(
+    return JudgementSigns(
         photographs=sum(_counts(photo) for photo in results.photos),
         registered=len(scene.images),
         other_component=max(results.mapping.component_sizes[1:], default=0),

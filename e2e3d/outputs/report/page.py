@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.data.judgement import Judgement, Signs
+from e2e3d.data.judgement import Judgement, JudgementSigns
 from e2e3d.data.mesh import TexturedMesh
 from e2e3d.data.run_results import Results, RunFacts
 from e2e3d.data.scene import Scene
@@ -167,7 +167,7 @@ def _setting_rows(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _sign_rows(signs: Signs | None) -> list[dict[str, str]]:
+def _sign_rows(signs: JudgementSigns | None) -> list[dict[str, str]]:
     """What was measured, its value, and the limit beyond which it makes a model doubtful."""
     rows = []
     for limit in LIMITS if signs is not None else ():

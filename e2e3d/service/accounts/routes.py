@@ -95,7 +95,7 @@ def delete_user(user_id: ResourceId, admin: Admin, services: ServicesOf) -> User
         tokens.revoke_logins(session, user_id, at)
         audit.record(session, admin.actor, "user.delete", "user", user_id)
         jobs.cancel_all(session, user_id, at)
-    services.bell.ring(user_id)
+    services.notifier.notify(user_id)
     return UserOut.of(user)
 
 

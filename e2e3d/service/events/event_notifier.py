@@ -1,6 +1,6 @@
 """Rings when a user has new events, so that followers in other processes look at once instead of a moment later.
 
-The database is the truth about events, and followers look there anyhow from time to time. The bell only makes them
+The database is the truth about events, and followers look there anyhow from time to time. The notifier only makes them
 quick: it is a Redis channel where there is a Redis, and silent otherwise or while Redis is away.
 """
 
@@ -16,7 +16,7 @@ _PATIENCE_S = 0.5
 _RETRY_S = 5.0
 
 
-class Bell:
+class EventNotifier:
     """Rings, and is heard, through Redis; without an address it does neither.
 
     Args:
@@ -28,7 +28,7 @@ class Bell:
         self._client: Any = None
         self._away_until_s = 0.0
 
-    def ring(self, user_id: str) -> None:
+    def notify(self, user_id: str) -> None:
         """Tell whoever listens that this user has new events; never fails, and hardly ever waits."""
         if self.url is None or time.monotonic() < self._away_until_s:
             return
@@ -39,7 +39,7 @@ class Bell:
         except (RedisError, OSError):
             self._away_until_s = time.monotonic() + _RETRY_S
 
-    def rings(self, timeout_s: float) -> Iterator[str | None]:
+    def notifications(self, timeout_s: float) -> Iterator[str | None]:
         """Yield the user of every ring; None after `timeout_s` without one, and while Redis is away."""
         from redis import RedisError
 

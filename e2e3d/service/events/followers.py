@@ -1,8 +1,8 @@
 """Wakes event streams when there is news for their users.
 
-One thread a process watches the bell (Redis) where there is one, and the newest id in the database otherwise. It only
-says that it is time to look: each stream reads its own events after the last id that it sent, so nothing is lost when a
-ring is, and a stream holds no queue that a slow reader could fill.
+One thread a process watches the notifier (Redis) where there is one, and the newest id in the database otherwise. It
+only says that it is time to look: each stream reads its own events after the last id that it sent, so nothing is lost
+when a notification is, and a stream holds no queue that a slow reader could fill.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from e2e3d.errors import MachineError
 from e2e3d.service.database import Database
 from e2e3d.service.events import queries as events
-from e2e3d.service.events.event_notifier import Bell
+from e2e3d.service.events.event_notifier import EventNotifier
 
 _POLL_S = 0.5
 _POLL_BESIDE_BELL_S = 2.0
@@ -45,9 +45,9 @@ class Follower:
 class Followers:
     """All streams of this process."""
 
-    def __init__(self, database: Database, bell: Bell) -> None:
+    def __init__(self, database: Database, notifier: EventNotifier) -> None:
         self._database = database
-        self._bell = bell
+        self._bell = notifier
         self._lock = threading.Lock()
         self._of_user: dict[str, set[Follower]] = defaultdict(set)
         self._watching = False
@@ -77,13 +77,13 @@ class Followers:
     def _watch(self) -> None:
         """Look for news until nobody follows any more."""
         period_s = _POLL_S if self._bell.url is None else _POLL_BESIDE_BELL_S
-        rings = None if self._bell.url is None else self._bell.rings(_POLL_S)
+        notifications = None if self._bell.url is None else self._bell.notifications(_POLL_S)
         seen, looked_s = 0, 0.0
         while self._somebody_follows():
-            user = next(rings) if rings is not None else None
+            user = next(notifications) if notifications is not None else None
             if user is not None:
                 self._wake({user})
-            elif rings is None:
+            elif notifications is None:
                 time.sleep(period_s)
             if time.monotonic() - looked_s >= period_s:
                 looked_s = time.monotonic()

@@ -11,14 +11,14 @@ _RANGE = re.compile(r"bytes=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Span:
+class ByteRange:
     """Bytes from `start` up to, but without, `end`."""
 
     start: int
     end: int
 
 
-def requested_span(headers: Headers, length: int, etag: str) -> Span | None:
+def requested_span(headers: Headers, length: int, etag: str) -> ByteRange | None:
     """Which bytes the client wants; None for all of them, an empty span for what the file does not have (416).
 
     Several ranges, other units and what cannot be read are answered with the whole file, as the RFC allows.
@@ -33,11 +33,11 @@ def requested_span(headers: Headers, length: int, etag: str) -> Span | None:
     first, last = found.groups()
     if first == "":
         count = min(int(last), length)
-        return Span(length - count, length)
+        return ByteRange(length - count, length)
     start, end = int(first), length if last == "" else min(int(last) + 1, length)
     if last != "" and int(last) < start:
         return None
-    return Span(start, end) if start < length else Span(0, 0)
+    return ByteRange(start, end) if start < length else ByteRange(0, 0)
 
 
 def is_unchanged(headers: Headers, etag: str) -> bool:

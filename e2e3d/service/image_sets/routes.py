@@ -25,7 +25,7 @@ from e2e3d.service.image_sets.wire import (
     PhotoIds,
     Removed,
 )
-from e2e3d.service.intake.intake import Target
+from e2e3d.service.intake.intake import ImportTarget
 from e2e3d.service.intake.photo_check import judged
 from e2e3d.service.services import Services
 from e2e3d.service.sign_in.caller import Caller
@@ -142,7 +142,7 @@ def add_known_photos(
     with services.database.reading() as session:
         own_set(session, caller, image_set_id)
     wanted = [(photo.name, photo.sha256) for photo in body.photos]
-    arrivals = intake_of(services).take_known(Target(caller.id, image_set_id), wanted)
+    arrivals = intake_of(services).take_known(ImportTarget(caller.id, image_set_id), wanted)
     answer = KnownPhotos(items=[], missing=[])
     for photo, arrival in zip(body.photos, arrivals, strict=True):
         if arrival is None:

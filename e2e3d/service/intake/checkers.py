@@ -15,7 +15,7 @@ from typing import Any
 
 from e2e3d.errors import MachineError
 from e2e3d.service.image_sets.records import Finding, PhotoFacts
-from e2e3d.service.intake.turns import Turns
+from e2e3d.service.intake.turns import FairSlots
 
 MEMORY_BYTES = 2 << 30
 """That looking at one photograph may take, its own bytes included."""
@@ -37,7 +37,7 @@ class PhotoCheckers:
     """
 
     def __init__(self, count: int, wall_s: float = _WALL_S) -> None:
-        self._turns = Turns(count)
+        self._turns = FairSlots(count)
         self._wall_s = wall_s
         self._lock = threading.Lock()
         self._idle: list[subprocess.Popen[bytes]] = []

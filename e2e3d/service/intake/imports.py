@@ -18,7 +18,7 @@ from e2e3d.pipeline.sources.source_files import MAX_PHOTO_BYTES, SourceEntry, in
 from e2e3d.pipeline.sources.source_set import is_photo
 from e2e3d.pipeline.sources.zip_members import MemberError
 from e2e3d.service.image_sets.records import Arrival, Finding
-from e2e3d.service.intake.intake import Intake, Target, rejected
+from e2e3d.service.intake.intake import ImportTarget, Intake, rejected
 from e2e3d.service.intake.photo_check import FORMATS, looks_like_photo
 from e2e3d.service.intake.upload_parts import arrived, opened, upload_folder
 from e2e3d.service.uploads import queries as uploads
@@ -88,7 +88,7 @@ def run_import(intake: Intake, upload_id: str, s3: S3Options) -> None:
 
 def _import(intake: Intake, upload: UploadRecord, s3: S3Options, report: _Report) -> None:
     entries, choosy = _entries(intake, upload, s3)
-    target = Target(upload.user_id, upload.image_set_id)
+    target = ImportTarget(upload.user_id, upload.image_set_id)
     for entry in entries[report.progress.position :]:
         if not report.add(_take(intake, target, entry, choosy), len(entries)):
             return  # somebody else has taken it up, or the set is gone
@@ -120,7 +120,7 @@ def _below_prefix(prefix: str, s3: S3Options) -> list[SourceEntry]:
     )
 
 
-def _take(intake: Intake, target: Target, entry: SourceEntry, choosy: bool) -> Arrival:
+def _take(intake: Intake, target: ImportTarget, entry: SourceEntry, choosy: bool) -> Arrival:
     if entry.size_bytes is not None and entry.size_bytes > MAX_PHOTO_BYTES:
         error = InputError(
             "photo-too-large", f"{entry.name} is too large for a photograph.", f"At most {MAX_PHOTO_BYTES // 10**6} MB."

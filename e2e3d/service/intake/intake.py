@@ -20,7 +20,7 @@ from e2e3d.storage.files import BLOCK_BYTES, Files, blob_name
 
 
 @dataclass(frozen=True)
-class Target:
+class ImportTarget:
     """The image set that photographs go into, and whose it is."""
 
     user_id: str
@@ -50,7 +50,7 @@ class Intake:
         self._checkers = checkers or shared_checkers()
 
     def take(
-        self, target: Target, name: str, sha256: str, read: Callable[[], bytes], stored: Collection[str] = ()
+        self, target: ImportTarget, name: str, sha256: str, read: Callable[[], bytes], stored: Collection[str] = ()
     ) -> Arrival:
         """Take one file.
 
@@ -88,7 +88,7 @@ class Intake:
             facts = _without_neighbours(facts)
         return self._add(target, name, safe, beside(facts, others))
 
-    def take_known(self, target: Target, wanted: Sequence[tuple[str, str]]) -> tuple[Arrival | None, ...]:
+    def take_known(self, target: ImportTarget, wanted: Sequence[tuple[str, str]]) -> tuple[Arrival | None, ...]:
         """Take photographs (name and SHA-256) that the user has, without their bytes.
 
         Returns:
@@ -100,13 +100,13 @@ class Intake:
         stored = stored_hashes(self.database, self.files, {sha256 for _, sha256 in wanted}, self.clock())
         return tuple(self._take_known(target, name, sha256, stored) for name, sha256 in wanted)
 
-    def _take_known(self, target: Target, name: str, sha256: str, stored: Collection[str]) -> Arrival | None:
+    def _take_known(self, target: ImportTarget, name: str, sha256: str, stored: Collection[str]) -> Arrival | None:
         try:
             return self.take(target, name, sha256, _unknown, stored)
         except _UnknownError:
             return None
 
-    def _add(self, target: Target, name: str, safe: str, facts: PhotoFacts) -> Arrival:
+    def _add(self, target: ImportTarget, name: str, safe: str, facts: PhotoFacts) -> Arrival:
         stored_as = safe if facts.rejected else with_suffix_of(safe, facts.media_type)
         with self.database.session() as session:
             photo = photos.add(
@@ -117,7 +117,7 @@ class Intake:
         outcome = "rejected" if photo.state == "rejected" else "added"
         return Arrival(name, outcome, photo, photo.facts.findings)
 
-    def _store(self, target: Target, facts: PhotoFacts, data: bytes) -> None:
+    def _store(self, target: ImportTarget, facts: PhotoFacts, data: bytes) -> None:
         with self.database.session() as session:
             usage.require(session, target.user_id, facts.bytes)
         self._restore(facts, lambda: data)

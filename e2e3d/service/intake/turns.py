@@ -10,7 +10,7 @@ from collections.abc import Iterator
 _REMEMBERED = 10_000
 
 
-class Turns:
+class FairSlots:
     """Hands out a number of places: the next goes to the owner who has the fewest, and was served longest ago.
 
     Args:

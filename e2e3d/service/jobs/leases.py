@@ -19,13 +19,13 @@ from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.events import queries as events
 from e2e3d.service.jobs import fair_queue
 from e2e3d.service.jobs import queries as jobs
-from e2e3d.service.jobs.lifecycle import Happening, State, attempts_after, next_state
+from e2e3d.service.jobs.lifecycle import JobTransition, State, attempts_after, next_state
 from e2e3d.service.jobs.records import Fence, JobRecord, NewResult, ProgressUpdate
 from e2e3d.service.jobs.tables import JobArtifactRow, JobRow, JobStageRow
 from e2e3d.service.results.tables import ResultRow
 
 _ARTIFACTS_A_STATEMENT = 500
-_NOT_CHARGED = (Happening.RELEASED, Happening.INTERRUPTED)
+_NOT_CHARGED = (JobTransition.RELEASED, JobTransition.INTERRUPTED)
 # A claim runs these, so they are built once.
 _QUEUED = select(JobRow.id).where(JobRow.state == State.QUEUED).limit(1)
 _NEXT = (  # the user's row is locked: the job's is once it is known to be the one, always in this order
@@ -72,8 +72,8 @@ def cancelled(session: Session, fences: Sequence[Fence]) -> frozenset[str]:
 
 
 def _begin(session: Session, row: JobRow, owner: str, now: datetime.datetime, lease_s: float) -> JobRecord:
-    row.state = next_state(State(row.state), Happening.CLAIMED)
-    row.attempt = attempts_after(row.attempt, Happening.CLAIMED)
+    row.state = next_state(State(row.state), JobTransition.CLAIMED)
+    row.attempt = attempts_after(row.attempt, JobTransition.CLAIMED)
     row.lease_owner, row.lease_until = owner, now + datetime.timedelta(seconds=lease_s)
     row.started_at = row.started_at or now
     row.claimed_at = row.updated_at = now
@@ -176,7 +176,7 @@ def results_of(session: Session, job_id: str) -> dict[str, str]:
 def finish(
     session: Session,
     fence: Fence,
-    happening: Happening,
+    transition: JobTransition,
     now: datetime.datetime,
     keep: datetime.timedelta,
     error: E2E3DError | None = None,
@@ -184,7 +184,7 @@ def finish(
 ) -> JobRecord | None:
     """End, or give back, a running job whose lease is `fence`; None when the lease is lost.
 
-    `happening` is ``completed`` (with the `judgement` of its model), ``refused`` (with its `error`), ``stopped``,
+    `transition` is ``completed`` (with the `judgement` of its model), ``refused`` (with its `error`), ``stopped``,
     ``released``, ``crashed`` or ``interrupted``; the results of a job that has ended are kept for `keep`.
     """
     row = _locked(session, fence)
@@ -193,7 +193,7 @@ def finish(
     if judgement is not None:
         reasons = [dataclasses.asdict(reason) for reason in judgement.reasons]
         row.judgement = {"verdict": judgement.verdict, "reasons": reasons}
-    return _end(session, row, happening, now, keep, error)
+    return _end(session, row, transition, now, keep, error)
 
 
 def reclaim(
@@ -210,7 +210,7 @@ def reclaim(
     job_id = session.scalar(first.with_for_update(of=UserRow, key_share=True, skip_locked=True))
     query = select(JobRow).where(JobRow.id == job_id, *silent).with_for_update(skip_locked=True)
     row = session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
-    return None if row is None else _end(session, row, Happening.INTERRUPTED, now, keep, None)
+    return None if row is None else _end(session, row, JobTransition.INTERRUPTED, now, keep, None)
 
 
 def any_lapsed(session: Session, now: datetime.datetime) -> bool:
@@ -238,18 +238,18 @@ def _locked(session: Session, fence: Fence) -> JobRow | None:
 def _end(
     session: Session,
     row: JobRow,
-    happening: Happening,
+    transition: JobTransition,
     now: datetime.datetime,
     keep: datetime.timedelta,
     error: E2E3DError | None,
 ) -> JobRecord:
     cancelled = row.cancel_requested_at is not None
-    state = next_state(State(row.state), happening, row.attempt, cancelled, row.interruptions)
-    row.interruptions += happening is Happening.INTERRUPTED
+    state = next_state(State(row.state), transition, row.attempt, cancelled, row.interruptions)
+    row.interruptions += transition is JobTransition.INTERRUPTED
     if state is State.FAILED and error is None:
-        interrupted = happening is Happening.INTERRUPTED
+        interrupted = transition is JobTransition.INTERRUPTED
         error = interrupted_often(row.interruptions) if interrupted else worker_died(row.attempt)
-    row.attempt = attempts_after(row.attempt, happening)
+    row.attempt = attempts_after(row.attempt, transition)
     row.state, row.lease_owner, row.lease_until, row.updated_at = state, None, None, now
     row.eta_low_s = row.eta_high_s = None
     if error is not None:
@@ -260,7 +260,7 @@ def _end(
     if state is State.SUCCEEDED:
         row.progress = 1.0
     session.flush()
-    fair_queue.ended(session, row, 0.0 if happening in _NOT_CHARGED else _service_s(row, now))
+    fair_queue.ended(session, row, 0.0 if transition in _NOT_CHARGED else _service_s(row, now))
     job = jobs.record(row)
     jobs.announce(session, job, now)
     return job

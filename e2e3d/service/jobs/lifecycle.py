@@ -15,7 +15,7 @@ class State(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
-class Happening(enum.StrEnum):
+class JobTransition(enum.StrEnum):
     """What can happen to a job.
 
     ``claimed`` by a runner; ``released`` by a runner that shuts down; ``crashed``: its process died alone;
@@ -39,26 +39,26 @@ MAX_INTERRUPTIONS = 20
 TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
 ACTIVE = frozenset({State.QUEUED, State.RUNNING})
 
-_CHANGES: dict[tuple[State, Happening], State] = {
-    (State.QUEUED, Happening.CLAIMED): State.RUNNING,
-    (State.QUEUED, Happening.STOPPED): State.CANCELLED,
-    (State.RUNNING, Happening.RELEASED): State.QUEUED,
-    (State.RUNNING, Happening.CRASHED): State.QUEUED,
-    (State.RUNNING, Happening.INTERRUPTED): State.QUEUED,
-    (State.RUNNING, Happening.COMPLETED): State.SUCCEEDED,
-    (State.RUNNING, Happening.REFUSED): State.FAILED,
-    (State.RUNNING, Happening.STOPPED): State.CANCELLED,
+_CHANGES: dict[tuple[State, JobTransition], State] = {
+    (State.QUEUED, JobTransition.CLAIMED): State.RUNNING,
+    (State.QUEUED, JobTransition.STOPPED): State.CANCELLED,
+    (State.RUNNING, JobTransition.RELEASED): State.QUEUED,
+    (State.RUNNING, JobTransition.CRASHED): State.QUEUED,
+    (State.RUNNING, JobTransition.INTERRUPTED): State.QUEUED,
+    (State.RUNNING, JobTransition.COMPLETED): State.SUCCEEDED,
+    (State.RUNNING, JobTransition.REFUSED): State.FAILED,
+    (State.RUNNING, JobTransition.STOPPED): State.CANCELLED,
 }
 
 
 def next_state(
-    state: State, happening: Happening, attempt: int = 1, cancel_requested: bool = False, interruptions: int = 0
+    state: State, transition: JobTransition, attempt: int = 1, cancel_requested: bool = False, interruptions: int = 0
 ) -> State:
-    """The state after `happening`.
+    """The state after `transition`.
 
     Args:
         state: before.
-        happening: what happened.
+        transition: what changed.
         attempt: how often the job was begun: the crash of the last attempt that is allowed fails the job.
         cancel_requested: a job that would go back to the queue although somebody wants it cancelled is cancelled.
         interruptions: before this one; the last one that is allowed fails the job.
@@ -66,21 +66,23 @@ def next_state(
     Raises:
         ValueError: when that cannot happen to a job in this state.
     """
-    after = _CHANGES.get((state, happening))
+    after = _CHANGES.get((state, transition))
     if after is None:
-        raise ValueError(f"a job that is {state} cannot be {happening}")
+        raise ValueError(f"a job that is {state} cannot be {transition}")
     if after is State.QUEUED and cancel_requested:
         return State.CANCELLED
-    if happening is Happening.CRASHED and attempt >= MAX_CRASHES:
+    if transition is JobTransition.CRASHED and attempt >= MAX_CRASHES:
         return State.FAILED
-    if happening is Happening.INTERRUPTED and interruptions + 1 >= MAX_INTERRUPTIONS:
+    if transition is JobTransition.INTERRUPTED and interruptions + 1 >= MAX_INTERRUPTIONS:
         return State.FAILED
     return after
 
 
-def attempts_after(attempt: int, happening: Happening) -> int:
-    """How many attempts count after `happening`: a claim begins one; what is not the job's failure takes it back."""
-    return attempt + {Happening.CLAIMED: 1, Happening.RELEASED: -1, Happening.INTERRUPTED: -1}.get(happening, 0)
+def attempts_after(attempt: int, transition: JobTransition) -> int:
+    """How many attempts count after `transition`: a claim begins one; what is not the job's failure takes it back."""
+    return attempt + {JobTransition.CLAIMED: 1, JobTransition.RELEASED: -1, JobTransition.INTERRUPTED: -1}.get(
+        transition, 0
+    )
 
 
 def event_type(state: State) -> str:

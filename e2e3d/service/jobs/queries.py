@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from e2e3d.service.database.name_search import name_contains
 from e2e3d.service.events import queries as events
 from e2e3d.service.jobs import fair_queue
-from e2e3d.service.jobs.lifecycle import Happening, State, event_type, next_state
+from e2e3d.service.jobs.lifecycle import JobTransition, State, event_type, next_state
 from e2e3d.service.jobs.records import JobFilter, JobRecord, LogLine, NewJob, StageRecord
 from e2e3d.service.jobs.tables import JobInputRow, JobLogRow, JobRow, JobStageRow
 
@@ -137,7 +137,7 @@ def request_cancel(session: Session, user_id: str, job_id: str, now: datetime.da
         session.flush()
     if row.state != State.QUEUED:
         return record(row)
-    row.state = next_state(State.QUEUED, Happening.STOPPED)
+    row.state = next_state(State.QUEUED, JobTransition.STOPPED)
     row.cancel_requested_at = row.finished_at = row.updated_at = now
     session.flush()
     fair_queue.assign_tags(session, user_id)

@@ -135,7 +135,7 @@ def cancel_job(job_id: str, caller: Writer, services: ServicesOf) -> JobView:
         job = jobs.request_cancel(session, caller.id, job_id, now())
         if job is None:
             raise missing("job")
-    services.bell.ring(caller.id)
+    services.notifier.notify(caller.id)
     return job_view(job)
 
 
@@ -203,7 +203,7 @@ def delete_job(job_id: str, caller: Writer, services: ServicesOf) -> None:
         retention.forget_results(session, job_id)
         jobs.delete_ended(session, caller.id, job_id, now())
     services.files.delete_folder(f"results/{job_id}")  # what is left when this fails, the collector removes
-    services.bell.ring(caller.id)
+    services.notifier.notify(caller.id)
 
 
 def _made(services: Services, job: JobRecord, replayed: bool, response: Response) -> JobView:

@@ -130,7 +130,7 @@ def submit(
         if key is not None:
             idempotency.complete(session, caller.id, key, job.id)
         audit.record(session, caller.actor, "job.submit", "job", job.id, quality=job.quality)
-    services.bell.ring(caller.id)
+    services.notifier.notify(caller.id)
     return job, False
 
 

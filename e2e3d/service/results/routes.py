@@ -29,7 +29,7 @@ from e2e3d.service.services import Services
 from e2e3d.service.sign_in.caller import Caller
 from e2e3d.service.sign_in.dependencies import Reader, ServicesOf
 from e2e3d.service.uploads.intake_of_services import now
-from e2e3d.storage.files import Disposition, Files
+from e2e3d.storage.files import ContentDisposition, Files
 
 router = APIRouter(prefix="/v1", tags=["results"], responses=problem_responses(403, 404, 422, 503))
 ResultPath = Annotated[
@@ -117,7 +117,7 @@ def download_archive(job_id: ResourceId, caller: Reader, services: ServicesOf) -
         stream.add(_content(services.files, each), each.path, size=each.bytes)
     name = f"{getattr(job, 'name', '') or job_id}.zip"
     headers = {
-        "Content-Disposition": Disposition(name.replace("/", "_"), "application/zip").header,
+        "Content-Disposition": ContentDisposition(name.replace("/", "_"), "application/zip").header,
         "Content-Length": str(len(stream)),
     }
     return StreamingResponse(iter(stream), media_type="application/zip", headers=headers)
@@ -163,7 +163,7 @@ def _own_job(session: Session, caller: Caller, job_id: str) -> Any:
 def _link(services: Services, result: ResultRecord, expires_in_s: int) -> str:
     name = result.path.rsplit("/", 1)[-1]
     if services.files.presigner is not None:
-        return services.files.presigner.get(result.key, expires_in_s, Disposition(name, result.media_type))
+        return services.files.presigner.get(result.key, expires_in_s, ContentDisposition(name, result.media_type))
     token = sign_link(services.settings.secret_key or "", result.id, int(time.time()) + expires_in_s)
     return f"{services.settings.url}/v1/downloads/{token}/{quote(name, safe='')}"
 
@@ -174,7 +174,7 @@ def _file(request: Request, files: Files, result: ResultRecord) -> Response:
         "ETag": etag,
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
-        "Content-Disposition": Disposition(result.path.rsplit("/", 1)[-1], result.media_type).header,
+        "Content-Disposition": ContentDisposition(result.path.rsplit("/", 1)[-1], result.media_type).header,
         "Content-Security-Policy": "sandbox",
         "X-Content-Type-Options": "nosniff",
     }

@@ -31,21 +31,21 @@ from e2e3d.pipeline.progress import ProgressModel
 from e2e3d.pipeline.run import RunRequest, configure, run_and_export
 from e2e3d.pipeline.sources.source_set import StoredFiles
 from e2e3d.runtime.child_processes import die_with
-from e2e3d.runtime.heartbeat import beat
+from e2e3d.runtime.heartbeat import send_heartbeats
 from e2e3d.runtime.logs import JsonLines
 from e2e3d.runtime.threads import core_count
 from e2e3d.service.administration import audit, state
 from e2e3d.service.database import Database
 from e2e3d.service.database.table_base import now
-from e2e3d.service.events.event_notifier import Bell
+from e2e3d.service.events.event_notifier import EventNotifier
 from e2e3d.service.intake.lost_photographs import lost_photographs, photographs_gone
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs import stage_times as forecasts
-from e2e3d.service.jobs.lifecycle import Happening
+from e2e3d.service.jobs.lifecycle import JobTransition
 from e2e3d.service.jobs.records import Fence, JobRecord
 from e2e3d.service.runner.driver_process import INTERRUPTED, RAY_JOB_FILE
-from e2e3d.service.runner.journal import JobWitness, Journal, JournalHandler
+from e2e3d.service.runner.journal import JobArtifactObserver, Journal, JournalHandler
 from e2e3d.service.runner.publisher import Publisher
 from e2e3d.storage.files import open_files
 from e2e3d.storage.store import ArtifactStore
@@ -65,14 +65,14 @@ def main(arguments: list[str]) -> int:
     """Run the attempt that the arguments name; returns the exit code."""
     job_id, owner, attempt, parent, folder, pipe = arguments
     die_with(int(parent))
-    beat(int(pipe))
+    send_heartbeats(int(pipe))
     settings = load_service_settings()
     database = Database(settings.database, pool_size=3)
     fence = Fence(job_id, owner, int(attempt))
-    return Attempt(settings, database, fence, Path(folder)).run()
+    return JobAttempt(settings, database, fence, Path(folder)).run()
 
 
-class Attempt:
+class JobAttempt:
     """One attempt: what connects the pipeline with the database, the store and Ray."""
 
     def __init__(self, settings: ServiceSettings, database: Database, fence: Fence, folder: Path) -> None:
@@ -90,21 +90,25 @@ class Attempt:
                 job = self._database.retry(lambda session: jobs.by_id(session, self._fence.job_id))
                 if job is None:
                     return STOPPED
-                bell = Bell(self._settings.redis_url)
+                notifier = EventNotifier(self._settings.redis_url)
                 journal = Journal(
-                    self._database, self._fence, self._cancel.cancel, lambda: bell.ring(job.user_id), self._places()
+                    self._database,
+                    self._fence,
+                    self._cancel.cancel,
+                    lambda: notifier.notify(job.user_id),
+                    self._places(),
                 )
                 level = self._database.retry(state.log_level) or self._settings.log_level
                 with _logging_to(journal, level, self._members(job)):
                     log.info("attempt %d begins", self._fence.attempt)
-                    happening, error = self._work(job, journal)
+                    transition, error = self._work(job, journal)
                 judgement = self._judgement() if error is None else None
                 keep = datetime.timedelta(days=self._settings.retention_days_results)
                 self._database.retry(
-                    lambda session: leases.finish(session, self._fence, happening, now(), keep, error, judgement),
+                    lambda session: leases.finish(session, self._fence, transition, now(), keep, error, judgement),
                     timeout_s=600.0,
                 )
-                bell.ring(job.user_id)
+                notifier.notify(job.user_id)
                 return ENDED
         except CancelledError:
             return STOPPED
@@ -126,7 +130,7 @@ class Attempt:
         asked = self._database.retry(lambda session: audit.request_of(session, "job.submit", job.id, job.created_at))
         return {"process": "driver", "job": job.id} | ({} if asked is None else {"request": asked})
 
-    def _work(self, job: JobRecord, journal: Journal) -> tuple[Happening, E2E3DError | None]:
+    def _work(self, job: JobRecord, journal: Journal) -> tuple[JobTransition, E2E3DError | None]:
         try:
             self._reconstruct_patiently(job, journal)
         except (CancelledError, RayError):
@@ -135,13 +139,13 @@ class Attempt:
             if error.code in _NO_CLUSTER:
                 raise
             log.error("the job failed: %s: %s", error.code, error)
-            return Happening.REFUSED, journal.public(error)
+            return JobTransition.REFUSED, journal.public(error)
         except Exception as error:
             log.exception("the job met a mistake in E2E3D")
-            return Happening.REFUSED, _internal_error(error)
+            return JobTransition.REFUSED, _internal_error(error)
         finally:
             journal.close()
-        return Happening.COMPLETED, None
+        return JobTransition.COMPLETED, None
 
     def _reconstruct_patiently(self, job: JobRecord, journal: Journal) -> None:
         """Go on after failures that pass by themselves: everything finished is in the store.
@@ -186,14 +190,14 @@ class Attempt:
         publisher = Publisher(
             files, self._database, self._fence, job.outputs, self._folder / "partial", self._cancel.cancel
         )
-        witness = JobWitness(journal, publisher.pass_finished)
+        observer = JobArtifactObserver(journal, publisher.pass_finished)
         executor = RayExecutor(
             ArtifactStore(settings.store_url, s3),
             ProgressModel(journal.report, history),
             self._cancel,
             settings.device,
             settings.address,
-            witness,
+            observer,
         )
         try:
             self._tell_ray_job()

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 from e2e3d.runtime.child_processes import cluster_answers, end, is_stopped, workers_of
-from e2e3d.runtime.heartbeat import Pulse
-from e2e3d.service.jobs.lifecycle import Happening
+from e2e3d.runtime.heartbeat import HeartbeatMonitor
+from e2e3d.service.jobs.lifecycle import JobTransition
 from e2e3d.service.jobs.records import Fence
 
 RAY_JOB_FILE = "ray-job"
@@ -42,7 +42,7 @@ class DriverProcess:
 
     def __init__(self, fence: Fence, folder: Path, address: str | None) -> None:
         self.fence = fence
-        self.asked: Happening | None = None
+        self.asked: JobTransition | None = None
         self._folder = folder
         self._address = address
         self._kill_at_s = 0.0
@@ -63,9 +63,9 @@ class DriverProcess:
             raise
         finally:
             os.close(writing)
-        self._pulse = Pulse(self._process.pid, reading)
+        self._pulse = HeartbeatMonitor(self._process.pid, reading)
 
-    def stop(self, why: Happening) -> None:
+    def stop(self, why: JobTransition) -> None:
         """Ask the driver to stop; it is killed when it does not."""
         if self.asked is None:
             self.asked = why
@@ -79,16 +79,16 @@ class DriverProcess:
         """
         if self.asked is not None or self._pulse.silent_s() < patience_s:
             return False
-        self.asked = Happening.INTERRUPTED if is_stopped(self._process.pid) else Happening.CRASHED
+        self.asked = JobTransition.INTERRUPTED if is_stopped(self._process.pid) else JobTransition.CRASHED
         self._signal(signal.SIGKILL)
         return True
 
-    def meaning(self) -> Happening:
+    def meaning(self) -> JobTransition:
         """What the end of the driver means; one that wrote the end of its job itself has lost its lease by that."""
         if self.asked is not None:
             return self.asked
         lost = self._process.returncode == INTERRUPTED or (self._address and not cluster_answers(self._address))
-        return Happening.INTERRUPTED if lost else Happening.CRASHED
+        return JobTransition.INTERRUPTED if lost else JobTransition.CRASHED
 
     def exit_code(self) -> int | None:
         """None while the driver runs; afterwards its exit code, negative for a signal."""

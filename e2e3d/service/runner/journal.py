@@ -187,7 +187,7 @@ class JournalHandler(logging.Handler):
         return type(value).__name__ if isinstance(value, Exception) else value
 
 
-class JobWitness:
+class JobArtifactObserver:
     """Tells the journal which artifacts a run uses, and a publisher which passes are done."""
 
     def __init__(self, journal: Journal, finished: Callable[[str, Sequence[Ref[object]]], None]) -> None:
@@ -195,9 +195,9 @@ class JobWitness:
         self._finished = finished
 
     def uses(self, keys: Sequence[str]) -> None:
-        """See :class:`e2e3d.pipeline.base_executor.Witness`."""
+        """See :class:`e2e3d.pipeline.base_executor.ArtifactObserver`."""
         self._journal.uses(keys)
 
     def pass_finished(self, label: str, results: Sequence[Ref[object]]) -> None:
-        """See :class:`e2e3d.pipeline.base_executor.Witness`."""
+        """See :class:`e2e3d.pipeline.base_executor.ArtifactObserver`."""
         self._finished(label, results)

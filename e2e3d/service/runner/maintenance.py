@@ -28,7 +28,7 @@ _FIRST_COLLECTION_S = 60.0
 _KEYS_KEPT = datetime.timedelta(days=7)
 
 
-class Chores:
+class MaintenanceThreads:
     """Threads that may run in as many processes as one likes, until they are stopped."""
 
     def __init__(self, settings: ServiceSettings, database: Database) -> None:

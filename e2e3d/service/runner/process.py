@@ -1,8 +1,8 @@
-"""The runner and the chores of the service, in a replica of Ray Serve or in a process of its own.
+"""The runner and maintenance of the service, in a replica of Ray Serve or in a process of its own.
 
-On one machine it is a process of its own, ``python -m e2e3d.service.runner.process PARENT ADDRESS PIPE``: a worker of Ray
-wakes a hundred times a second, and the runner needs nothing of Ray but its address. It ends in order when its standard
-input ends, and is started again when it dies or gives no sign of life through the pipe.
+On one machine it is a process of its own, ``python -m e2e3d.service.runner.process PARENT ADDRESS PIPE``: a worker of
+Ray wakes a hundred times a second, and the runner needs nothing of Ray but its address. It ends in order when its
+standard input ends, and is started again when it dies or gives no sign of life through the pipe.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import time
 
 from e2e3d.config.deployment import load_service_settings
 from e2e3d.runtime.child_processes import die_with
-from e2e3d.runtime.heartbeat import Pulse, beat
+from e2e3d.runtime.heartbeat import HeartbeatMonitor, send_heartbeats
 from e2e3d.service.administration.log_level import start_log
 from e2e3d.service.database import Database
 from e2e3d.service.file_permissions import keep_files_private
-from e2e3d.service.runner.maintenance import Chores
+from e2e3d.service.runner.maintenance import MaintenanceThreads
 from e2e3d.service.runner.runner import Runner
 
 STOP_S = 8.0
@@ -31,7 +31,7 @@ _LOG = logging.getLogger("e2e3d.serve")
 
 
 class RunnerThreads:
-    """Computes jobs and does the chores until it is stopped.
+    """Computes jobs and does maintenance until it is stopped.
 
     Args:
         address: of the Ray cluster that jobs are computed on.
@@ -42,11 +42,11 @@ class RunnerThreads:
         settings = load_service_settings()
         database = Database(settings.database, pool_size=4)
         start_log(settings, database, "runner")
-        self._chores = Chores(settings, database)
+        self._maintenance = MaintenanceThreads(settings, database)
         self._runner = Runner(settings, database, address)
         self._thread = threading.Thread(target=self._runner.run, name="runner")
         self._thread.start()
-        self._chores.start()
+        self._maintenance.start()
 
     @property
     def alive(self) -> bool:
@@ -55,7 +55,7 @@ class RunnerThreads:
 
     def stop(self) -> bool:
         """Give the running jobs back to the queue; returns whether everything has ended in time."""
-        self._chores.stop()
+        self._maintenance.stop()
         self._runner.stop()
         self._thread.join(STOP_S)
         return not self._thread.is_alive()
@@ -95,7 +95,7 @@ class RunnerProcess:
         command = [sys.executable, "-m", "e2e3d.service.runner.process", str(os.getpid()), self._address, str(writing)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[writing])
         os.close(writing)
-        self._pulse = Pulse(self._process.pid, reading)
+        self._pulse = HeartbeatMonitor(self._process.pid, reading)
         self._started_s = time.monotonic()
 
 
@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> int:
     """Run until standard input ends; returns the exit code."""
     parent, address, pipe = arguments
     die_with(int(parent))
-    beat(int(pipe))
+    send_heartbeats(int(pipe))
     stopping = threading.Event()
 
     def wait_for_the_node() -> None:

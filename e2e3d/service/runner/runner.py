@@ -20,10 +20,10 @@ from e2e3d.errors import MachineError
 from e2e3d.runtime.child_processes import is_dead, runner_name
 from e2e3d.service.database import Database, Session
 from e2e3d.service.database.table_base import now
-from e2e3d.service.events.event_notifier import Bell
+from e2e3d.service.events.event_notifier import EventNotifier
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs import queries as jobs
-from e2e3d.service.jobs.lifecycle import Happening
+from e2e3d.service.jobs.lifecycle import JobTransition
 from e2e3d.service.jobs.records import Fence, JobRecord
 from e2e3d.service.runner.driver_process import DriverProcess
 
@@ -53,13 +53,13 @@ class Runner:
         self._settings = settings
         self._database = database
         self._address = address
-        self._bell = Bell(settings.redis_url)
+        self._bell = EventNotifier(settings.redis_url)
         self._name = runner_name()
         self._claims = 0
         self._work = settings.home / "work"
         self._keep = datetime.timedelta(days=settings.retention_days_results)
         self._drivers: list[DriverProcess] = []
-        self._ended: list[tuple[DriverProcess, Happening]] = []
+        self._ended: list[tuple[DriverProcess, JobTransition]] = []
         self._stopping = threading.Event()
         self._due = {"renew": 0.0, "look": 0.0, "claim": 0.0, "reclaim": 0.0}
         self._cut_off_at_s = float("-inf")
@@ -95,7 +95,7 @@ class Runner:
             driver.clean_up()
         if self._stopping.is_set():
             for driver in self._drivers:
-                driver.stop(Happening.RELEASED)
+                driver.stop(JobTransition.RELEASED)
         while self._ended:
             self._settle(*self._ended[0])
             del self._ended[0]
@@ -133,23 +133,23 @@ class Runner:
         except OSError as error:
             log.exception("the driver of job %s could not be started", job.id)
             self._log(job.id, "error", f"The job's process could not be started: {error.strerror}.")
-            self._finish(fence, Happening.INTERRUPTED)
+            self._finish(fence, JobTransition.INTERRUPTED)
             self._due["claim"] = time.monotonic() + _NO_PROCESS_S
-        self._bell.ring(job.user_id)
+        self._bell.notify(job.user_id)
 
     def _renew(self) -> None:
         for driver in self._drivers:
             with self._database.session() as session:
                 job = leases.renew(session, driver.fence, now(), LEASE_S)
             if job is None and driver.exit_code() is None:
-                driver.stop(Happening.INTERRUPTED)
+                driver.stop(JobTransition.INTERRUPTED)
 
     def _look_for_cancels(self) -> None:
         with self._database.reading() as session:
             wanted = leases.cancelled(session, [driver.fence for driver in self._drivers])
         for driver in self._drivers:
             if driver.fence.job_id in wanted:
-                driver.stop(Happening.STOPPED)
+                driver.stop(JobTransition.STOPPED)
 
     def _reclaim(self) -> None:
         """Take back jobs whose runner fell silent; not just after the database was away, when all were silent."""
@@ -166,22 +166,22 @@ class Runner:
                     return
                 line = (now(), "warning", f"The runner of the job fell silent; the job is {job.state} now.")
                 jobs.add_log(session, job.id, [line])
-            self._bell.ring(job.user_id)
+            self._bell.notify(job.user_id)
 
-    def _settle(self, driver: DriverProcess, happening: Happening) -> None:
+    def _settle(self, driver: DriverProcess, transition: JobTransition) -> None:
         code = driver.exit_code()
         if driver.asked is None and code != 0:
             how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
-            why = ": its Ray cluster or the database is away" if happening is Happening.INTERRUPTED else ""
+            why = ": its Ray cluster or the database is away" if transition is JobTransition.INTERRUPTED else ""
             self._log(driver.fence.job_id, "warning", f"The process of the job {how}{why}.")
-        self._finish(driver.fence, happening)
+        self._finish(driver.fence, transition)
 
-    def _finish(self, fence: Fence, happening: Happening) -> None:
+    def _finish(self, fence: Fence, transition: JobTransition) -> None:
         with self._database.session() as session:
-            job = leases.finish(session, fence, happening, now(), self._keep)
+            job = leases.finish(session, fence, transition, now(), self._keep)
         if job is not None:
             log.info("job %s is %s", job.id, job.state, extra={"members": {"job": job.id}})
-            self._bell.ring(job.user_id)
+            self._bell.notify(job.user_id)
 
     def _log(self, job_id: str, level: str, message: str) -> None:
         with self._database.session() as session:

@@ -15,7 +15,7 @@ from e2e3d.errors import InputError
 from e2e3d.pipeline.sources.source_files import MAX_PHOTO_BYTES
 from e2e3d.service.image_sets.records import Arrival
 from e2e3d.service.intake.imports import is_zip
-from e2e3d.service.intake.intake import Intake, Target, rejected
+from e2e3d.service.intake.intake import ImportTarget, Intake, rejected
 from e2e3d.service.intake.photo_check import FORMATS, looks_like_photo
 from e2e3d.service.intake.photo_names import safe_name
 from e2e3d.service.intake.upload_parts import PartWriter, upload_folder
@@ -27,7 +27,7 @@ _SPOOL_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Reception:
+class ReceiveContext:
     """What receiving needs.
 
     Attributes:
@@ -37,13 +37,13 @@ class Reception:
     """
 
     intake: Intake
-    target: Target
+    target: ImportTarget
     max_bytes: int
     keep: datetime.timedelta
     start_import: Callable[[str], object]
 
 
-async def receive_form(reception: Reception, content_type: str, body: AsyncIterator[bytes]) -> list[Arrival]:
+async def receive_form(reception: ReceiveContext, content_type: str, body: AsyncIterator[bytes]) -> list[Arrival]:
     """Take in every file of a form; what arrived before the client went away stays, the file in the middle does not.
 
     Raises:
@@ -75,7 +75,7 @@ async def receive_form(reception: Reception, content_type: str, body: AsyncItera
 class _ArrivingFile:
     """One file on its way; all methods but :meth:`gather` may wait for disks and servers."""
 
-    def __init__(self, reception: Reception, name: str) -> None:
+    def __init__(self, reception: ReceiveContext, name: str) -> None:
         self._to = reception
         self._name = name
         self._waiting = bytearray()
@@ -138,7 +138,7 @@ class _ArrivingFile:
 
 
 class _Photo:
-    def __init__(self, reception: Reception, name: str) -> None:
+    def __init__(self, reception: ReceiveContext, name: str) -> None:
         self._to = reception
         self._name = name
         self._digest = hashlib.sha256()
@@ -162,7 +162,7 @@ class _Photo:
 class _Archive:
     """An archive becomes an upload that has arrived; its photographs are taken in while the client waits or not."""
 
-    def __init__(self, reception: Reception, name: str) -> None:
+    def __init__(self, reception: ReceiveContext, name: str) -> None:
         self._to = reception
         self._name = name
         intake, target, now = reception.intake, reception.target, reception.intake.clock()

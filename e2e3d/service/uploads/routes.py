@@ -24,7 +24,7 @@ from e2e3d.service.image_sets.routes import own_set
 from e2e3d.service.image_sets.wire import Arrival, Arrivals, ImageSet
 from e2e3d.service.intake.import_threads import ImportThreads
 from e2e3d.service.intake.imports import allowed_prefix
-from e2e3d.service.intake.intake import Target
+from e2e3d.service.intake.intake import ImportTarget
 from e2e3d.service.intake.photo_check import judged
 from e2e3d.service.intake.upload_parts import remove_parts
 from e2e3d.service.services import Services
@@ -32,7 +32,7 @@ from e2e3d.service.sign_in.caller import Caller
 from e2e3d.service.sign_in.dependencies import Reader, ServicesOf, Writer, services_of
 from e2e3d.service.uploads import queries as uploads
 from e2e3d.service.uploads.intake_of_services import intake_of, now
-from e2e3d.service.uploads.receive import Reception, receive_form
+from e2e3d.service.uploads.receive import ReceiveContext, receive_form
 from e2e3d.service.uploads.records import UploadRecord
 from e2e3d.service.uploads.wire import PrefixIn, Upload
 
@@ -100,10 +100,10 @@ async def send_photos(request: Request, image_set_id: ResourceId, caller: Writer
     stays; sending it again changes nothing. Archives are taken in while you may do something else: see `upload_id`.
     """
     await run_in_threadpool(_prepare, services, caller, image_set_id)
-    settings, target = services.settings, Target(caller.id, image_set_id)
+    settings, target = services.settings, ImportTarget(caller.id, image_set_id)
     keep = datetime.timedelta(days=settings.retention_days_uploads)
     begin = partial(imports_of(request).start, caller.id)
-    reception = Reception(intake_of(services), target, settings.max_upload_bytes, keep, begin)
+    reception = ReceiveContext(intake_of(services), target, settings.max_upload_bytes, keep, begin)
     try:
         content_type = request.headers.get("content-type", "")
         arrivals = await receive_form(reception, content_type, request.stream())

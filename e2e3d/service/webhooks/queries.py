@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from e2e3d.service.webhooks.records import EVENT_TYPES, ClaimedDelivery, DeliveryRecord, Outcome, WebhookRecord
+from e2e3d.service.webhooks.records import EVENT_TYPES, ClaimedDelivery, DeliveryOutcome, DeliveryRecord, WebhookRecord
 from e2e3d.service.webhooks.tables import WebhookDeliveryRow, WebhookRow
 
 Position = tuple[datetime.datetime, str]
@@ -189,7 +189,7 @@ def claim_due(
     return tuple(ClaimedDelivery(_delivery(row), webhooks.get(row.webhook_id or "")) for row in rows)
 
 
-def record_outcome(session: Session, delivery: DeliveryRecord, outcome: Outcome) -> bool:
+def record_outcome(session: Session, delivery: DeliveryRecord, outcome: DeliveryOutcome) -> bool:
     """Write how an attempt ended; False if another process has begun a later attempt since.
 
     `delivery` must be as :func:`claim_due` returned it.

@@ -76,7 +76,7 @@ class ClaimedDelivery:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DeliveryOutcome:
     """How an attempt ended.
 
     Attributes:

@@ -22,10 +22,10 @@ from e2e3d.errors import InputError, MachineError
 from e2e3d.service.database.engine import Database
 from e2e3d.service.webhooks import queries as webhooks
 from e2e3d.service.webhooks.addresses import AddressGuard, parse_networks
-from e2e3d.service.webhooks.records import ClaimedDelivery, DeliveryRecord, Outcome
+from e2e3d.service.webhooks.records import ClaimedDelivery, DeliveryOutcome, DeliveryRecord
 from e2e3d.service.webhooks.retry_schedule import retry_delay_s
 from e2e3d.service.webhooks.signing import job_salt, signed_headers, signing_secret
-from e2e3d.service.webhooks.transport import Limits, post
+from e2e3d.service.webhooks.transport import DeliveryLimits, post
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class WebhookSender:
 
     secret_key: str = field(repr=False)
     guard: AddressGuard = field(default_factory=AddressGuard)
-    limits: Limits = field(default_factory=Limits)
+    limits: DeliveryLimits = field(default_factory=DeliveryLimits)
 
     @functools.cached_property
     def tls(self) -> ssl.SSLContext:
@@ -62,7 +62,7 @@ class WebhookSender:
         """How long a claimed delivery is left alone: longer than an attempt can take."""
         return 2 * self.limits.total_s + 15
 
-    def attempt(self, claimed: ClaimedDelivery, now: datetime.datetime) -> Outcome:
+    def attempt(self, claimed: ClaimedDelivery, now: datetime.datetime) -> DeliveryOutcome:
         """Send one message, once."""
         delivery = claimed.delivery
         body = json.dumps(delivery.payload, separators=(",", ":"), ensure_ascii=False)
@@ -75,9 +75,9 @@ class WebhookSender:
         except OSError as error:
             return _later(delivery, now, None, f"not delivered: {error}")
         if 200 <= answer.status_code < 300:
-            return Outcome(True, answer.status_code, answer.text, now)
+            return DeliveryOutcome(True, answer.status_code, answer.text, now)
         if answer.status_code == _GONE:
-            return Outcome(False, answer.status_code, answer.text, now, gone=True)
+            return DeliveryOutcome(False, answer.status_code, answer.text, now, gone=True)
         text = "redirects are not followed" if 300 <= answer.status_code < 400 else answer.text
         return _later(delivery, now, answer.status_code, text, answer.retry_after_s)
 
@@ -154,7 +154,7 @@ def _later(
     status_code: int | None,
     response: str,
     retry_after_s: float | None = None,
-) -> Outcome:
+) -> DeliveryOutcome:
     delay_s = retry_delay_s(delivery.attempts, random.random(), retry_after_s)
     retry_at = None if delay_s is None else now + datetime.timedelta(seconds=delay_s)
-    return Outcome(False, status_code, response, now, retry_at)
+    return DeliveryOutcome(False, status_code, response, now, retry_at)

@@ -18,7 +18,7 @@ from e2e3d.service.webhooks.addresses import AddressGuard
 
 
 @dataclass(frozen=True)
-class Limits:
+class DeliveryLimits:
     """Bounds of one delivery: seconds from its start to its end, to connect, and bytes of the answer that are read."""
 
     total_s: float = 15.0
@@ -27,7 +27,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReceiverAnswer:
     """What a receiver said: the status, the beginning of its body, and the seconds of a Retry-After header."""
 
     status_code: int
@@ -36,8 +36,8 @@ class Answer:
 
 
 def post(
-    url: str, headers: Mapping[str, str], body: bytes, guard: AddressGuard, tls: ssl.SSLContext, limits: Limits
-) -> Answer:
+    url: str, headers: Mapping[str, str], body: bytes, guard: AddressGuard, tls: ssl.SSLContext, limits: DeliveryLimits
+) -> ReceiverAnswer:
     """Send `body` to `url`.
 
     Raises:
@@ -56,7 +56,7 @@ def post(
         ):
             text = _beginning(response.iter_stream(), limits.answer_bytes)
             given = {name.lower(): value for name, value in response.headers}
-            return Answer(response.status, text, _seconds(given.get(b"retry-after")))
+            return ReceiverAnswer(response.status, text, _seconds(given.get(b"retry-after")))
     except httpcore.TimeoutException as error:
         raise OSError(f"no answer within {limits.total_s:g} s") from error
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:

@@ -6,7 +6,7 @@ import pytest
 from e2e3d.data.photo import CameraGuess, Photo
 from e2e3d.data.scene import Camera, Scene, SceneImage
 from e2e3d.ops.sfm.lens_bundle import adjust, residuals_px
-from e2e3d.ops.sfm.lens_groups import Sharing, bundle_of, determined_cameras, doubtful, undetermined_cameras
+from e2e3d.ops.sfm.lens_groups import LensGrouping, bundle_of, determined_cameras, doubtful, undetermined_cameras
 from e2e3d.ops.sfm.lens_notes import lens_notes
 from tests.ops.synthetic_sfm import HEIGHT, WIDTH, K, arc_poses, project
 
@@ -47,7 +47,7 @@ def photos_of(count: int, focal_px: float, source: str) -> tuple[Photo, ...]:
 def test_intrinsics_come_back_from_a_wrong_start() -> None:
     scene = scene_of(arc_poses(8), POINTS, radial=-0.1)
     one = np.zeros(8, np.int64)
-    start = bundle_of(scene, photos_of(8, 1200.0, "guess"), Sharing.of_lenses(one))
+    start = bundle_of(scene, photos_of(8, 1200.0, "guess"), LensGrouping.of_lenses(one))
     start = replace(
         start, focals_px=np.array([1150.0]), centres_px=np.array([[620.0, 440.0]]), distortions=np.zeros((1, 2))
     )
@@ -63,7 +63,7 @@ def test_photographs_may_share_a_focal_length_and_not_the_principal_point() -> N
     scene = scene_of(arc_poses(6), POINTS)
     shifts = np.random.default_rng(2).uniform(-150, 150, (6, 2))
     moved = scene.observation_px + shifts[scene.observation_image].astype(np.float32)
-    sharing = Sharing.of_lenses(np.zeros(6, np.int64), cropped=True)
+    sharing = LensGrouping.of_lenses(np.zeros(6, np.int64), cropped=True)
     found = adjust(bundle_of(replace(scene, observation_px=moved), photos_of(6, 1000.0, "guess"), sharing)).bundle
     np.testing.assert_allclose(found.centres_px, K[:2, 2] + shifts, atol=6)
     assert found.focals_px[0] == pytest.approx(K[0, 0], rel=0.005)
@@ -71,7 +71,7 @@ def test_photographs_may_share_a_focal_length_and_not_the_principal_point() -> N
 
 def test_what_the_photographs_do_not_tell_stays_as_it_is_known() -> None:
     scene = scene_of(STRIP, GROUND)
-    bundle = bundle_of(scene, photos_of(6, 900.0, "exif"), Sharing.of_lenses(np.zeros(6, np.int64)))
+    bundle = bundle_of(scene, photos_of(6, 900.0, "exif"), LensGrouping.of_lenses(np.zeros(6, np.int64)))
     found = adjust(bundle)
     assert found.focal_sigmas[0] > 0.1
     assert found.bundle.focals_px[0] == pytest.approx(900.0, rel=0.1)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.ops.texturing.adjacency import face_adjacency, opposite_slots
-from e2e3d.ops.texturing.candidates import Candidates, keep_believed
-from e2e3d.ops.texturing.consensus import believed
+from e2e3d.ops.texturing.candidates import Candidates, keep_consistent
+from e2e3d.ops.texturing.consensus import consistent_candidates
 from tests.ops.texturing.scenes import (
     PINHOLE,
     camera_above,
@@ -31,7 +31,7 @@ def judged(colours: list[NDArray[np.float64]], gain: NDArray[np.float64] | None 
     candidates = Candidates(view, np.ones(view.shape, np.float32), colour)
     neighbours = face_adjacency(MESH.faces)
     gains = np.ones((count, 3)) if gain is None else gain
-    return believed(candidates, gains, neighbours, opposite_slots(neighbours, MESH.faces))
+    return consistent_candidates(candidates, gains, neighbours, opposite_slots(neighbours, MESH.faces))
 
 
 def person(left: float, right: float, colour: NDArray[np.float64] = SHIRT) -> NDArray[np.float64]:
@@ -95,7 +95,7 @@ def test_a_dropped_view_is_a_last_resort_nearby_and_rows_are_sorted() -> None:
     trusted = view >= 0
     trusted[30, 0] = False
     neighbours = face_adjacency(mesh.faces)
-    kept = keep_believed(candidates, trusted, neighbours)
+    kept = keep_consistent(candidates, trusted, neighbours)
     assert kept.view[30].tolist() == [1, -1, -1]
     assert kept.view[0].tolist() == [1, 3, -1]
     around = [g for g in neighbours[30] if g >= 0]

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from e2e3d.errors import SettingsError
 from e2e3d.ops.texturing.atlas import lay_out
-from e2e3d.ops.texturing.packing import GUTTER_PX, Layout, pack_charts
+from e2e3d.ops.texturing.packing import GUTTER_PX, AtlasLayout, pack_charts
 
 
 def blobs(sizes: list[tuple[float, float]], seed: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
@@ -23,7 +23,7 @@ def blobs(sizes: list[tuple[float, float]], seed: int) -> tuple[NDArray[np.float
     return np.array(corners, np.float32), np.array(chart, np.int32)
 
 
-def texel_owners(face_px: NDArray[np.float32], chart: NDArray[np.int32], layout: Layout) -> NDArray[np.int64]:
+def texel_owners(face_px: NDArray[np.float32], chart: NDArray[np.int32], layout: AtlasLayout) -> NDArray[np.int64]:
     """For every texel how many charts lie closer to it than half the room between charts."""
     atlas_px = (face_px - layout.corner_px[chart][:, None]) * layout.scale + layout.origin_px[chart][:, None]
     count = np.zeros((layout.pages, layout.size_px, layout.size_px), np.int64)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e2e3d.data.judgement import Judgement, Signs
+from e2e3d.data.judgement import Judgement, JudgementSigns
 from e2e3d.data.ref import Ref
 from e2e3d.data.run_results import Results
 from e2e3d.data.scene import Georeference, Remark
@@ -92,7 +92,7 @@ def test_heights_that_were_not_believed_do_not_count(results: Results, heights_k
     ],
 )
 def test_every_fault_has_its_reason(changes: dict[str, float], code: str) -> None:
-    sound = Signs(photographs=10, registered=10)
+    sound = JudgementSigns(photographs=10, registered=10)
     assert weigh(sound).verdict == "good"
     assert [reason.code for reason in weigh(replace(sound, **changes)).reasons] == [code]
 

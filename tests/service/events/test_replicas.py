@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e3d.service.jobs.lifecycle import Happening
+from e2e3d.service.jobs.lifecycle import JobTransition
 from tests.servers import PostgresServer, RedisServer
 from tests.service.api import open_api
 from tests.service.jobs.test_routes import Jobs, events_of, image_set_of
@@ -37,7 +37,7 @@ def pair(
 def test_a_stream_that_breaks_goes_on_at_the_other_replica(pair: Pair) -> None:
     one, other = pair
     job = one.submit().json()["id"]
-    other.end(other.begin(), Happening.COMPLETED)
+    other.end(other.begin(), JobTransition.COMPLETED)
     everything = events_of(one, f"/jobs/{job}/events")
     assert [kind for _, kind, _ in everything] == ["job.queued", "job.running", "job.succeeded"]
     assert events_of(other, f"/jobs/{job}/events") == everything
@@ -54,7 +54,7 @@ def test_a_socket_at_one_replica_hears_what_happens_at_the_other(pair: Pair) -> 
         told.append(socket.receive_json())
         fence = one.begin()
         told.append(socket.receive_json())
-        one.end(fence, Happening.COMPLETED)
+        one.end(fence, JobTransition.COMPLETED)
         told.append(socket.receive_json())
     assert [event["type"] for event in told] == ["job.queued", "job.running", "job.succeeded"]
     assert {event["data"]["job_id"] for event in told} == {job}

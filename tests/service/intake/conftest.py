@@ -11,7 +11,7 @@ from e2e3d.service.database import Database
 from e2e3d.service.image_sets import photo_queries as photos
 from e2e3d.service.image_sets import queries as image_sets
 from e2e3d.service.image_sets.records import Arrival, PhotoRecord
-from e2e3d.service.intake.intake import Intake, Target
+from e2e3d.service.intake.intake import ImportTarget, Intake
 from e2e3d.service.intake.photo_check import judged
 from e2e3d.service.intake.upload_parts import PartWriter
 from e2e3d.service.uploads import queries as uploads
@@ -56,13 +56,13 @@ class Place:
         with self.database.session() as session:
             return image_sets.create(session, user_id or self.user_id, "set", self.now()).id
 
-    def target(self) -> Target:
-        return Target(self.user_id, self.set_id)
+    def target(self) -> ImportTarget:
+        return ImportTarget(self.user_id, self.set_id)
 
-    def send(self, name: str, data: bytes, target: Target | None = None) -> Arrival:
+    def send(self, name: str, data: bytes, target: ImportTarget | None = None) -> Arrival:
         return self.intake.take(target or self.target(), name, hashlib.sha256(data).hexdigest(), lambda: data)
 
-    def known(self, name: str, sha256: str, target: Target | None = None) -> Arrival | None:
+    def known(self, name: str, sha256: str, target: ImportTarget | None = None) -> Arrival | None:
         """What becomes of a photograph that the user says to have sent before."""
         return self.intake.take_known(target or self.target(), [(name, sha256)])[0]
 

@@ -16,7 +16,7 @@ import pytest
 
 from e2e3d.service.intake import checkers as module
 from e2e3d.service.intake.checkers import PhotoCheckers
-from e2e3d.service.intake.turns import Turns
+from e2e3d.service.intake.turns import FairSlots
 from tests.pictures import encode, textured
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of memory are Linux's")
@@ -127,7 +127,7 @@ def test_limits_stay_within_those_of_the_service() -> None:
 
 
 def test_turns_let_nobody_wait_for_the_queue_of_another() -> None:
-    turns = Turns(2)
+    turns = FairSlots(2)
     order: list[str] = []
     release = threading.Semaphore(0)
 

@@ -7,7 +7,7 @@ from e2e3d.errors import InputError
 from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.image_sets import photo_queries as photos
 from e2e3d.service.image_sets import queries as image_sets
-from e2e3d.service.intake.intake import Target
+from e2e3d.service.intake.intake import ImportTarget
 from e2e3d.storage.files import blob_name
 from e2e3d.storage.store import ArtifactStore
 from tests.pictures import encode, noise, textured
@@ -39,7 +39,7 @@ def test_the_same_bytes_are_stored_once(place: Place) -> None:
     assert place.send("a.jpg", data).outcome == "known"
     again = place.send("b.jpg", data)
     assert (again.outcome, codes(again.findings), again.photo) == ("known", ["duplicate"], first.photo)
-    other = place.send("a.jpg", data, Target(place.user_id, place.image_set()))
+    other = place.send("a.jpg", data, ImportTarget(place.user_id, place.image_set()))
     assert other.outcome == "added"
     assert [info.name for info in place.files.find()] == [blob_name(first.photo.facts.sha256)]
     assert place.stored_bytes() == 2 * len(data)  # each set counts by itself
@@ -48,13 +48,13 @@ def test_the_same_bytes_are_stored_once(place: Place) -> None:
 def test_photographs_of_the_user_need_not_be_sent_again(place: Place) -> None:
     data = picture(1)
     sha256 = place.send("a.jpg", data).photo.facts.sha256
-    again = Target(place.user_id, place.image_set())
+    again = ImportTarget(place.user_id, place.image_set())
     assert place.known("a.jpg", sha256, again).outcome == "added"
     assert place.known("b.jpg", "0" * 64, again) is None
     stranger = place.user()
-    assert place.known("a.jpg", sha256, Target(stranger, place.image_set(stranger))) is None
+    assert place.known("a.jpg", sha256, ImportTarget(stranger, place.image_set(stranger))) is None
     place.files.delete(blob_name(sha256))
-    assert place.known("a.jpg", sha256, Target(place.user_id, place.image_set())) is None
+    assert place.known("a.jpg", sha256, ImportTarget(place.user_id, place.image_set())) is None
 
 
 def test_what_is_wrong_is_said_at_once(place: Place) -> None:
@@ -130,7 +130,7 @@ def test_masks_only_have_to_decode(place: Place) -> None:
 def test_the_quota_holds_also_at_the_same_time(place: Place) -> None:
     data = [picture(seed) for seed in range(4)]
     user = place.user(quota_bytes=max(map(len, data)) * 2)
-    target = Target(user, place.image_set(user))
+    target = ImportTarget(user, place.image_set(user))
     refused: list[str] = []
 
     def send(seed: int) -> None:

@@ -11,7 +11,7 @@ from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.database import Database, upgrade
 from e2e3d.service.intake.imports import run_import
-from e2e3d.service.intake.intake import Target
+from e2e3d.service.intake.intake import ImportTarget
 from e2e3d.service.intake.lost_photographs import lost_photographs, photographs_gone
 from e2e3d.service.verification.records import LostFile
 from e2e3d.service.verification.verify import Verified, lines, verify
@@ -94,7 +94,7 @@ def test_an_upload_bit_by_bit_writes_lost_bytes(place: Place, sent: Sent, harm) 
 def test_another_user_or_another_set_heals_them_too(place: Place, sent: Sent, harm) -> None:
     for user_id in (place.user(), place.user_id):
         harm(place, sent.sha256)
-        target = Target(user_id, place.image_set(user_id))
+        target = ImportTarget(user_id, place.image_set(user_id))
         assert place.known("a.jpg", sent.sha256, target) is None
         assert place.send("a.jpg", sent.data, target).outcome == "added"
         assert stored(place, sent.sha256) == sent.data

@@ -12,7 +12,7 @@ from e2e3d.service.database import Database
 from e2e3d.service.database.table_base import now
 from e2e3d.service.jobs import fair_queue, leases
 from e2e3d.service.jobs import queries as jobs
-from e2e3d.service.jobs.lifecycle import Happening
+from e2e3d.service.jobs.lifecycle import JobTransition
 from e2e3d.service.jobs.records import JobRecord, NewJob
 from tests.service.jobs.test_queries import KEEP, add_user, claim, fence_of
 
@@ -23,7 +23,7 @@ def submit(database: Database, user: str, name: str = "", priority: int = 0, cos
         return jobs.create(session, NewJob(user, None, "low", name, priority=priority, forecast=forecast), (), now())
 
 
-def run(database: Database, seconds: float = 100.0, how: Happening = Happening.COMPLETED) -> str:
+def run(database: Database, seconds: float = 100.0, how: JobTransition = JobTransition.COMPLETED) -> str:
     """Claim the next job and end it after so many seconds; returns its name."""
     job = claim(database)
     assert job is not None
@@ -93,7 +93,7 @@ def test_a_job_that_was_interrupted_comes_first_again_and_costs_its_user_nothing
     submit(database, user, "user 0")
     submit(database, other, "other 0")
     submit(database, user, "user 1")
-    assert run(database, 500.0, Happening.INTERRUPTED) == "user 0"
+    assert run(database, 500.0, JobTransition.INTERRUPTED) == "user 0"
     assert [run(database) for _ in range(3)] == ["user 0", "other 0", "user 1"]
 
 
@@ -149,7 +149,7 @@ def test_submissions_cancels_and_claims_side_by_side_meet_no_deadlock(database: 
                         done += 1
             elif (job := claim(database, f"runner-{number}-{turn}")) is not None:
                 with database.session() as session:
-                    leases.finish(session, fence_of(job), Happening.COMPLETED, now(), KEEP)
+                    leases.finish(session, fence_of(job), JobTransition.COMPLETED, now(), KEEP)
         return done
 
     with ThreadPoolExecutor(6) as pool:

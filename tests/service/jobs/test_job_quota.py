@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from e2e3d.service.jobs.lifecycle import Happening
+from e2e3d.service.jobs.lifecycle import JobTransition
 from tests.service.api import Api
 from tests.service.jobs.test_routes import Jobs, image_set_of, problem_of
 
@@ -35,5 +35,5 @@ def test_a_job_that_has_ended_makes_room_for_another(api: Api) -> None:
     assert one.call("POST", f"/jobs/{made[3]}/cancel").status_code == 200
     assert one.call("POST", f"/jobs/{made[3]}/retry").status_code == 201
     assert problem_of(one.submit()) == (429, "quota-jobs")
-    one.end(one.begin(), Happening.COMPLETED)
+    one.end(one.begin(), JobTransition.COMPLETED)
     assert one.submit().status_code == 201

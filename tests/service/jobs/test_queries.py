@@ -18,7 +18,7 @@ from e2e3d.service.events import queries as events
 from e2e3d.service.jobs import idempotency, leases
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs import stage_times as forecasts
-from e2e3d.service.jobs.lifecycle import MAX_INTERRUPTIONS, Happening
+from e2e3d.service.jobs.lifecycle import MAX_INTERRUPTIONS, JobTransition
 from e2e3d.service.jobs.records import Fence, JobFilter, JobRecord, NewJob, NewResult, ProgressUpdate
 
 PHOTOS = (("IMG_2.jpg", "a" * 64), ("IMG_10.jpg", "b" * 64))
@@ -56,10 +56,10 @@ def fence_of(job: JobRecord | None) -> Fence:
 
 
 def finish(
-    database: Database, fence: Fence, happening: Happening, error: MachineError | None = None
+    database: Database, fence: Fence, transition: JobTransition, error: MachineError | None = None
 ) -> JobRecord | None:
     with database.session() as session:
-        return leases.finish(session, fence, happening, now(), KEEP, error)
+        return leases.finish(session, fence, transition, now(), KEEP, error)
 
 
 def test_a_finished_job_carries_the_judgement_of_its_model(database: Database) -> None:
@@ -67,7 +67,7 @@ def test_a_finished_job_carries_the_judgement_of_its_model(database: Database) -
     add_job(database, user)
     judgement = Judgement("doubtful", (Reason("imprecise", "It is soft.", "Focus."),))
     with database.session() as session:
-        end = leases.finish(session, fence_of(claim(database)), Happening.COMPLETED, now(), KEEP, None, judgement)
+        end = leases.finish(session, fence_of(claim(database)), JobTransition.COMPLETED, now(), KEEP, None, judgement)
     assert end is not None
     told = {"verdict": "doubtful", "reasons": [{"code": "imprecise", "message": "It is soft.", "action": "Focus."}]}
     assert end.judgement == told
@@ -124,10 +124,10 @@ def test_only_the_holder_of_the_lease_may_write(database: Database) -> None:
         assert not leases.write_progress(session, old, update, now())
         assert not leases.record_result(session, old, result, now())
         assert leases.renew(session, old, now(), 30.0) is None
-        assert leases.finish(session, old, Happening.COMPLETED, now(), KEEP) is None
+        assert leases.finish(session, old, JobTransition.COMPLETED, now(), KEEP) is None
         assert leases.record_result(session, new, result, now())
         assert leases.write_progress(session, new, update, now())
-    end = finish(database, new, Happening.COMPLETED)
+    end = finish(database, new, JobTransition.COMPLETED)
     assert end is not None
     assert (end.state, end.progress, end.result_bytes, end.lease_owner) == ("succeeded", 1.0, 10, None)
     assert types_of(database, user) == ["job.queued", "job.running", "job.queued", "job.running", "job.succeeded"]
@@ -136,11 +136,11 @@ def test_only_the_holder_of_the_lease_may_write(database: Database) -> None:
 def test_three_crashes_fail_a_job_and_releases_do_not_count(database: Database) -> None:
     user = add_user(database)
     job = add_job(database, user)
-    for happening in (Happening.RELEASED, Happening.CRASHED, Happening.RELEASED, Happening.CRASHED):
-        back = finish(database, fence_of(claim(database)), happening)
+    for transition in (JobTransition.RELEASED, JobTransition.CRASHED, JobTransition.RELEASED, JobTransition.CRASHED):
+        back = finish(database, fence_of(claim(database)), transition)
         assert back is not None
         assert back.state == "queued"
-    end = finish(database, fence_of(claim(database)), Happening.CRASHED)
+    end = finish(database, fence_of(claim(database)), JobTransition.CRASHED)
     assert end is not None
     assert (end.id, end.state, end.error_code) == (job.id, "failed", "worker-died")
 
@@ -154,7 +154,7 @@ def test_interruptions_are_no_attempts_and_end_a_job_after_a_generous_number(dat
             back = leases.reclaim(session, now(), KEEP, ["dead"])
         assert back is not None
         assert (back.state, back.attempt, back.interruptions) == ("queued", 0, number)
-    end = finish(database, fence_of(claim(database)), Happening.INTERRUPTED)
+    end = finish(database, fence_of(claim(database)), JobTransition.INTERRUPTED)
     assert end is not None
     assert (end.state, end.error_code, end.interruptions) == ("failed", "interrupted-too-often", MAX_INTERRUPTIONS)
 
@@ -189,7 +189,7 @@ def test_cancel_ends_a_queued_job_at_once_and_asks_a_running_one(database: Datab
         assert second is not None
         assert (second.state, second.cancel_requested_at is not None) == ("running", True)
         assert leases.cancelled(session, [fence]) == {running.id}
-    end = finish(database, fence, Happening.CRASHED)
+    end = finish(database, fence, JobTransition.CRASHED)
     assert end is not None
     assert end.state == "cancelled"
 
@@ -220,7 +220,7 @@ def test_a_deleted_job_is_gone_and_an_active_one_stays(database: Database) -> No
         kept = jobs.delete_ended(session, user, job.id, now())
     assert kept is not None
     assert kept.state == "queued"
-    finish(database, fence_of(claim(database)), Happening.COMPLETED)
+    finish(database, fence_of(claim(database)), JobTransition.COMPLETED)
     with database.session() as session:
         assert jobs.delete_ended(session, user, job.id, now()) is not None
     with database.reading() as session:

@@ -13,7 +13,7 @@ from e2e3d.errors import InputError
 from e2e3d.service.database.table_base import now
 from e2e3d.service.image_sets.tables import BlobRow, ImageSetRow, PhotoRow
 from e2e3d.service.jobs import leases
-from e2e3d.service.jobs.lifecycle import Happening
+from e2e3d.service.jobs.lifecycle import JobTransition
 from e2e3d.service.jobs.records import Fence, ProgressUpdate
 from e2e3d.storage.files import blob_name
 from tests.service.api import Api, open_api
@@ -47,12 +47,12 @@ class Jobs:
     def end(
         self,
         fence: Fence,
-        happening: Happening,
+        transition: JobTransition,
         error: InputError | None = None,
         judgement: Judgement | None = None,
     ) -> None:
         with self.api.services.database.session() as session:
-            assert leases.finish(session, fence, happening, now(), KEEP, error, judgement) is not None
+            assert leases.finish(session, fence, transition, now(), KEEP, error, judgement) is not None
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +208,7 @@ def test_a_rerun_keeps_the_settings_and_options_that_it_does_not_change(one: Job
 
 def test_a_job_that_succeeded_is_not_retried(one: Jobs) -> None:
     job = one.submit().json()["id"]
-    one.end(one.begin(), Happening.COMPLETED)
+    one.end(one.begin(), JobTransition.COMPLETED)
     answer = one.call("POST", f"/jobs/{job}/retry")
     assert problem_of(answer) == (409, "job-succeeded")
     assert "Rerun" in answer.json()["action"]
@@ -254,7 +254,7 @@ def test_a_life_over_http(one: Jobs, opened: Api) -> None:
     assert problem_of(one.call("POST", f"/jobs/{job}/retry")) == (409, "job-active")
     asked = one.call("POST", f"/jobs/{job}/cancel").json()
     assert (asked["state"], asked["cancel_requested"]) == ("running", True)
-    one.end(fence, Happening.REFUSED, InputError("too-few", "Too few.", "Take more."))
+    one.end(fence, JobTransition.REFUSED, InputError("too-few", "Too few.", "Take more."))
     seen = one.call("GET", f"/jobs/{job}").json()
     assert seen["error"] == {"code": "too-few", "message": "Too few.", "action": "Take more."}
     again = one.call("POST", f"/jobs/{job}/retry").json()
@@ -267,8 +267,8 @@ def test_the_judgement_stands_in_the_job(one: Jobs) -> None:
     doubtful, failed = one.submit().json()["id"], one.submit().json()["id"]
     assert one.call("GET", f"/jobs/{doubtful}").json()["judgement"] is None
     judgement = Judgement("doubtful", (Reason("imprecise", "It is soft.", "Focus."),))
-    one.end(one.begin(), Happening.COMPLETED, judgement=judgement)
-    one.end(one.begin(), Happening.REFUSED, InputError("too-few", "Too few.", "Take more."))
+    one.end(one.begin(), JobTransition.COMPLETED, judgement=judgement)
+    one.end(one.begin(), JobTransition.REFUSED, InputError("too-few", "Too few.", "Take more."))
     assert one.call("GET", f"/jobs/{doubtful}").json()["judgement"] == {
         "verdict": "doubtful",
         "reasons": [{"code": "imprecise", "message": "It is soft.", "action": "Focus."}],
@@ -326,7 +326,7 @@ def events_of(one: Jobs, path: str, **headers: str) -> list[tuple[int, str, Any]
 def test_a_stream_tells_everything_once_and_goes_on_from_any_id(one: Jobs, opened: Api) -> None:
     job = one.submit().json()["id"]
     fence = one.begin()
-    one.end(fence, Happening.COMPLETED)
+    one.end(fence, JobTransition.COMPLETED)
     everything = events_of(one, f"/jobs/{job}/events")
     assert [kind for _, kind, _ in everything] == ["job.queued", "job.running", "job.succeeded"]
     assert everything[-1][2]["state"] == "succeeded"
@@ -338,7 +338,7 @@ def test_a_stream_tells_everything_once_and_goes_on_from_any_id(one: Jobs, opene
 
 def test_a_socket_tells_the_same(one: Jobs, opened: Api) -> None:
     job = one.submit().json()["id"]
-    one.end(one.begin(), Happening.COMPLETED)
+    one.end(one.begin(), JobTransition.COMPLETED)
     token = one.headers["Authorization"].partition(" ")[2]
     with opened.client.websocket_connect(f"/v1/jobs/{job}/events/ws?access_token={token}") as socket:
         told = [socket.receive_json() for _ in range(3)]
@@ -358,7 +358,7 @@ def test_a_user_hears_of_all_jobs_as_they_happen(one: Jobs, opened: Api) -> None
         assert (socket.receive_json()["data"]["job_id"]) == first
         fence = one.begin()
         assert socket.receive_json()["type"] == "job.running"
-        one.end(fence, Happening.STOPPED)
+        one.end(fence, JobTransition.STOPPED)
         assert socket.receive_json()["type"] == "job.cancelled"
 
 
@@ -366,7 +366,7 @@ def test_deleting_removes_the_files(one: Jobs, opened: Api, tmp_path: Path) -> N
     job = one.submit().json()["id"]
     name = f"results/{job}/model.glb"
     opened.services.files.write(name, [b"model"])
-    one.end(one.begin(), Happening.COMPLETED)
+    one.end(one.begin(), JobTransition.COMPLETED)
     assert one.call("DELETE", f"/jobs/{job}").status_code == 204
     assert opened.services.files.size(name) is None
 

@@ -32,7 +32,7 @@ class Running:
     def drive(self) -> JobRecord:
         folder = self.settings.home / "attempt"
         folder.mkdir()
-        attempt = driver.Attempt(self.settings, self.place.database, self.fence, folder)
+        attempt = driver.JobAttempt(self.settings, self.place.database, self.fence, folder)
         assert attempt.run() == driver.ENDED
         with self.place.database.reading() as session:
             job = jobs.by_id(session, self.fence.job_id)

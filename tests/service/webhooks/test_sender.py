@@ -10,7 +10,7 @@ from standardwebhooks import Webhook
 from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.database.engine import Database
 from e2e3d.service.webhooks import queries as webhooks
-from e2e3d.service.webhooks.records import EVENT_TYPES, DeliveryRecord, Outcome, WebhookRecord
+from e2e3d.service.webhooks.records import EVENT_TYPES, DeliveryOutcome, DeliveryRecord, WebhookRecord
 from e2e3d.service.webhooks.retry_schedule import MAX_ATTEMPTS
 from e2e3d.service.webhooks.sender import WebhookSender, deliver_due, deliver_now, deliver_until
 from e2e3d.service.webhooks.signing import job_salt, new_salt, signing_secret
@@ -182,7 +182,7 @@ def test_a_delivery_that_a_dead_process_had_claimed_is_due_again_after_its_lease
     assert deliver_due(database, sender, moment + datetime.timedelta(seconds=sender.lease_s - 1)) == 0
     assert deliver_due(database, sender, moment + datetime.timedelta(seconds=sender.lease_s + 1)) == 1
     with database.session() as session:  # the process that was thought dead comes back, too late to be heard
-        assert not webhooks.record_outcome(session, lost.delivery, Outcome(False, 500, "late", moment))
+        assert not webhooks.record_outcome(session, lost.delivery, DeliveryOutcome(False, 500, "late", moment))
     (entry,) = logged(database, user_id)
     assert (entry.state, entry.status_code) == ("delivered", 204)
     assert len(receiver.messages) == 1
@@ -246,7 +246,7 @@ def test_the_thread_goes_on_after_a_mistake(
     mistakes = [ValueError("of one delivery")]
     attempt = sender.attempt
 
-    def attempted(*args: object) -> Outcome:
+    def attempted(*args: object) -> DeliveryOutcome:
         if mistakes:
             raise mistakes.pop()
         return attempt(*args)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import trustme
 
 from e2e3d.errors import InputError
 from e2e3d.service.webhooks.addresses import AddressGuard, parse_networks
-from e2e3d.service.webhooks.transport import Answer, Limits, post
+from e2e3d.service.webhooks.transport import DeliveryLimits, ReceiverAnswer, post
 from tests.receiver import Receiver, receiving, sleeping
 
 LOCAL = parse_networks(["127.0.0.0/8"])
@@ -21,15 +21,15 @@ def receiver() -> Iterator[Receiver]:
 
 
 def send(
-    url: str, guard: AddressGuard = HERE, tls: ssl.SSLContext | None = None, limits: Limits | None = None
-) -> Answer:
+    url: str, guard: AddressGuard = HERE, tls: ssl.SSLContext | None = None, limits: DeliveryLimits | None = None
+) -> ReceiverAnswer:
     headers = {"content-type": "application/json", "webhook-id": "msg_1"}
-    return post(url, headers, b'{"type":"x"}', guard, tls or ssl.create_default_context(), limits or Limits())
+    return post(url, headers, b'{"type":"x"}', guard, tls or ssl.create_default_context(), limits or DeliveryLimits())
 
 
 def test_the_message_arrives_as_it_was_sent(receiver: Receiver) -> None:
     receiver.answers = [(202, {"Retry-After": "7"}, b"thanks")]
-    assert send(receiver.url(path="/a?b=c")) == Answer(202, "thanks", 7.0)
+    assert send(receiver.url(path="/a?b=c")) == ReceiverAnswer(202, "thanks", 7.0)
     (message,) = receiver.messages
     assert message.path == "/a?b=c"
     assert message.body == b'{"type":"x"}'
@@ -93,7 +93,7 @@ def test_a_receiver_that_does_not_answer_is_left_in_time(receiver: Receiver) -> 
     receiver.drip = sleeping(5)
     started_s = time.monotonic()
     with pytest.raises(OSError, match=r"no answer within 0\.5 s"):
-        send(receiver.url(), limits=Limits(total_s=0.5))
+        send(receiver.url(), limits=DeliveryLimits(total_s=0.5))
     assert time.monotonic() - started_s < 4
 
 
