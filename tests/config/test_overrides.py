@@ -22,7 +22,7 @@ class Depth:
 
     def __post_init__(self) -> None:
         if self.max_size_px < 64:
-            raise SettingsError("bad-setting", f"depth.max_size_px is {self.max_size}.", "It must be at least 64.")
+            raise SettingsError("bad-setting", f"depth.max_size_px is {self.max_size_px}.", "It must be at least 64.")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Config:
 @pytest.mark.parametrize(
     ("text", "name", "expected"),
     [
-        ("depth.max_size_px=768", "max_size", 768),
+        ("depth.max_size_px=768", "max_size_px", 768),
         ("depth.noise=2", "noise", 2.0),
         ("depth.noise = 1e-3", "noise", 1e-3),
         ("depth.fine=no", "fine", False),

@@ -13,7 +13,7 @@ from e2e3d.runtime.heartbeat import HeartbeatMonitor
 from tests.command import ROOT, environment, wait_for
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only")
-START = "import sys, time; from e2e3d.runtime.heartbeat import beat; print('ready', flush=True); "
+START = "import sys, time; from e2e3d.runtime.heartbeat import send_heartbeats; print('ready', flush=True); "
 Start = Callable[[str], tuple[psutil.Process, HeartbeatMonitor]]
 
 
@@ -53,7 +53,7 @@ def longest_silence_s(pulse: HeartbeatMonitor, seconds: float) -> float:
 
 
 def test_a_process_that_was_stopped_is_silent_and_one_that_goes_on_is_not(start: Start) -> None:
-    process, pulse = start("beat(int(sys.argv[1])); time.sleep(60)")
+    process, pulse = start("send_heartbeats(int(sys.argv[1])); time.sleep(60)")
     assert longest_silence_s(pulse, 2.5) < 2.0
     process.suspend()
     wait_for(lambda: pulse.silent_s() > 2.5, 10)
@@ -71,7 +71,7 @@ def test_a_process_that_computes_is_not_silent_and_one_that_hangs_is(start: Star
 def test_silence_does_not_count_while_nobody_listened(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when the whole machine was asleep."""
     monkeypatch.setattr("e2e3d.runtime.heartbeat._GAP_S", 1.0)
-    process, pulse = start("beat(int(sys.argv[1])); time.sleep(60)")
+    process, pulse = start("send_heartbeats(int(sys.argv[1])); time.sleep(60)")
     process.suspend()
     pulse.silent_s()
     time.sleep(1.5)

@@ -30,8 +30,9 @@ __all__ = ["running"]
 KINDS = {"E2E3DError", "SettingsError", "InputError", "ReconstructionError", "ProblemError", "BodyError"}
 OF_THE_MACHINE = {"MachineError", "CancelledError"}
 COMMAND_ONLY = re.compile(
-    r"e2e3d/(cli|api|supervise|settings/\w+|client/.*|serve/(command|maintenance|node)|ops/evaluation/\w+"
-    r"|jobs/(evaluate|held_out|references|leave_out|sample|workspace|manifest))\.py"
+    r"e2e3d/(cli|api|config/(deployment/\w+|run_options)|client/.*|serve/(serve_command|node)|ops/evaluation/\w+"
+    r"|service/verification/command|outputs/(evaluation/\w+|sample_set|manifest)"
+    r"|pipeline/(workspace|sources/leave_out)|runtime/supervision)\.py"
 )
 """Modules whose errors end at a terminal: of the command line, and of whoever starts the service."""
 COMMAND_CODES = {

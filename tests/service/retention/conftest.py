@@ -1,0 +1,3 @@
+from tests.service.intake.conftest import place
+
+__all__ = ["place"]
