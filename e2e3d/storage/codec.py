@@ -38,8 +38,10 @@ _DTYPES = {
     "U8": np.uint8,
     "BOOL": np.bool_,
 }
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 _NAMES = {np.dtype(kind): name for name, kind in _DTYPES.items()}
 _HEADER_LENGTH_BYTES = 8
+_MAX_HEADER_BYTES = 64 << 20
 
 
 class DamagedError(Exception):
@@ -88,6 +90,35 @@ def decode_stats(data: bytes | memoryview) -> UnitStats:
     return UnitStats(**json.loads(metadata["stats"]))
 
 
+def header_bytes(head: bytes) -> int:
+    """How many bytes the header takes at the beginning of a file, of which `head` are the first.
+
+    Raises:
+        DamagedError: if it cannot be a header.
+    """
+    count = _HEADER_LENGTH_BYTES + int.from_bytes(head[:_HEADER_LENGTH_BYTES], "little")
+    if len(head) < _HEADER_LENGTH_BYTES or count > _MAX_HEADER_BYTES:
+        raise DamagedError("no header")
+    return count
+
+
+def header_stats(header: bytes, size: int) -> UnitStats:
+    """The cost of the unit from the first :func:`header_bytes` bytes of a file of `size` bytes.
+
+    Raises:
+        DamagedError: if they are no header, or that of a file of another size.
+    """
+    try:
+        metadata, entries, start = _read_header(header)
+        stats = UnitStats(**json.loads(metadata["stats"]))
+        end = start + max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+    except _MALFORMED as error:
+        raise DamagedError(str(error)) from error
+    if end != size:
+        raise DamagedError(f"the file has {size} bytes instead of {end}")
+    return stats
+
+
 def _check_return(lowered: Any, record_type: type[Any], arrays: Mapping[str, Array]) -> None:
     try:
         _lift(lowered, record_type, arrays)
@@ -97,17 +128,21 @@ def _check_return(lowered: Any, record_type: type[Any], arrays: Mapping[str, Arr
 
 def _open(data: bytes | memoryview) -> tuple[Mapping[str, str], dict[str, Array]]:
     try:
-        length = int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")
-        start = _HEADER_LENGTH_BYTES + length
-        header = json.loads(bytes(data[_HEADER_LENGTH_BYTES:start]))
-        metadata = header.pop("__metadata__")
-        arrays = {name: _view(data, start, entry) for name, entry in header.items()}
+        metadata, entries, start = _read_header(data)
+        arrays = {name: _view(data, start, entry) for name, entry in entries.items()}
         intact = _checksum(metadata["record"], metadata["stats"], arrays) == int(metadata["crc32"])
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+    except _MALFORMED as error:
         raise DamagedError(str(error)) from error
     if not intact:
         raise DamagedError("the checksum differs")
     return metadata, arrays
+
+
+def _read_header(data: bytes | memoryview) -> tuple[Mapping[str, str], Mapping[str, Any], int]:
+    """The metadata, the entry of each array, and where the arrays begin; raises one of `_MALFORMED`."""
+    start = header_bytes(bytes(data[:_HEADER_LENGTH_BYTES]))
+    entries = json.loads(bytes(data[_HEADER_LENGTH_BYTES:start]))
+    return entries.pop("__metadata__"), entries, start
 
 
 def _file(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> list[bytes | memoryview]:

@@ -33,6 +33,10 @@ class Objects(Protocol):
         """The bytes of an object. Raises FileNotFoundError."""
         ...
 
+    def head(self, name: str, count: int) -> tuple[bytes, int]:
+        """The first `count` bytes of an object, or all if it has fewer, and its size. Raises FileNotFoundError."""
+        ...
+
     def view(self, name: str) -> memoryview:
         """The bytes of an object, not held in memory. Raises FileNotFoundError."""
         ...
@@ -68,6 +72,11 @@ class LocalObjects:
             if os.fstat(file.fileno()).st_size == 0:
                 return b""
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+    def head(self, name: str, count: int) -> tuple[bytes, int]:
+        """See :class:`Objects`."""
+        with readable(self._path(name)), self._path(name).open("rb") as file:
+            return file.read(count), os.fstat(file.fileno()).st_size
 
     def view(self, name: str) -> memoryview:
         """See :class:`Objects`."""
@@ -134,6 +143,21 @@ class RemoteObjects:
         """See :class:`Objects`."""
         with reachable(self.url):
             return bytes(self._files.cat_file(self._path(name)))
+
+    def head(self, name: str, count: int) -> tuple[bytes, int]:
+        """See :class:`Objects`."""
+        from fsspec.asyn import sync
+
+        bucket, _, key = self._path(name).partition("/")
+        with reachable(self.url):
+            try:
+                answer = self._files.call_s3("get_object", Bucket=bucket, Key=key, Range=f"bytes=0-{count - 1}")
+            except OSError as error:
+                if error.errno == errno.EINVAL:  # an empty object has no range
+                    return b"", 0
+                raise
+            with contextlib.closing(answer["Body"]) as body:
+                return sync(self._files.loop, body.read), int(answer["ContentRange"].rpartition("/")[2])
 
     def view(self, name: str) -> memoryview:
         """See :class:`Objects`; a copy in the temporary folder that goes with the view."""

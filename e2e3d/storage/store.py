@@ -14,6 +14,9 @@ from e2e3d.storage.objects import open_objects
 
 T = TypeVar("T")
 
+_HEAD_BYTES = 2 << 10
+"""Holds the header of nearly all results: only those whose record lists names or photographs have a longer one."""
+
 
 class ArtifactStore:
     """Put-once storage of records and blobs in a local folder or on S3; many processes may share one.
@@ -104,6 +107,26 @@ class ArtifactStore:
         """What the unit cost, or None when there is no intact result: the question to ask before computing."""
         try:
             return codec.decode_stats(self._objects.read(object_name(key)))
+        except (FileNotFoundError, codec.DamagedError):
+            return None
+
+    def describe(self, key: str) -> UnitStats | None:
+        """What the unit cost, or None when there is no result: asked of every unit before a run computes it.
+
+        Reads the header of the result only, on S3 by a ranged request of 2 kB, and a second one for the rare longer
+        header. A result whose header is damaged, or whose length is not what the header says, counts as missing;
+        other damage is found by :meth:`get`, or by :meth:`stats`, which reads the whole result.
+
+        Raises:
+            MachineError: if the store cannot be read.
+        """
+        name = object_name(key)
+        try:
+            head, size = self._objects.head(name, _HEAD_BYTES)
+            count = codec.header_bytes(head)
+            if len(head) < count <= size:
+                head, size = self._objects.head(name, count)
+            return codec.header_stats(head[:count], size)
         except (FileNotFoundError, codec.DamagedError):
             return None
 

@@ -7,8 +7,10 @@ import pickle
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.data.stats import UnitStats
 from e2e3d.errors import MachineError
+from e2e3d.storage import codec
 from e2e3d.storage.store import ArtifactStore
 from tests.servers import BUCKET, KEY, free_port
 
@@ -112,6 +115,55 @@ def test_damage_found_late_is_removed_and_named(store: ArtifactStore) -> None:
         store.get(name, Sample)
     assert caught.value.code == "artifact-damaged"
     assert not store.has(name)
+
+
+@dataclass(frozen=True)
+class Listing:
+    values: NDArray[np.float32]
+    names: tuple[str, ...]
+
+
+@pytest.mark.parametrize("names", [1, 5_000])
+def test_a_result_is_described_without_being_read(store: ArtifactStore, names: int) -> None:
+    name = key()
+    assert store.describe(name) is None
+    store.put(name, Listing(np.zeros(10_000_000, np.float32), tuple(map(str, range(names)))), STATS)
+    head, read = store._objects.head, []
+
+    def counted(*args: Any) -> tuple[bytes, int]:
+        found = head(*args)
+        read.append(len(found[0]))
+        return found
+
+    store._objects.head = counted  # type: ignore[method-assign]
+    store._objects.read = None  # type: ignore[assignment]
+    assert store.describe(name) == STATS
+    assert sum(read) < 2100 + names * 10
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[:5],
+        lambda data: data[:200],
+        lambda data: data[:-1],
+        lambda data: data + b"\0",
+        lambda data: b"\xff" * 8 + data[8:],
+        lambda data: bytes(8) + data[8:],
+        lambda data: data[:8] + b"[" + data[9:],
+        lambda data: b"\x07\x00\x00\x00 not safetensors",
+    ],
+)
+def test_a_damaged_header_counts_as_absent(store: ArtifactStore, damage: Callable[[bytes], bytes]) -> None:
+    name = key()
+    store.put(name, sample(), STATS)
+    assert store.describe(name) == STATS
+    _overwrite(store, name, damage(b"".join(codec.encode(sample(), STATS))))
+    assert store.describe(name) is None
+    store.put(name, sample(9), STATS)
+    assert len(store.get(name, Sample).values) == 9
+    assert store.describe(name) == STATS
 
 
 def _overwrite(store: ArtifactStore, name: str, data: bytes) -> None:
