@@ -109,14 +109,10 @@ def header_stats(header: bytes, size: int) -> UnitStats:
         DamagedError: if they are no header, or that of a file of another size.
     """
     try:
-        metadata, entries, start = _read_header(header)
-        stats = UnitStats(**json.loads(metadata["stats"]))
-        end = start + max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+        metadata, _, _ = _read_header(header, size)
+        return UnitStats(**json.loads(metadata["stats"]))
     except _MALFORMED as error:
         raise DamagedError(str(error)) from error
-    if end != size:
-        raise DamagedError(f"the file has {size} bytes instead of {end}")
-    return stats
 
 
 def _check_return(lowered: Any, record_type: type[Any], arrays: Mapping[str, Array]) -> None:
@@ -128,7 +124,7 @@ def _check_return(lowered: Any, record_type: type[Any], arrays: Mapping[str, Arr
 
 def _open(data: bytes | memoryview) -> tuple[Mapping[str, str], dict[str, Array]]:
     try:
-        metadata, entries, start = _read_header(data)
+        metadata, entries, start = _read_header(data, len(data))
         arrays = {name: _view(data, start, entry) for name, entry in entries.items()}
         intact = _checksum(metadata["record"], metadata["stats"], arrays) == int(metadata["crc32"])
     except _MALFORMED as error:
@@ -138,11 +134,19 @@ def _open(data: bytes | memoryview) -> tuple[Mapping[str, str], dict[str, Array]
     return metadata, arrays
 
 
-def _read_header(data: bytes | memoryview) -> tuple[Mapping[str, str], Mapping[str, Any], int]:
-    """The metadata, the entry of each array, and where the arrays begin; raises one of `_MALFORMED`."""
+def _read_header(data: bytes | memoryview, size: int) -> tuple[Mapping[str, str], Mapping[str, Any], int]:
+    """The metadata, the entry of each array, and where the arrays begin in a file of `size` bytes.
+
+    Raises:
+        DamagedError: when the file should have another size, or one of `_MALFORMED`.
+    """
     start = header_bytes(bytes(data[:_HEADER_LENGTH_BYTES]))
     entries = json.loads(bytes(data[_HEADER_LENGTH_BYTES:start]))
-    return entries.pop("__metadata__"), entries, start
+    metadata = entries.pop("__metadata__")
+    end = start + max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+    if end != size:
+        raise DamagedError(f"the file has {size} bytes instead of {end}")
+    return metadata, entries, start
 
 
 def _file(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> list[bytes | memoryview]:
