@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import NoReturn, TypeVar
 
 from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.data.stats import UnitStats
@@ -30,8 +30,8 @@ class ArtifactStore:
         self.options = options or S3Options()
         self._objects = open_objects(url, self.options)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ArtifactStore, (self.url, self.options)
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an ArtifactStore is opened in each process: pickled, the secret of S3 would travel with it")
 
     @property
     def local(self) -> bool:

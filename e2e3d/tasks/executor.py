@@ -23,7 +23,7 @@ from e2e3d.storage.store import ArtifactStore
 from e2e3d.tasks.placement import CpuPlacement, GpuPlacement, Placement
 from e2e3d.tasks.ray_session import RaySession
 from e2e3d.tasks.unit_queue import UnitAttempt, UnitQueue
-from e2e3d.tasks.worker import UnitGrant, UnitReport
+from e2e3d.tasks.worker import StoreHandle, UnitGrant, UnitReport
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ class RayExecutor(StoreExecutor):
         self._device = device
         self._address = address
         self._session: RaySession | None = None
+        self._shared_store: StoreHandle | None = None
         self._gpus: GpuPlacement | None = None
         self._kept: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         if address is not None:
@@ -92,6 +93,7 @@ class RayExecutor(StoreExecutor):
         if self._gpus is not None:
             self._gpus.close()
             self._gpus = None
+        self._shared_store = None
         if self._session is not None:
             self._session.close()
             self._session = None
@@ -159,7 +161,9 @@ class RayExecutor(StoreExecutor):
         )
         first = attempt.number == 1 and attempt.interruptions == 0
         values = self._inputs_kept(attempt) if first else {}
-        arguments = (attempt.call, grant, self.store, tuple(values), *values.values())
+        if self._shared_store is None:
+            self._shared_store = StoreHandle.of(self.store)
+        arguments = (attempt.call, grant, self._shared_store, tuple(values), *values.values())
         return placement.submit(arguments, alone=attempt.lack_of_memory)
 
     def _placement(self, stage: Stage[Any, Any, Any]) -> Placement:

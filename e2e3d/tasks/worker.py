@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import logging
 import os
 import sys
@@ -39,6 +40,33 @@ class UnitGrant:
     context: RunContext
     log_level: int
     keep_bytes: int
+
+
+@dataclass(frozen=True)
+class StoreHandle:
+    """The artifact store as tasks name it: how to reach it lies in the Ray store, and a worker fetches it once.
+
+    So the secret of S3 is in the arguments of no task, which Ray keeps, logs and shows.
+
+    Attributes:
+        access: reference to the URL of the store and its :class:`~e2e3d.config.deployment.s3.S3Options`.
+    """
+
+    access: Any
+
+    @staticmethod
+    def of(store: ArtifactStore) -> StoreHandle:
+        """Share a store with the workers of the cluster that this process is connected to."""
+        return StoreHandle(ray.put((store.url, store.options)))
+
+    def open(self) -> ArtifactStore:
+        """The store, opened once in each process."""
+        return _open_store(self)
+
+
+@functools.lru_cache(maxsize=4)
+def _open_store(handle: StoreHandle) -> ArtifactStore:
+    return ArtifactStore(*ray.get(handle.access))
 
 
 @dataclass(frozen=True)
@@ -88,20 +116,20 @@ def execute(
 
 
 def _unit_task(
-    call: UnitCall, grant: UnitGrant, store: ArtifactStore, keys: tuple[str, ...], *values: object
+    call: UnitCall, grant: UnitGrant, store: StoreHandle, keys: tuple[str, ...], *values: object
 ) -> tuple[object, UnitReport]:
     """One unit; values come as arguments of their own so that Ray resolves references to them."""
-    return execute(call, grant, store, keys, values)
+    return execute(call, grant, store.open(), keys, values)
 
 
 class _GpuUnits:
     """Runs units on a GPU, which it may share; it lives through all stages, so CUDA and its kernels stay warm."""
 
     def run_unit(
-        self, call: UnitCall, grant: UnitGrant, store: ArtifactStore, keys: tuple[str, ...], *values: object
+        self, call: UnitCall, grant: UnitGrant, store: StoreHandle, keys: tuple[str, ...], *values: object
     ) -> tuple[object, UnitReport]:
         """One unit."""
-        return execute(call, grant, store, keys, values)
+        return execute(call, grant, store.open(), keys, values)
 
 
 def _gpu_memory() -> int:
@@ -127,19 +155,17 @@ class _Loader:
     def __call__(self, ref: Ref[Any]) -> Any:
         if ref.key in self._values:
             return self._values[ref.key]
+        name = (self._store.url, ref.key)
         with _cache_lock:
-            return self._stored(ref)
-
-    def _stored(self, ref: Ref[Any]) -> Any:
-        cached = _cache.get((self._store.url, ref.key))
-        if cached is not None:
-            _cache.move_to_end((self._store.url, ref.key))
-            return cached
-        value = self._store.get(ref.key, ref.type)
+            if name in _cache:
+                _cache.move_to_end(name)
+                return _cache[name]
+        value = self._store.get(ref.key, ref.type)  # not under the lock: other threads load beside it
         if memory_bytes(value) <= _CACHE_BYTES // 2:
-            _cache[self._store.url, ref.key] = value
-        while sum(map(memory_bytes, _cache.values())) > _CACHE_BYTES:
-            _cache.popitem(last=False)
+            with _cache_lock:
+                _cache[name] = value
+                while sum(map(memory_bytes, _cache.values())) > _CACHE_BYTES:
+                    _cache.popitem(last=False)
         return value
 
 
