@@ -79,11 +79,11 @@ class Service:
         from e2e3d.service.database.table_base import now
         from e2e3d.service.intake.checkers import PhotoCheckers
         from e2e3d.service.intake.intake import Intake
-        from e2e3d.storage.files import open_files
+        from e2e3d.storage.opening import open_objects
 
         database = Database(f"sqlite:///{folder / 'database.sqlite'}")
         upgrade(database)
-        self._intake = Intake(database, open_files(str(folder / "store")), now, PhotoCheckers(1))
+        self._intake = Intake(database, open_objects(str(folder / "store")), now, PhotoCheckers(1))
         with database.session() as session:
             self._user = accounts.create(session, "a@example.org", "", "user", "x", Quotas(9, 10**12, 9)).id
 

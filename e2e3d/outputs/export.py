@@ -32,7 +32,8 @@ from e2e3d.outputs.evaluation.model_judgement import judge_run
 from e2e3d.outputs.manifest import MANIFEST_NAME, Counts, Manifest, OutputFile, read_manifest
 from e2e3d.outputs.photo_states import photo_states
 from e2e3d.outputs.report import render_report
-from e2e3d.storage.atomic_files import atomic_file, machine_errors, sha256_of, write_bytes
+from e2e3d.storage.atomic_files import atomic_file, sha256_of, write_bytes
+from e2e3d.storage.failures import machine_errors
 
 _TEXTURE_QUALITY = 92
 

@@ -17,7 +17,8 @@ from e2e3d.data.mesh import Mesh
 from e2e3d.errors import SettingsError
 from e2e3d.ops.formats.ply import write_mesh_ply, write_points_ply
 from e2e3d.ops.sample.sample_scene import SampleScene, build_sample_scene, sample_poses
-from e2e3d.storage.atomic_files import atomic_file, machine_errors, write_bytes
+from e2e3d.storage.atomic_files import atomic_file, write_bytes
+from e2e3d.storage.failures import machine_errors
 
 _ASPECT = 0.75
 _FOCAL = 0.95  # of the width: a lens of 34 mm on a full-frame camera

@@ -24,7 +24,7 @@ from e2e3d.pipeline.inprocess import InProcessExecutor
 from e2e3d.pipeline.pipeline import reconstruct
 from e2e3d.pipeline.run import configure
 from e2e3d.runtime.kernel_cache import compiled_mark
-from e2e3d.storage.atomic_files import machine_errors
+from e2e3d.storage.failures import machine_errors
 from e2e3d.storage.store import ArtifactStore
 
 _PHOTOGRAPHS, _WIDTH_PX, _ATLAS_PX = 8, 320, 1024  # as few and as small as can be reconstructed

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from e2e3d.errors import MachineError
-from e2e3d.storage.objects import write_error
+from e2e3d.storage.failures import write_error
 
 PRIVATE_FOLDER = ".e2e3d"
 

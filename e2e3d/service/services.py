@@ -14,7 +14,8 @@ from e2e3d.service.sign_in.device_tokens import DeviceTokens
 from e2e3d.service.sign_in.passwords import Passwords
 from e2e3d.service.sign_in.throttle import Throttle
 from e2e3d.service.sign_in.tokens import TokenSigner
-from e2e3d.storage.files import Files, open_files
+from e2e3d.storage.objects import ObjectStore
+from e2e3d.storage.opening import open_objects
 
 Check = Callable[[], None]
 
@@ -32,7 +33,7 @@ class Services:
 
     settings: ServiceSettings
     database: Database
-    files: Files
+    files: ObjectStore
     tokens: TokenSigner
     devices: DeviceTokens
     passwords: Passwords
@@ -62,7 +63,7 @@ def build_services(settings: ServiceSettings, checks: Mapping[str, Check] | None
     return Services(
         settings=settings,
         database=database,
-        files=open_files(settings.store_url, settings.s3_options),
+        files=open_objects(settings.store_url, settings.s3_options),
         tokens=TokenSigner(settings.secret_key, settings.access_token_s),
         devices=DeviceTokens(settings.secret_key),
         passwords=Passwords(),

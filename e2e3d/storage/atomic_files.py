@@ -1,42 +1,43 @@
-"""Result files: each one appears complete or not at all, and what the machine lacks becomes a clear error."""
+"""Files that appear complete or not at all, whatever happens to the process that writes them."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from e2e3d.storage.objects import write_error
+from e2e3d.storage.failures import machine_errors
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, partial: Path | None = None) -> Iterator[BinaryIO]:
     """Open a new file that replaces `path` when the block ends without an exception; folders are made.
+
+    Args:
+        path: of the file.
+        partial: where it lies until then, on the same disk; it is flushed to the disk before it replaces `path`.
+            None = beside `path`, and not flushed, for files that a run would write again.
 
     Raises:
         MachineError: ``disk-full``, ``no-permission`` or ``write-failed``.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    waiting = partial or path.with_name(f".{path.name}.{os.getpid()}.partial")
     with machine_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        waiting.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with partial.open("wb+") as file:
+            with waiting.open("wb+") as file:
                 yield file
-            partial.replace(path)
+                if partial is not None:
+                    file.flush()
+                    os.fsync(file.fileno())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            waiting.replace(path)
         finally:
-            partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def machine_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusal to write `path` into a :class:`~e2e3d.errors.MachineError`."""
-    try:
-        yield
-    except OSError as error:
-        raise write_error(path, error) from error
+            with suppress(OSError):
+                waiting.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

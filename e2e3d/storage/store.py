@@ -10,7 +10,8 @@ from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.data.stats import UnitStats
 from e2e3d.errors import MachineError
 from e2e3d.storage import codec
-from e2e3d.storage.objects import open_objects
+from e2e3d.storage.names import blob_name, object_name
+from e2e3d.storage.opening import open_objects
 
 T = TypeVar("T")
 
@@ -21,8 +22,9 @@ _HEAD_BYTES = 2 << 10
 class ArtifactStore:
     """Put-once storage of records and blobs in a local folder or on S3; many processes may share one.
 
-    A damaged object (a disk error, somebody's editor) counts as absent: its unit is computed again. Only when it is
-    found by :meth:`get`, too late for that, it is removed and an error asks to run again.
+    A result that was cut off, or whose header is damaged, counts as absent: its unit is computed again. Other damage (a
+    disk error, somebody's editor) is found by :meth:`get`, too late for that: the result is removed, and an error asks
+    to run again.
     """
 
     def __init__(self, url: str, options: S3Options | None = None) -> None:
@@ -36,7 +38,7 @@ class ArtifactStore:
     @property
     def local(self) -> bool:
         """Whether reads are memory maps of local files."""
-        return self._objects.cheap_reads
+        return self._objects.local
 
     def put_blob(self, data: bytes | memoryview) -> str:
         """Keep raw bytes once; returns their SHA-256 in hexadecimal, which is their name in ``blob/<sha256>``.
@@ -45,9 +47,9 @@ class ArtifactStore:
             MachineError: if they cannot be written.
         """
         sha256 = hashlib.sha256(data).hexdigest()
-        name = object_name(f"blob/{sha256}")
-        if self._objects.size(name) != len(data) or (self.local and self._objects.read(name) != data):
-            self._objects.write(name, data)
+        name = blob_name(sha256)
+        if self._objects.size(name) != len(data) or (self.local and self._objects.load(name) != data):
+            self._objects.put(name, data)
         return sha256
 
     def get_blob(self, sha256: str) -> bytes:
@@ -56,7 +58,7 @@ class ArtifactStore:
         Raises:
             MachineError: if they are missing or damaged.
         """
-        return bytes(self._whole(sha256, self._objects.read))
+        return bytes(self._whole(sha256, self._objects.load))
 
     def view_blob(self, sha256: str) -> memoryview:
         """Raw bytes as :meth:`get_blob` returns them, not held in memory.
@@ -73,10 +75,6 @@ class ArtifactStore:
             raise self._damaged(key)
         return data
 
-    def has(self, key: str) -> bool:
-        """Whether an object of that key exists; :meth:`stats` also checks that it is intact."""
-        return self._objects.size(object_name(key)) is not None
-
     def put(self, key: str, record: object, stats: UnitStats) -> None:
         """Keep a unit's result, atomically; an intact object of the same key stays as it is.
 
@@ -85,7 +83,7 @@ class ArtifactStore:
             TypeError: if the record holds what cannot be stored.
         """
         if self.stats(key) is None:
-            self._objects.write(object_name(key), *codec.encode(record, stats))
+            self._objects.put(object_name(key), *codec.encode(record, stats))
 
     def get(self, key: str, record_type: type[T]) -> T:
         """Load a record, or the bytes of a blob, or a view of them; arrays are read-only, and map a local file.
@@ -97,7 +95,7 @@ class ArtifactStore:
             return self.get_blob(key.removeprefix("blob/"))  # type: ignore[return-value]
         if record_type is memoryview:
             return self.view_blob(key.removeprefix("blob/"))  # type: ignore[return-value]
-        data = self._read(key, self._objects.read)
+        data = self._read(key, self._objects.load)
         try:
             return codec.decode(data, record_type)
         except codec.DamagedError as error:
@@ -106,7 +104,7 @@ class ArtifactStore:
     def stats(self, key: str) -> UnitStats | None:
         """What the unit cost, or None when there is no intact result: the question to ask before computing."""
         try:
-            return codec.decode_stats(self._objects.read(object_name(key)))
+            return codec.decode_stats(self._objects.load(object_name(key)))
         except (FileNotFoundError, codec.DamagedError):
             return None
 
@@ -131,7 +129,7 @@ class ArtifactStore:
             return None
 
     def sweep(self) -> int:
-        """Remove temporary files of writers that died; returns how many."""
+        """Remove temporary files of writers of this machine that died; returns how many."""
         return self._objects.sweep()
 
     def _read(self, key: str, read: Callable[[str], bytes | memoryview]) -> bytes | memoryview:
@@ -151,10 +149,3 @@ class ArtifactStore:
             f"{key} in the store {self.url} was damaged and has been removed.",
             "Run the same command again: only that part is computed again.",
         )
-
-
-def object_name(key: str) -> str:
-    """Where the artifact or blob of a content key lies below the store."""
-    stage, _, digest = key.rpartition("/")
-    suffix = "" if stage == "blob" else ".safetensors"
-    return f"{stage}/{digest[:2]}/{digest}{suffix}"

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from e2e3d.storage.files import open_files
+from e2e3d.storage.opening import open_objects
 from tests.client.conftest import write_photographs
 from tests.client.typed import as_json, command, printed
 from tests.command import wait_for
@@ -28,7 +28,7 @@ def test_photographs_come_from_s3_and_go_straight_to_it(
     with live_service(tmp_path / "home", **s3_settings(s3_server)) as live:
         settings = live.services.settings
         (source,) = settings.allowed_s3_prefixes
-        files = open_files(f"{source}/day1", settings.s3_options)
+        files = open_objects(f"{source}/day1", settings.s3_options)
         for path in others:
             files.write(path.name, [path.read_bytes()])
         here = ("--url", live.url)

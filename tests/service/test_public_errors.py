@@ -19,7 +19,7 @@ from e2e3d.service.jobs.records import JobRecord, NewJob
 from e2e3d.service.public_errors import WORDS, public_error, without_places
 from e2e3d.service.runner.journal import Journal, JournalHandler
 from e2e3d.service.runner.runner import Runner
-from e2e3d.storage.objects import reachable, write_error
+from e2e3d.storage.failures import reachable, write_error
 from tests.command import ROOT, wait_for
 from tests.service.api import Api, open_api
 from tests.service.runner.test_driver import Running, running

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.data.stats import UnitStats
-from e2e3d.errors import MachineError
+from e2e3d.errors import MachineError, SettingsError
 from e2e3d.storage import codec
 from e2e3d.storage.store import ArtifactStore
 from tests.servers import BUCKET, KEY, free_port
@@ -49,10 +49,8 @@ def key() -> str:
 
 def test_records_return(store: ArtifactStore) -> None:
     name = key()
-    assert not store.has(name)
     assert store.stats(name) is None
     store.put(name, sample(300_000), STATS)
-    assert store.has(name)
     assert store.stats(name) == STATS
     found = store.get(name, Sample)
     np.testing.assert_array_equal(found.values, np.arange(300_000))
@@ -113,7 +111,7 @@ def test_damage_found_late_is_removed_and_named(store: ArtifactStore) -> None:
     with pytest.raises(MachineError, match="damaged") as caught:
         store.get(name, Sample)
     assert caught.value.code == "artifact-damaged"
-    assert not store.has(name)
+    assert store.describe(name) is None
 
 
 @dataclass(frozen=True)
@@ -135,7 +133,7 @@ def test_a_result_is_described_without_being_read(store: ArtifactStore, names: i
         return found
 
     store._objects.head = counted  # type: ignore[method-assign]
-    store._objects.read = None  # type: ignore[assignment]
+    store._objects.load = None  # type: ignore[assignment]
     assert store.describe(name) == STATS
     assert sum(read) < 2100 + names * 10
 
@@ -167,7 +165,7 @@ def test_a_damaged_header_counts_as_absent(store: ArtifactStore, damage: Callabl
 
 def _overwrite(store: ArtifactStore, name: str, data: bytes) -> None:
     stage, _, digest = name.partition("/")
-    store._objects.write(f"{stage}/{digest[:2]}/{digest}.safetensors", data)
+    store._objects.put(f"{stage}/{digest[:2]}/{digest}.safetensors", data)
 
 
 def test_damaged_blobs_are_replaced_when_put_again(tmp_path: Path) -> None:
@@ -188,8 +186,8 @@ def test_local_reads_map_the_file(tmp_path: Path) -> None:
 
 def test_half_written_files_of_dead_writers_are_swept(tmp_path: Path) -> None:
     code = (
-        "import os; from e2e3d.storage import objects; from e2e3d.storage.store import ArtifactStore\n"
-        "objects.os.fsync = lambda descriptor: os.kill(os.getpid(), 9)\n"
+        "import os; from e2e3d.storage import atomic_files; from e2e3d.storage.store import ArtifactStore\n"
+        "atomic_files.os.fsync = lambda descriptor: os.kill(os.getpid(), 9)\n"
         f"ArtifactStore({str(tmp_path)!r}).put_blob(b'x' * 1000)"
     )
     subprocess.run([sys.executable, "-c", code], check=False)
@@ -227,7 +225,7 @@ def test_a_write_that_fails_for_lack_of_space_is_named(tmp_path: Path, monkeypat
     def no_space(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("e2e3d.storage.objects.os.fsync", no_space)
+    monkeypatch.setattr("e2e3d.storage.atomic_files.os.fsync", no_space)
     with pytest.raises(MachineError) as caught:
         ArtifactStore(str(tmp_path)).put_blob(b"x")
     assert caught.value.code == "disk-full"
@@ -267,7 +265,8 @@ def test_an_unreachable_server_is_named() -> None:
     assert caught.value.code == "store-unreachable"
 
 
-def test_an_unknown_kind_of_store_is_named() -> None:
-    with pytest.raises(MachineError) as caught:
-        ArtifactStore("nosuchscheme://x")
+@pytest.mark.parametrize("url", ["nosuchscheme://x", "memory://somewhere"])
+def test_an_unknown_kind_of_store_is_named(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        ArtifactStore(url)
     assert caught.value.code == "store-unknown"

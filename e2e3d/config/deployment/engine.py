@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.config.deployment.sources import EnvironmentOrFile, read_settings
 
-_SCHEMES = ("s3://", "file://", "memory://")
+_SCHEMES = ("s3://", "file://")
 
 
 class Settings(EnvironmentOrFile):

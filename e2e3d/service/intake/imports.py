@@ -23,7 +23,7 @@ from e2e3d.service.intake.photo_check import FORMATS, looks_like_photo
 from e2e3d.service.intake.upload_parts import arrived, opened, upload_folder
 from e2e3d.service.uploads import queries as uploads
 from e2e3d.service.uploads.records import UploadRecord
-from e2e3d.storage.files import open_files
+from e2e3d.storage.opening import open_objects
 
 MAX_REMARKS = 500
 _ZIP_START = b"PK"
@@ -112,7 +112,7 @@ def _whole(intake: Intake, upload: UploadRecord) -> bytes:
 
 
 def _below_prefix(prefix: str, s3: S3Options) -> list[SourceEntry]:
-    files = open_files(prefix, s3)
+    files = open_objects(prefix, s3)
     found = {info.name: info.bytes for info in files.find()}
     return in_order(
         SourceEntry(name, partial(lambda name: b"".join(files.read(name)), name), None, size)

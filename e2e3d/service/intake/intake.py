@@ -16,7 +16,8 @@ from e2e3d.service.intake.checkers import PhotoCheckers, shared_checkers
 from e2e3d.service.intake.lost_photographs import stored_hashes
 from e2e3d.service.intake.photo_check import beside
 from e2e3d.service.intake.photo_names import is_mask, is_system_file, safe_name, with_suffix_of
-from e2e3d.storage.files import BLOCK_BYTES, Files, blob_name
+from e2e3d.storage.names import blob_name
+from e2e3d.storage.objects import BLOCK_BYTES, ObjectStore
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Intake:
     def __init__(
         self,
         database: Database,
-        files: Files,
+        files: ObjectStore,
         clock: Callable[[], datetime.datetime],
         checkers: PhotoCheckers | None = None,
     ) -> None:

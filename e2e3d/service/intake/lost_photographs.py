@@ -8,13 +8,14 @@ from collections.abc import Collection, Sequence
 from e2e3d.errors import InputError
 from e2e3d.service.database import Database
 from e2e3d.service.image_sets import blob_queries as blobs
-from e2e3d.storage.files import Files, blob_name
+from e2e3d.storage.names import blob_name
+from e2e3d.storage.objects import ObjectStore
 
 _NAMED = 10
 
 
 def lost_photographs(
-    database: Database, files: Files, photographs: Sequence[tuple[str, str]], now: datetime.datetime
+    database: Database, files: ObjectStore, photographs: Sequence[tuple[str, str]], now: datetime.datetime
 ) -> tuple[str, ...]:
     """Names of those of `photographs` (name and SHA-256) whose bytes are not in the store as they were sent.
 
@@ -25,7 +26,9 @@ def lost_photographs(
     return tuple(name for name, sha256 in photographs if sha256 not in there)
 
 
-def stored_hashes(database: Database, files: Files, hashes: Collection[str], now: datetime.datetime) -> frozenset[str]:
+def stored_hashes(
+    database: Database, files: ObjectStore, hashes: Collection[str], now: datetime.datetime
+) -> frozenset[str]:
     """Those of `hashes` whose bytes the store has whole; the collector leaves them alone from now on.
 
     Raises:

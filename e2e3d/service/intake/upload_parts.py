@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from e2e3d.service.uploads.records import UploadPart, UploadRecord
-from e2e3d.storage.files import Files
+from e2e3d.storage.objects import ObjectStore
 
 PART_BYTES = 8 << 20
 _BLOCK_BYTES = 1 << 20
@@ -26,7 +26,7 @@ def whole_name(upload_id: str) -> str:
     return f"{upload_folder(upload_id)}/whole"
 
 
-def remove_parts(files: Files, upload: UploadRecord) -> None:
+def remove_parts(files: ObjectStore, upload: UploadRecord) -> None:
     """Throw away what has arrived of an upload."""
     if upload.s3_upload_id is not None and files.presigner is not None:
         files.presigner.abort(whole_name(upload.id), upload.s3_upload_id)
@@ -40,7 +40,7 @@ class PartWriter:
         offset_bytes: where the next piece begins.
     """
 
-    def __init__(self, files: Files, upload_id: str, offset_bytes: int) -> None:
+    def __init__(self, files: ObjectStore, upload_id: str, offset_bytes: int) -> None:
         self._files = files
         self._upload_id = upload_id
         self._waiting = bytearray()
@@ -63,18 +63,18 @@ class PartWriter:
         return UploadPart(name, written.bytes)
 
 
-def arrived(files: Files, upload: UploadRecord) -> Iterator[bytes]:
+def arrived(files: ObjectStore, upload: UploadRecord) -> Iterator[bytes]:
     """The bytes of an upload from its start."""
     return itertools.chain.from_iterable(files.read(part.name) for part in upload.parts)
 
 
-def opened(files: Files, upload: UploadRecord) -> BinaryIO:
+def opened(files: ObjectStore, upload: UploadRecord) -> BinaryIO:
     """An upload as one file that can be read from any place; closing it is not needed."""
     return cast(BinaryIO, io.BufferedReader(_Parts(files, upload.parts), _BLOCK_BYTES))
 
 
 class _Parts(io.RawIOBase):
-    def __init__(self, files: Files, parts: tuple[UploadPart, ...]) -> None:
+    def __init__(self, files: ObjectStore, parts: tuple[UploadPart, ...]) -> None:
         self._files = files
         self._parts = parts
         self._starts = list(itertools.accumulate((part.bytes for part in parts), initial=0))

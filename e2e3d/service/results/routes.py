@@ -29,7 +29,7 @@ from e2e3d.service.services import Services
 from e2e3d.service.sign_in.caller import Caller
 from e2e3d.service.sign_in.dependencies import Reader, ServicesOf
 from e2e3d.service.uploads.intake_of_services import now
-from e2e3d.storage.files import ContentDisposition, Files
+from e2e3d.storage.objects import ContentDisposition, ObjectStore
 
 router = APIRouter(prefix="/v1", tags=["results"], responses=problem_responses(403, 404, 422, 503))
 ResultPath = Annotated[
@@ -168,7 +168,7 @@ def _link(services: Services, result: ResultRecord, expires_in_s: int) -> str:
     return f"{services.settings.url}/v1/downloads/{token}/{quote(name, safe='')}"
 
 
-def _file(request: Request, files: Files, result: ResultRecord) -> Response:
+def _file(request: Request, files: ObjectStore, result: ResultRecord) -> Response:
     etag = f'"{result.sha256}"'
     headers = {
         "ETag": etag,
@@ -200,7 +200,7 @@ def _file(request: Request, files: Files, result: ResultRecord) -> Response:
     return StreamingResponse(body, status, headers, result.media_type)
 
 
-def _require_stored(files: Files, found: Sequence[ResultRecord]) -> None:
+def _require_stored(files: ObjectStore, found: Sequence[ResultRecord]) -> None:
     there = files.sizes([each.key for each in found])
     for each in found:
         if each.key not in there:
@@ -211,7 +211,7 @@ def _gone(path: str) -> ProblemError:
     return ProblemError(410, "result-gone", f"The service has lost {path}.", "Rerun the job to have it made again.")
 
 
-def _content(files: Files, result: ResultRecord) -> Iterator[bytes]:
+def _content(files: ObjectStore, result: ResultRecord) -> Iterator[bytes]:
     yield from files.read(result.key)
 
 

@@ -13,14 +13,14 @@ from e2e3d.service.intake.upload_parts import remove_parts
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.retention import removal_queries as removal
 from e2e3d.service.uploads import queries as uploads
-from e2e3d.storage.files import Files
+from e2e3d.storage.objects import ObjectStore
 
 _BATCH = 200
 _SERVICE = Actor(None, None, None)
 _log = logging.getLogger(__name__)
 
 
-def purge_users(database: Database, files: Files, now: datetime.datetime) -> int:
+def purge_users(database: Database, files: ObjectStore, now: datetime.datetime) -> int:
     """Remove the deleted users that can be restored no more; returns how many.
 
     Each piece goes in a transaction of its own, files before the row that names them: it can be cut off anywhere and
@@ -34,7 +34,7 @@ def purge_users(database: Database, files: Files, now: datetime.datetime) -> int
     return sum(_purge(database, files, user_id, now) for user_id in due)
 
 
-def _purge(database: Database, files: Files, user_id: str, now: datetime.datetime) -> bool:
+def _purge(database: Database, files: ObjectStore, user_id: str, now: datetime.datetime) -> bool:
     with database.session() as session:
         if jobs.cancel_all(session, user_id, now):
             return False  # the next round comes back when they have stopped

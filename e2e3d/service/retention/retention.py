@@ -21,8 +21,8 @@ from e2e3d.service.intake.upload_parts import remove_parts
 from e2e3d.service.retention import queries as retention
 from e2e3d.service.retention.removal import purge_users
 from e2e3d.service.uploads import queries as uploads
-from e2e3d.storage.files import FileInfo, Files, blob_name
-from e2e3d.storage.store import object_name
+from e2e3d.storage.names import blob_name, object_name
+from e2e3d.storage.objects import ObjectInfo, ObjectStore
 
 _BATCH = 200
 _LOCKED_BATCH = 50
@@ -54,7 +54,7 @@ class Collected:
         return self != Collected()
 
 
-def collect(database: Database, files: Files, policy: RetentionPolicy, now: datetime.datetime) -> Collected:
+def collect(database: Database, files: ObjectStore, policy: RetentionPolicy, now: datetime.datetime) -> Collected:
     """Do one round; it can be cut off anywhere and done again.
 
     Raises:
@@ -72,7 +72,7 @@ def collect(database: Database, files: Files, policy: RetentionPolicy, now: date
     return done
 
 
-def _collect_uploads(database: Database, files: Files, now: datetime.datetime) -> int:
+def _collect_uploads(database: Database, files: ObjectStore, now: datetime.datetime) -> int:
     count = 0
     while True:
         with database.reading() as session:
@@ -86,7 +86,7 @@ def _collect_uploads(database: Database, files: Files, now: datetime.datetime) -
             return count
 
 
-def _collect_results(database: Database, files: Files, now: datetime.datetime) -> tuple[int, int]:
+def _collect_results(database: Database, files: ObjectStore, now: datetime.datetime) -> tuple[int, int]:
     with database.reading() as session:
         old = retention.jobs_with_old_results(session, now, _BATCH)
     freed = 0
@@ -98,7 +98,7 @@ def _collect_results(database: Database, files: Files, now: datetime.datetime) -
 
 
 def _collect_blobs(
-    database: Database, files: Files, before: datetime.datetime, now: datetime.datetime
+    database: Database, files: ObjectStore, before: datetime.datetime, now: datetime.datetime
 ) -> tuple[int, int]:
     count = freed = 0
     while True:
@@ -116,7 +116,7 @@ def _collect_blobs(
 
 
 def _collect_store(
-    database: Database, files: Files, policy: RetentionPolicy, now: datetime.datetime, done: Collected
+    database: Database, files: ObjectStore, policy: RetentionPolicy, now: datetime.datetime, done: Collected
 ) -> Collected:
     """One walk through the store for what the database does not know, or no longer needs."""
     for batch in _batches(files.find()):
@@ -138,7 +138,7 @@ def _collect_store(
     return done
 
 
-def _adopt_blobs(database: Database, found: dict[str, FileInfo]) -> None:
+def _adopt_blobs(database: Database, found: dict[str, ObjectInfo]) -> None:
     """Blobs that the engine made by itself get a row, so that the rule for blobs holds for them too."""
     with database.reading() as session:
         unknown = set(found) - {f"blob/{sha256}" for sha256 in blobs.known(session, [key[5:] for key in found])}
@@ -147,7 +147,7 @@ def _adopt_blobs(database: Database, found: dict[str, FileInfo]) -> None:
             blobs.adopt(session, key[5:], found[key].bytes, found[key].modified_at)
 
 
-def _collect_artifacts(database: Database, files: Files, keys: list[str], now: datetime.datetime) -> list[str]:
+def _collect_artifacts(database: Database, files: ObjectStore, keys: list[str], now: datetime.datetime) -> list[str]:
     removed: list[str] = []
     with database.reading() as session:
         used = retention.used_artifacts(session, keys, now)
@@ -159,7 +159,7 @@ def _collect_artifacts(database: Database, files: Files, keys: list[str], now: d
     return removed
 
 
-def _strays(database: Database, found: list[FileInfo]) -> list[FileInfo]:
+def _strays(database: Database, found: list[ObjectInfo]) -> list[ObjectInfo]:
     """Pieces of uploads that are no more, and results that no job has written down."""
     owner = {info.name: info.name.split("/")[1] for info in found}
     arriving = {owner[name] for name in owner if name.startswith("uploads/")}
@@ -185,7 +185,7 @@ def _artifact_key(name: str) -> str | None:
     return key if object_name(key) == name else None
 
 
-def _batches(infos: Iterable[FileInfo]) -> Iterator[list[FileInfo]]:
+def _batches(infos: Iterable[ObjectInfo]) -> Iterator[list[ObjectInfo]]:
     left = iter(infos)
     while batch := list(islice(left, _BATCH)):
         yield batch

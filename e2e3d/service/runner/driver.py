@@ -47,7 +47,7 @@ from e2e3d.service.jobs.records import Fence, JobRecord
 from e2e3d.service.runner.driver_process import INTERRUPTED, RAY_JOB_FILE
 from e2e3d.service.runner.journal import JobArtifactObserver, Journal, JournalHandler
 from e2e3d.service.runner.publisher import Publisher
-from e2e3d.storage.files import open_files
+from e2e3d.storage.opening import open_objects
 from e2e3d.storage.store import ArtifactStore
 from e2e3d.tasks.executor import RayExecutor
 from e2e3d.tasks.ray_session import RayError, current_ray_job
@@ -168,7 +168,7 @@ class JobAttempt:
     def _require_photographs(self, job: JobRecord) -> tuple[tuple[str, str], ...]:
         """Name and SHA-256 of the job's photographs; raises InputError ``photographs-gone`` when bytes are lost."""
         photographs = self._database.retry(lambda session: jobs.photographs(session, job.id))
-        files = open_files(self._settings.store_url, self._settings.s3_options)
+        files = open_objects(self._settings.store_url, self._settings.s3_options)
         gone = lost_photographs(self._database, files, photographs, now())
         if gone:
             raise photographs_gone(gone, len(photographs))
@@ -180,7 +180,7 @@ class JobAttempt:
         config = configure(job.quality, job.settings)
         request = RunRequest(StoredFiles(photographs), job.quality, job.settings, self._options(job))
         s3 = settings.s3_options
-        files = open_files(settings.store_url, s3)
+        files = open_objects(settings.store_url, s3)
         megapixels = float(job.forecast.get("megapixels", TYPICAL_MEGAPIXELS))
         history = History(
             settings.home / "times.json",

@@ -17,7 +17,8 @@ from e2e3d.service.intake.intake import Intake
 from e2e3d.service.jobs import idempotency
 from e2e3d.service.retention.retention import RetentionPolicy, collect
 from e2e3d.service.webhooks.sender import WebhookSender, deliver_until
-from e2e3d.storage.files import Files, open_files
+from e2e3d.storage.objects import ObjectStore
+from e2e3d.storage.opening import open_objects
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +62,8 @@ class MaintenanceThreads:
             self._going_on(imports.resume)
         imports.close()
 
-    def _files(self) -> Files:
-        return open_files(self._settings.store_url, self._settings.s3_options)
+    def _files(self) -> ObjectStore:
+        return open_objects(self._settings.store_url, self._settings.s3_options)
 
     def _collect(self) -> None:
         if self._stop.wait(_FIRST_COLLECTION_S):
@@ -71,7 +72,7 @@ class MaintenanceThreads:
             self._going_on(lambda: self._collect_once(self._files()))
             self._stop.wait(_COLLECT_S)
 
-    def _collect_once(self, files: Files) -> None:
+    def _collect_once(self, files: ObjectStore) -> None:
         unused = datetime.timedelta(days=self._settings.retention_days_uploads)
         collect(self._database, files, RetentionPolicy(unused=unused), now())
         results = datetime.timedelta(days=self._settings.retention_days_results)

@@ -17,7 +17,7 @@ from e2e3d.service.jobs import leases
 from e2e3d.service.jobs.records import Fence, NewResult
 from e2e3d.service.results.outputs import DEFAULT_OUTPUTS, media_type, output_of
 from e2e3d.storage.atomic_files import sha256_of
-from e2e3d.storage.files import BLOCK_BYTES, Files
+from e2e3d.storage.objects import BLOCK_BYTES, ObjectStore
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Publisher:
 
     def __init__(
         self,
-        files: Files,
+        files: ObjectStore,
         database: Database,
         fence: Fence,
         outputs: Sequence[str],

@@ -27,7 +27,7 @@ from e2e3d.service.uploads.wire import (
     PresignedUpload,
     Upload,
 )
-from e2e3d.storage.files import Presigner
+from e2e3d.storage.objects import Presigner
 
 router = APIRouter(prefix="/v1", tags=["uploads"], responses=problem_responses(401, 403, 404, 409, 422, 503))
 

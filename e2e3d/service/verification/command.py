@@ -12,7 +12,7 @@ from e2e3d.service.database import Database, upgrade
 from e2e3d.service.database.table_base import now
 from e2e3d.service.file_permissions import keep_files_private
 from e2e3d.service.verification.verify import Verified, lines, verify
-from e2e3d.storage.files import open_files
+from e2e3d.storage.opening import open_objects
 
 
 def verify_store(deep: bool, as_json: bool) -> int:
@@ -26,7 +26,7 @@ def verify_store(deep: bool, as_json: bool) -> int:
     database = Database(settings.database, pool_size=2)
     try:
         upgrade(database)
-        files = open_files(settings.store_url, settings.s3_options)
+        files = open_objects(settings.store_url, settings.s3_options)
         verified = verify(database, files, deep, now, _show if sys.stderr.isatty() else lambda verified: None)
     finally:
         database.close()

@@ -11,7 +11,8 @@ from e2e3d.service.database import Database
 from e2e3d.service.image_sets import blob_queries as blobs
 from e2e3d.service.verification import queries as verification
 from e2e3d.service.verification.records import LostFile, StoredFile
-from e2e3d.storage.files import Files, blob_name
+from e2e3d.storage.names import blob_name
+from e2e3d.storage.objects import ObjectStore
 
 _BATCH = 500
 
@@ -28,7 +29,7 @@ class Verified:
 
 def verify(
     database: Database,
-    files: Files,
+    files: ObjectStore,
     deep: bool,
     clock: Callable[[], datetime.datetime],
     progress: Callable[[Verified], None] = lambda verified: None,
@@ -56,7 +57,7 @@ def verify(
 
 def _verify_blobs(
     database: Database,
-    files: Files,
+    files: ObjectStore,
     deep: bool,
     clock: Callable[[], datetime.datetime],
     verified: Verified,
@@ -86,7 +87,7 @@ def _verify_blobs(
 
 
 def _verify_results(
-    database: Database, files: Files, deep: bool, verified: Verified, progress: Callable[[Verified], None]
+    database: Database, files: ObjectStore, deep: bool, verified: Verified, progress: Callable[[Verified], None]
 ) -> None:
     after = ""
     while True:
@@ -103,7 +104,7 @@ def _verify_results(
         progress(verified)
 
 
-def _problems(files: Files, wanted: Mapping[str, StoredFile], deep: bool, verified: Verified) -> dict[str, str]:
+def _problems(files: ObjectStore, wanted: Mapping[str, StoredFile], deep: bool, verified: Verified) -> dict[str, str]:
     """What is wrong with files, by name; whole ones are left out."""
     sizes = files.sizes(list(wanted))
     found: dict[str, str] = {}
@@ -120,7 +121,7 @@ def _problems(files: Files, wanted: Mapping[str, StoredFile], deep: bool, verifi
     return found
 
 
-def _sha256_of(files: Files, name: str) -> str | None:
+def _sha256_of(files: ObjectStore, name: str) -> str | None:
     digest = hashlib.sha256()
     try:
         for block in files.read(name):

@@ -16,7 +16,8 @@ from e2e3d.service.intake.photo_check import judged
 from e2e3d.service.intake.upload_parts import PartWriter
 from e2e3d.service.uploads import queries as uploads
 from e2e3d.service.uploads.records import UploadRecord
-from e2e3d.storage.files import Files, open_files
+from e2e3d.storage.objects import ObjectStore
+from e2e3d.storage.opening import open_objects
 
 DAY = datetime.timedelta(days=1)
 
@@ -26,7 +27,7 @@ class Place:
     """A database, a store and one user with an image set."""
 
     database: Database
-    files: Files
+    files: ObjectStore
     user_id: str = ""
     set_id: str = ""
     later: datetime.timedelta = field(default_factory=datetime.timedelta)
@@ -100,4 +101,4 @@ class Place:
 
 @pytest.fixture
 def place(database: Database, tmp_path: Path) -> Place:
-    return Place(database, open_files(str(tmp_path / "store")))
+    return Place(database, open_objects(str(tmp_path / "store")))

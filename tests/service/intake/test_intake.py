@@ -8,7 +8,7 @@ from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.image_sets import photo_queries as photos
 from e2e3d.service.image_sets import queries as image_sets
 from e2e3d.service.intake.intake import ImportTarget
-from e2e3d.storage.files import blob_name
+from e2e3d.storage.names import blob_name
 from e2e3d.storage.store import ArtifactStore
 from tests.pictures import encode, noise, textured
 from tests.service.intake.conftest import Place

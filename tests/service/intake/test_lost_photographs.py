@@ -15,7 +15,8 @@ from e2e3d.service.intake.intake import ImportTarget
 from e2e3d.service.intake.lost_photographs import lost_photographs, photographs_gone
 from e2e3d.service.verification.records import LostFile
 from e2e3d.service.verification.verify import Verified, lines, verify
-from e2e3d.storage.files import blob_name, open_files
+from e2e3d.storage.names import blob_name
+from e2e3d.storage.opening import open_objects
 from tests.servers import BUCKET
 from tests.service.intake.conftest import Place
 from tests.service.retention.test_retention import job, picture, result, uses
@@ -174,7 +175,7 @@ def test_what_is_written_while_it_is_looked_for_is_not_lost(place: Place, sent: 
 def place_on_s3(s3: S3Options, tmp_path: Path) -> Iterator[Place]:
     database = Database(f"sqlite:///{tmp_path / 'db.sqlite'}")
     upgrade(database)
-    yield Place(database, open_files(f"s3://{BUCKET}/{tmp_path.name}", s3))
+    yield Place(database, open_objects(f"s3://{BUCKET}/{tmp_path.name}", s3))
     database.close()
 
 

@@ -15,7 +15,7 @@ from e2e3d.service.image_sets.tables import BlobRow, ImageSetRow, PhotoRow
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs.lifecycle import JobTransition
 from e2e3d.service.jobs.records import Fence, ProgressUpdate
-from e2e3d.storage.files import blob_name
+from e2e3d.storage.names import blob_name
 from tests.service.api import Api, open_api
 from tests.service.jobs.test_queries import KEEP
 

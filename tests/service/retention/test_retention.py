@@ -17,8 +17,8 @@ from e2e3d.service.jobs.tables import JobArtifactRow, JobInputRow, JobRow
 from e2e3d.service.results.tables import ResultRow
 from e2e3d.service.retention.retention import Collected, RetentionPolicy, collect
 from e2e3d.service.uploads import queries as uploads
-from e2e3d.storage.files import blob_name
-from e2e3d.storage.store import ArtifactStore, object_name
+from e2e3d.storage.names import blob_name, object_name
+from e2e3d.storage.store import ArtifactStore
 from tests.pictures import encode, textured
 from tests.pipeline.toy_stages import Numbers
 from tests.service.intake.conftest import DAY, Place

@@ -19,7 +19,7 @@ from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.records import NewJob
 from e2e3d.service.jobs.tables import JobRow
 from e2e3d.service.retention.retention import RetentionPolicy, collect
-from e2e3d.storage.files import blob_name
+from e2e3d.storage.names import blob_name
 from tests.service.api import PASSWORD, Api, bearer, open_api
 from tests.service.uploads.conftest import Desk, new_desk, picture, place
 from tests.service.uploads.test_results import finished_job

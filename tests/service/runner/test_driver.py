@@ -15,7 +15,8 @@ from e2e3d.service.jobs import leases
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.records import Fence, JobRecord, NewJob
 from e2e3d.service.runner import driver
-from e2e3d.storage.files import blob_name, open_files
+from e2e3d.storage.names import blob_name
+from e2e3d.storage.opening import open_objects
 from tests.pictures import encode, textured
 from tests.service.intake.conftest import Place
 
@@ -48,7 +49,7 @@ def running(tmp_path: Path) -> Running:
     settings = ServiceSettings(home=tmp_path, secret_key="k" * 40)
     database = Database(settings.database)
     upgrade(database)
-    place = Place(database, open_files(settings.store_url))
+    place = Place(database, open_objects(settings.store_url))
     names = ["a.jpg", "b.jpg", "c.jpg"]
     hashes = [place.send(name, encode(textured(360, 480, seed))).photo.facts.sha256 for seed, name in enumerate(names)]
     with database.session() as session:

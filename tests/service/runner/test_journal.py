@@ -16,7 +16,7 @@ from e2e3d.service.results import queries as results
 from e2e3d.service.retention import queries as retention
 from e2e3d.service.runner.journal import Journal
 from e2e3d.service.runner.publisher import Publisher
-from e2e3d.storage.files import open_files
+from e2e3d.storage.opening import open_objects
 from tests.command import wait_for
 
 STATS = StageStats("depth", 4, 0, 8.0, 12.0, 5)
@@ -84,7 +84,7 @@ def test_the_journal_survives_what_cannot_be_written(
 
 
 def test_a_driver_without_its_lease_overwrites_no_result(database: Database, job_id: str, tmp_path: Path) -> None:
-    files = open_files((tmp_path / "store").as_uri(), {})
+    files = open_objects((tmp_path / "store").as_uri(), {})
     first, second = taken_over(database)
     lost: list[bool] = []
     for fence, content in ((second, b"right"), (first, b"wrong")):

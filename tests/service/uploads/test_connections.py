@@ -24,7 +24,8 @@ from e2e3d.service.database import Database
 from e2e3d.service.database.table_base import new_id, now
 from e2e3d.service.sign_in import queries as tokens
 from e2e3d.service.sign_in.tokens import TokenSigner
-from e2e3d.storage.files import Files, open_files
+from e2e3d.storage.objects import ObjectStore
+from e2e3d.storage.opening import open_objects
 from e2e3d.tasks.ray_environment import LOCAL_ENVIRONMENT
 from tests.pictures import encode, textured
 from tests.servers import BUCKET, PostgresServer, S3Server, free_port
@@ -41,7 +42,7 @@ class Replica:
 
     process: psutil.Popen
     port: int
-    files: Files
+    files: ObjectStore
     token: str
     set_id: str = ""
 
@@ -89,7 +90,7 @@ def replica(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Replica]
     options = request.getfixturevalue("s3_server").options if request.param == "servers" else None
     try:
         until(lambda: process.poll() is None and _answers(port))
-        found = Replica(process, port, open_files(settings["E2E3D_STORE"], options), _token(settings))
+        found = Replica(process, port, open_objects(settings["E2E3D_STORE"], options), _token(settings))
         found.set_id = found.call("POST", "/v1/image-sets", json={"name": "set"}).json()["id"]
         yield found
     finally:

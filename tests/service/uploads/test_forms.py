@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 from e2e3d.service.accounts.tables import UserRow
-from e2e3d.storage.files import blob_name
+from e2e3d.storage.names import blob_name
 from tests.service.uploads.conftest import Desk, archive, picture
 
 

@@ -9,7 +9,7 @@ import json
 import httpx
 import pytest
 
-from e2e3d.storage.files import blob_name
+from e2e3d.storage.names import blob_name
 from tests.command import e2e3d
 from tests.service.api import Api
 from tests.service.uploads.conftest import Desk, archive, new_desk, picture

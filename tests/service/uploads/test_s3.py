@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from e2e3d.storage.files import blob_name, open_files
+from e2e3d.storage.names import blob_name
+from e2e3d.storage.opening import open_objects
 from tests.servers import S3Server
 from tests.service.api import Api, open_api
 from tests.service.uploads.conftest import Desk, archive, new_desk, picture, s3_settings
@@ -83,7 +84,7 @@ def test_a_prefix_is_imported(api_on_s3: Api) -> None:
     desk = new_desk(api_on_s3)
     settings = api_on_s3.services.settings
     source = settings.allowed_s3_prefixes[0]
-    files = open_files(f"{source}/day1", settings.s3_options)
+    files = open_objects(f"{source}/day1", settings.s3_options)
     for seed in range(3):
         files.write(f"sub/{seed}.jpg", [picture(seed)])
     files.write("notes.txt", [b"hello"])

@@ -14,7 +14,7 @@ from e2e3d.serve.app import create_app
 from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.intake import import_threads
 from e2e3d.service.intake import upload_parts as parts
-from e2e3d.storage.files import blob_name
+from e2e3d.storage.names import blob_name
 from tests.service.uploads.conftest import Desk, archive, picture
 
 CHUNK = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}

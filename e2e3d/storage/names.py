@@ -1,0 +1,28 @@
+"""Names inside a store: posix paths below its folder or prefix."""
+
+from __future__ import annotations
+
+from e2e3d.errors import InputError
+
+
+def object_name(key: str) -> str:
+    """Where the artifact or blob of a content key lies."""
+    stage, _, digest = key.rpartition("/")
+    suffix = "" if stage == "blob" else ".safetensors"
+    return f"{stage}/{digest[:2]}/{digest}{suffix}"
+
+
+def blob_name(sha256: str) -> str:
+    """Where the bytes with this SHA-256 lie: the service writes photographs there, and the engine reads them."""
+    return object_name(f"blob/{sha256}")
+
+
+def checked_name(name: str) -> str:
+    """`name`, if it stays inside the store.
+
+    Raises:
+        InputError: ``unsafe-name``.
+    """
+    if not name or name.startswith("/") or "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
+        raise InputError("unsafe-name", f"{name!r} points outside of the store.", "Use names without .. and //.")
+    return name
