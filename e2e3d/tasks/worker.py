@@ -7,8 +7,6 @@ import functools
 import logging
 import os
 import sys
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +20,7 @@ from e2e3d.pipeline.units import UnitCall, bind, measured, memory_bytes, resolve
 from e2e3d.runtime.threads import set_num_threads
 from e2e3d.stages.stage import RunContext
 from e2e3d.storage.store import ArtifactStore
+from e2e3d.tasks.input_cache import InputCache
 
 _CACHE_BYTES = 64 << 20
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
@@ -155,22 +154,10 @@ class _Loader:
     def __call__(self, ref: Ref[Any]) -> Any:
         if ref.key in self._values:
             return self._values[ref.key]
-        name = (self._store.url, ref.key)
-        with _cache_lock:
-            if name in _cache:
-                _cache.move_to_end(name)
-                return _cache[name]
-        value = self._store.get(ref.key, ref.type)  # not under the lock: other threads load beside it
-        if memory_bytes(value) <= _CACHE_BYTES // 2:
-            with _cache_lock:
-                _cache[name] = value
-                while sum(map(memory_bytes, _cache.values())) > _CACHE_BYTES:
-                    _cache.popitem(last=False)
-        return value
+        return _inputs.get((self._store.url, ref.key), lambda: self._store.get(ref.key, ref.type))
 
 
-_cache: OrderedDict[tuple[str, str], Any] = OrderedDict()
-_cache_lock = threading.Lock()
+_inputs = InputCache(_CACHE_BYTES)
 
 
 class _CapturedLogs(logging.Handler):
