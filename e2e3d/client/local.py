@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from e2e3d.config.frames import VIDEO_SUFFIXES
 from e2e3d.errors import InputError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif", ".zip"})
-"""What the service takes: photographs, and zip archives of them."""
+"""What is sent of a folder: photographs, and zip archives of them. A video is sent when it is named itself."""
 
 _BLOCK_BYTES = 256 << 10
 PathLike = str | os.PathLike[str]
@@ -28,8 +29,8 @@ class LocalFile:
 
     @property
     def is_archive(self) -> bool:
-        """Whether it holds photographs instead of being one."""
-        return self.path.suffix.lower() == ".zip"
+        """Whether it holds photographs instead of being one: a zip archive, or a video."""
+        return self.path.suffix.lower() in {".zip", *VIDEO_SUFFIXES}
 
     def sha256(self) -> str:
         """Of its bytes, as 64 hexadecimal digits."""
@@ -84,7 +85,9 @@ def mask_files(folder: PathLike) -> list[LocalFile]:
     found = local_files(folder)
     archive = next((file for file in found if file.is_archive), None)
     if archive is not None:
-        raise InputError("masks-archive", f"{archive.path} is an archive.", "Unpack it: masks are sent as files.")
+        raise InputError(
+            "masks-archive", f"{archive.path} is an archive or a video.", "Unpack it: masks are sent as files."
+        )
     return [dataclasses.replace(file, name=f"masks/{file.name}") for file in found]
 
 

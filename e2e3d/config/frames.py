@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from e2e3d.config.bounds import bounded, check_bounds
 from e2e3d.errors import SettingsError
 
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".3gp", ".3g2", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv"}
+)
+"""How the names of videos end."""
+
 
 @dataclass(frozen=True)
 class FramesConfig:

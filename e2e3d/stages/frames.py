@@ -30,22 +30,26 @@ def run(inputs: FramesInputs, config: FramesConfig, context: RunContext) -> Vide
     Raises:
         InputError: ``video-unreadable``; ``video-still`` when the picture hardly moves.
     """
-    name = PurePosixPath(inputs.name)
     with tempfile.TemporaryDirectory(prefix="e2e3d-video-") as folder:
-        path = Path(folder, "video" + name.suffix)  # decoders read files only
+        path = Path(folder, "video" + PurePosixPath(inputs.name).suffix)  # decoders read files only
         path.write_bytes(inputs.video.load())
-        track = track_video(path, inputs.name)
-        if track.position[-1] < MIN_MOTION:
-            raise InputError(
-                "video-still",
-                f"{inputs.name} shows one picture: it moves by {track.position[-1]:.1%} of its size.",
-                "Walk around the object while filming.",
-            )
-        rows = choose_frames(track, config.spacing, config.min_frames, config.max_frames)
-        numbers = track.index[rows]
-        files = encode_frames(path, inputs.name, numbers, config.jpeg_quality)
+        return frames_of_file(path, inputs.name, config)
+
+
+def frames_of_file(path: Path, name: str, config: FramesConfig) -> VideoFrames:
+    """The frames of the video at `path`, which its owner calls `name`; errors as :func:`run`."""
+    track = track_video(path, name)
+    if track.position[-1] < MIN_MOTION:
+        raise InputError(
+            "video-still",
+            f"{name} shows one picture: it moves by {track.position[-1]:.1%} of its size.",
+            "Walk around the object while filming.",
+        )
+    rows = choose_frames(track, config.spacing, config.min_frames, config.max_frames)
+    numbers = track.index[rows]
+    files = encode_frames(path, name, numbers, config.jpeg_quality)
     return VideoFrames(
-        names=tuple(f"{name.stem}_{number:06d}.jpg" for number in numbers),
+        names=tuple(f"{PurePosixPath(name).stem}_{number:06d}.jpg" for number in numbers),
         times_s=track.time_s[rows],
         data=np.frombuffer(b"".join(files), np.uint8),
         offsets=np.cumsum([0, *map(len, files)], dtype=np.int64),

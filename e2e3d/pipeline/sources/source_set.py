@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from e2e3d.config.frames import FramesConfig
+from e2e3d.config.frames import VIDEO_SUFFIXES, FramesConfig
 from e2e3d.data.photo import VideoFrames
 from e2e3d.data.ref import Ref
 from e2e3d.errors import InputError
@@ -21,9 +21,6 @@ from e2e3d.stages.frames import FramesInputs
 from e2e3d.stages.ingest import IngestFile, Intrinsics
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif"})
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".3gp", ".3g2", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv"}
-)
 
 _RAW_SUFFIXES = frozenset({".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2"})
 _MASK_FOLDERS = frozenset({"masks", "mask"})

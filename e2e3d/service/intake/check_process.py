@@ -33,7 +33,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         data = requests.read(request["bytes"])
         if len(data) < request["bytes"]:
             return
-        _allow_cpu(CPU_S)
+        allow_cpu(CPU_S)
         facts = _look(request["name"], data, request["sha256"])
         answers.write(json.dumps(dataclasses.asdict(facts)).encode() + b"\n")
         answers.flush()
@@ -50,13 +50,15 @@ def _look(name: str, data: bytes, sha256: str) -> PhotoFacts:
         return PhotoFacts(sha256, len(data), "", findings=(Finding("photo-unreadable", message, True),))
 
 
-def _limit_memory() -> None:
-    """Beside what the libraries have reserved by now."""
+def limit_memory(memory_bytes: int) -> None:
+    """Limit this process to so much beside what its libraries have reserved by now; Linux only, nothing elsewhere."""
+    if not sys.platform.startswith("linux"):
+        return
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + MEMORY_BYTES)
+    _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + memory_bytes)
 
 
-def _allow_cpu(seconds: int) -> None:
+def allow_cpu(seconds: int) -> None:
     """From now on; the kernel ends the process after it."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     _limit(resource.RLIMIT_CPU, int(usage.ru_utime + usage.ru_stime) + 1 + seconds)
@@ -68,7 +70,7 @@ def _limit(kind: int, most: int) -> None:
     resource.setrlimit(kind, (most if outer == resource.RLIM_INFINITY else min(most, outer), outer))
 
 
-def _set_apart() -> BinaryIO:
+def set_apart() -> BinaryIO:
     """Where to write answers; what libraries print goes nowhere, so that nobody can write into the service's log."""
     answers = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -80,10 +82,9 @@ def _set_apart() -> BinaryIO:
 def main() -> None:
     """The process."""
     cv2.setNumThreads(1)
-    if sys.platform.startswith("linux"):
-        _limit_memory()
+    limit_memory(MEMORY_BYTES)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    serve(sys.stdin.buffer, _set_apart())
+    serve(sys.stdin.buffer, set_apart())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Take in what an upload holds: one photograph, a zip archive of them, or everything below a prefix of S3.
+"""Take in what an upload holds: a photograph, a zip archive of them, a video, or everything below a prefix of S3.
 
 An import is a row in the database with a lease: the process that works at it reports its progress, and any other takes
 it up from there when the reports stop. Taking the same photograph twice changes nothing, so no step can do harm twice.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.errors import E2E3DError, InputError, MachineError
@@ -21,6 +23,7 @@ from e2e3d.service.image_sets.records import Arrival, Finding
 from e2e3d.service.intake.intake import ImportTarget, Intake, rejected
 from e2e3d.service.intake.photo_check import FORMATS, looks_like_photo
 from e2e3d.service.intake.upload_parts import arrived, opened, upload_folder
+from e2e3d.service.intake.video_frames import frames_of_video, is_video
 from e2e3d.service.uploads import queries as uploads
 from e2e3d.service.uploads.records import UploadRecord
 from e2e3d.storage.opening import open_objects
@@ -87,7 +90,18 @@ def run_import(intake: Intake, upload_id: str, s3: S3Options) -> None:
 
 
 def _import(intake: Intake, upload: UploadRecord, s3: S3Options, report: _Report) -> None:
-    entries, choosy = _entries(intake, upload, s3)
+    if upload.kind == "s3" or not is_video(upload.name):
+        _take_all(intake, upload, *_entries(intake, upload, s3), report)
+        return
+    with tempfile.TemporaryDirectory(prefix="e2e3d-video-") as folder:
+        frames = frames_of_video(upload.name, opened(intake.files, upload), Path(folder), report.still_ours)
+        if frames is not None:
+            _take_all(intake, upload, frames, False, report)
+
+
+def _take_all(
+    intake: Intake, upload: UploadRecord, entries: Sequence[SourceEntry], choosy: bool, report: _Report
+) -> None:
     target = ImportTarget(upload.user_id, upload.image_set_id)
     for entry in entries[report.progress.position :]:
         if not report.add(_take(intake, target, entry, choosy), len(entries)):
@@ -171,8 +185,12 @@ class _Report:
             remarks = (*remarks, replace(arrival, photo=None))
         self.progress = replace(before, position=before.position + 1, total=total, remarks=remarks, **counts)
         self._unsaved += arrival.photo is not None  # all else is soon looked at again
+        return self._save("importing") if self._unsaved >= self._FILES else self.still_ours()
+
+    def still_ours(self) -> bool:
+        """Report that the work goes on, when the last report is some seconds old; False as :meth:`add`."""
         late = (self._intake.clock() - self._token).total_seconds() > self._SECONDS
-        return self._save("importing") if late or self._unsaved >= self._FILES else True
+        return self._save("importing") if late else True
 
     def finish(self, total: int, title: str) -> None:
         """Everything has been looked at."""

@@ -1,4 +1,4 @@
-"""Receive files one after another: photographs over a temporary file, archives straight into the store."""
+"""Receive files one after another: photographs over a temporary file, archives and videos straight into the store."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from e2e3d.service.intake.intake import ImportTarget, Intake, rejected
 from e2e3d.service.intake.photo_check import FORMATS, looks_like_photo
 from e2e3d.service.intake.photo_names import safe_name
 from e2e3d.service.intake.upload_parts import PartWriter, upload_folder
+from e2e3d.service.intake.video_frames import is_video
 from e2e3d.service.uploads import queries as uploads
 from e2e3d.service.uploads.multipart_form import FileData, FileEnd, FileStart, FormReader
 
@@ -125,7 +126,7 @@ class _ArrivingFile:
         self._discard()
 
     def _open(self, start: bytes) -> _Photo | _Archive:
-        if is_zip(self._name, start):
+        if is_zip(self._name, start) or is_video(self._name):
             return _Archive(self._to, safe_name(self._name))
         if not looks_like_photo(start):
             raise InputError("not-a-photograph", f"{self._name} is no photograph.", FORMATS)
@@ -160,7 +161,7 @@ class _Photo:
 
 
 class _Archive:
-    """An archive becomes an upload that has arrived; its photographs are taken in while the client waits or not."""
+    """An archive or a video becomes an upload that has arrived; it is taken in while the client waits or not."""
 
     def __init__(self, reception: ReceiveContext, name: str) -> None:
         self._to = reception

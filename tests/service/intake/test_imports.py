@@ -1,13 +1,18 @@
 import datetime
+import hashlib
 import io
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from e2e3d.config.deployment.s3 import S3Options
+from e2e3d.config.frames import FramesConfig
 from e2e3d.errors import InputError, MachineError
 from e2e3d.service.intake.imports import allowed_prefix, run_import, waiting_imports
 from e2e3d.service.intake.upload_parts import opened
+from e2e3d.stages.frames import frames_of_file
+from tests.ops.photos.test_video import pan, write_video
 from tests.pictures import encode, textured
 from tests.service.intake.conftest import Place
 
@@ -47,6 +52,45 @@ def test_one_photograph_is_taken_in(place: Place) -> None:
     run_import(place.intake, upload_id, S3Options())
     assert place.upload(upload_id).progress.added == 1
     assert place.listed()["a.jpg"].facts.bytes == len(picture(1))
+
+
+def video(tmp_path: Path, offsets: range, name: str = "walk.mp4") -> bytes:
+    return write_video(tmp_path / name, pan(offsets)).read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".webm"])
+def test_a_video_becomes_the_frames_that_a_run_takes(place: Place, tmp_path: Path, suffix: str) -> None:
+    data = video(tmp_path, range(0, 480, 8), f"walk{suffix}")
+    upload_id = place.arrived(f"day 1/walk{suffix}", data, piece=70_000)
+    run_import(place.intake, upload_id, S3Options())
+    upload = place.upload(upload_id)
+    wanted = frames_of_file(tmp_path / f"walk{suffix}", f"walk{suffix}", FramesConfig())
+    assert (upload.state, upload.progress.total) == ("done", len(wanted.names))
+    assert len(wanted.names) >= 15
+    pieces = zip(wanted.names, wanted.offsets[:-1], wanted.offsets[1:], strict=True)
+    hashes = {f"day 1/{name}": hashlib.sha256(wanted.data[start:end]).hexdigest() for name, start, end in pieces}
+    assert {name: photo.facts.sha256 for name, photo in place.listed().items()} == hashes
+    assert all(info.name.startswith("blob/") for info in place.files.find())
+
+
+def test_videos_without_frames_are_named(place: Place, tmp_path: Path) -> None:
+    still, cut = video(tmp_path, range(1)), video(tmp_path, range(0, 480, 8))[:500]
+    for name, data, code in (("still.mp4", still, "video-still"), ("cut.mp4", cut, "video-unreadable")):
+        upload_id = place.arrived(name, data)
+        run_import(place.intake, upload_id, S3Options())
+        upload = place.upload(upload_id)
+        assert (upload.state, upload.progress.error_code) == ("failed", code)
+    assert place.listed() == {}
+    assert list(place.files.find()) == []
+
+
+def test_a_decoder_that_crashes_costs_only_its_video(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("e2e3d.service.intake.video_frames.sys.executable", "/bin/false")
+    upload_id = place.arrived("walk.mp4", video(tmp_path, range(0, 80, 8)))
+    run_import(place.intake, upload_id, S3Options())
+    assert place.upload(upload_id).progress.error_code == "video-unreadable"
 
 
 @pytest.mark.parametrize(
