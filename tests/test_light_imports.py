@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,14 @@ def test_client_and_config_are_light(module: str) -> None:
     tries = [imported(module) for _ in range(_TRIES)]
     assert tries[0][1] & HEAVY == set()
     assert min(seconds for seconds, _ in tries) < _LIMIT_S
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "e2e3d" / "service").glob("*/wire.py")), ids=lambda path: path.parent.name
+)
+def test_wire_models_need_pydantic_only(path: Path) -> None:
+    _, packages = imported(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    assert packages & (HEAVY | {"httpx", "argon2", "jwt"}) == set()
 
 
 def test_replica_of_the_api_loads_nothing_of_the_engine() -> None:
