@@ -16,6 +16,7 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.config.consistency import REFINEMENTS
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
 from e2e3d.ops.fusion import fusion_view
@@ -105,7 +106,7 @@ def depth_maps(
         return consistency.ConsistencyInputs(refs[i], near[i], Ref.of(found[i]), around)
 
     config = consistency.ConsistencyConfig()
-    for _ in consistency.REFINEMENTS:
+    for _ in REFINEMENTS:
         found = [consistency.refine(inputs(i), config, context) for i in range(len(views))]
     maps = []
     with mock.patch.object(patchmatch, "measure_agreement", watched):

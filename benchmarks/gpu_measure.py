@@ -14,6 +14,7 @@ import numpy as np
 from gpu_views import GpuInputs, scaled
 from numpy.typing import NDArray
 
+from e2e3d.config.consistency import REFINEMENTS
 from e2e3d.data.ref import Ref
 from e2e3d.ops.stereo.cuda import BLOCK, CudaLauncher, launch, start_kernel, sweep_kernel, to_device
 from e2e3d.ops.stereo.problem import Problem, State, new_state
@@ -85,7 +86,7 @@ class Passes:
         """Depth of the first view after the last geometric pass."""
         first, *around = map(Ref.of, self._views)
         result, maps = self.photometric(0, device), tuple(map(Ref.of, self._maps[1:]))
-        for method in (*[consistency.refine] * len(consistency.REFINEMENTS), consistency.run):
+        for method in (*[consistency.refine] * len(REFINEMENTS), consistency.run):
             inputs = consistency.ConsistencyInputs(first, tuple(around), Ref.of(result), maps)
             result = method(inputs, consistency.ConsistencyConfig(), context(device))
         return result

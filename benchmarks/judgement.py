@@ -23,6 +23,7 @@ from disturb import DisturbConfig
 from judgement_cases import FOCAL_PX, Case, Shot, cases, load_shots
 from PIL import Image
 
+from e2e3d.config.presets import configure
 from e2e3d.data.judgement import JudgementSigns
 from e2e3d.data.ref import Ref
 from e2e3d.data.run_results import Results
@@ -35,7 +36,6 @@ from e2e3d.outputs.evaluation.model_judgement import measure_signs
 from e2e3d.outputs.evaluation.references import read_cameras, stem
 from e2e3d.pipeline.inprocess import InProcessExecutor
 from e2e3d.pipeline.pipeline import reconstruct
-from e2e3d.pipeline.run import configure
 from e2e3d.stages.mapping import STAGE as MAPPING
 from e2e3d.storage.store import ArtifactStore
 

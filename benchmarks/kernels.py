@@ -66,7 +66,7 @@ def _typical_start() -> dict[str, float]:
 
 def count_evaluations(store: str) -> float:
     """Evaluations of all passes of the first view of a run's store; each geometric one counts as the last."""
-    from e2e3d.stages.consistency import REFINEMENTS
+    from e2e3d.config.consistency import REFINEMENTS
 
     counted = _counted(store)
     return counted["photometric_evaluations"] + (1 + len(REFINEMENTS)) * counted["consistency_evaluations"]

@@ -130,12 +130,13 @@ def run_job(
     cancel: CancelToken | None = None,
 ) -> Result:
     """One whole run: lock the folder, connect the parts, reconstruct, export. Errors as in :func:`reconstruct`."""
+    from e2e3d.config.presets import configure
     from e2e3d.outputs.manifest import read_manifest
     from e2e3d.pipeline.cancellation import CancelToken
     from e2e3d.pipeline.forecast import TYPICAL_MEGAPIXELS, stage_seconds
     from e2e3d.pipeline.history import History, cache_file
     from e2e3d.pipeline.progress import ProgressModel
-    from e2e3d.pipeline.run import RunRequest, configure, run_and_export
+    from e2e3d.pipeline.run import RunRequest, run_and_export
     from e2e3d.pipeline.workspace import locked_folder
     from e2e3d.runtime.logs import run_logging
     from e2e3d.runtime.threads import core_count

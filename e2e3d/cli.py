@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -31,9 +32,13 @@ admin = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        typer.echo(f"e2e3d {version('e2e3d')}")
+        try:
+            installed = version("e2e3d")
+        except PackageNotFoundError:  # the client alone
+            installed = version("e2e3d-client")
+        typer.echo(f"e2e3d {installed}")
         raise typer.Exit
 
 
@@ -90,9 +95,7 @@ def run(
         options = Options(intrinsics, masks, scale, distance, keep_depth, left_out)
         return _run(photos, out, quality, changes or [], options, address, device.value if device else None)
 
-    from e2e3d.runtime.supervision import supervised
-
-    sys.exit(supervised(lambda: reporting(work)))
+    _end_supervised(work)
 
 
 @app.command(rich_help_panel=LOCAL)
@@ -180,9 +183,7 @@ def serve(
         given = {"host": host, "port": port, "replicas": replicas, "ray_address": address}
         return run_service({name: value for name, value in given.items() if value is not None})
 
-    from e2e3d.runtime.supervision import supervised
-
-    sys.exit(supervised(lambda: reporting(work), patience_s=15.0))
+    _end_supervised(work, patience_s=15.0)
 
 
 @admin.command(epilog=EXIT_CODES)
@@ -202,6 +203,17 @@ def verify(
         return verify_store(deep, as_json)
 
     sys.exit(reporting(work))
+
+
+def _end_supervised(work: Callable[[], int], patience_s: float = 3.5) -> NoReturn:
+    """Do the work of a command in a process that others watch over, and end with its exit code."""
+
+    def watched() -> int:
+        from e2e3d.runtime.supervision import supervised
+
+        return supervised(lambda: reporting(work), patience_s)
+
+    sys.exit(reporting(watched))
 
 
 def _run(

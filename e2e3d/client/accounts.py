@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from e2e3d.client.account_models import Account, ApiKey, NewApiKey
 from e2e3d.client.exchange import exchange
 from e2e3d.client.flow import Flow
-from e2e3d.client.models import Page
+from e2e3d.client.models import Account, ApiKey, NewApiKey, Page
 from e2e3d.client.session import Session
 from e2e3d.client.wire import Call, path
 

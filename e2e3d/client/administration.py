@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from e2e3d.client.account_models import ApiKey, AuditEntry, ChangedUser, User
 from e2e3d.client.errors import AuthenticationError
 from e2e3d.client.exchange import attempt, exchange
 from e2e3d.client.flow import Flow
-from e2e3d.client.models import Page, Readiness
+from e2e3d.client.models import ApiKey, AuditEntry, ChangedUser, Page, Readiness, User
 from e2e3d.client.session import Session
 from e2e3d.client.wire import Call, path
 

@@ -8,6 +8,9 @@ from e2e3d.config.bounds import bounded
 from e2e3d.config.stereo import StereoConfig
 from e2e3d.errors import SettingsError
 
+REFINEMENTS = ("refinement 1", "refinement 2")
+"""Labels of the passes that refine depth, in order."""
+
 
 @dataclass(frozen=True)
 class ConsistencyConfig(StereoConfig):

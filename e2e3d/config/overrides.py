@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import logging
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from e2e3d.config.bounds import name_before, shortened
@@ -20,8 +21,12 @@ log = logging.getLogger(__name__)
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-def parse_assignments(assignments: list[str]) -> dict[str, str]:
-    """Split ``stage.field=value`` texts.
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """Read ``stage.field=value`` texts, for a run on this machine and for a job of a service alike.
+
+    Returns:
+        Values by name: numbers, true, false, null, lists and quoted texts as JSON writes them; anything else is text,
+        which :func:`apply_overrides` reads as the field's annotation says.
 
     Raises:
         SettingsError: ``bad-setting`` for a text without ``=``.
@@ -30,9 +35,21 @@ def parse_assignments(assignments: list[str]) -> dict[str, str]:
     for text in assignments:
         name, separator, value = text.partition("=")
         if not separator or not name.strip():
-            raise SettingsError("bad-setting", f"--set {text} is no assignment.", "Write --set stage.field=value.")
-        values[name.strip()] = value.strip()
+            raise SettingsError("bad-setting", f"--set {text} is no assignment.", "Write --set STAGE.FIELD=VALUE.")
+        values[name.strip()] = _json_or_text(value.strip())
     return values
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return text
+    return text if isinstance(value, dict) else value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def apply_overrides(config: ConfigT, values: Mapping[str, object]) -> ConfigT:
@@ -138,10 +155,16 @@ def _parse_union(value: object, choices: tuple[Any, ...]) -> object:
 
 
 def _parse_tuple(value: object, items: tuple[Any, ...]) -> tuple[object, ...]:
-    parts: list[Any] = [part.strip() for part in value.split(",")] if isinstance(value, str) else list(value)  # type: ignore[call-overload]
+    parts = _parts(value)
     if len(items) == 2 and items[1] is Ellipsis:
         return tuple(_parse(part, items[0]) for part in parts)
     return tuple(_parse(part, item) for part, item in zip(parts, items, strict=True))
+
+
+def _parts(value: object) -> list[Any]:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",")]
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _describe(hint: Any) -> str:

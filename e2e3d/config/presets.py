@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
+from e2e3d.config.overrides import apply_overrides
 from e2e3d.config.pipeline import PipelineConfig
+from e2e3d.errors import SettingsError
 
 
 def _preset(**stages: dict[str, Any]) -> PipelineConfig:
@@ -46,3 +49,16 @@ PRESETS: dict[str, PipelineConfig] = {
 }
 QUALITIES = tuple(PRESETS)
 """Their names, from the quickest to the best."""
+
+
+def configure(quality: str, changes: Mapping[str, object]) -> PipelineConfig:
+    """The settings of every stage.
+
+    Raises:
+        SettingsError: ``unknown-quality``, ``unknown-setting`` with the nearest known name, or ``bad-setting``.
+    """
+    if quality not in PRESETS:
+        raise SettingsError(
+            "unknown-quality", f"There is no quality {quality}.", f"Choose one of {', '.join(PRESETS)}."
+        )
+    return apply_overrides(PRESETS[quality], changes)

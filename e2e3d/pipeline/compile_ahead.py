@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from e2e3d.config.presets import configure
 from e2e3d.data.mesh import Mesh
 from e2e3d.data.scene import Camera
 from e2e3d.ops.sample.sample_scene import build_sample_scene, sample_poses
@@ -22,7 +23,6 @@ from e2e3d.ops.texturing.texture_mesh import texture_mesh
 from e2e3d.outputs.sample_set import write_sample
 from e2e3d.pipeline.inprocess import InProcessExecutor
 from e2e3d.pipeline.pipeline import reconstruct
-from e2e3d.pipeline.run import configure
 from e2e3d.runtime.kernel_cache import compiled_mark
 from e2e3d.storage.failures import machine_errors
 from e2e3d.storage.store import ArtifactStore

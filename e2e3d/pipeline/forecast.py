@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
+from e2e3d.config.consistency import REFINEMENTS
 from e2e3d.config.pipeline import PipelineConfig
 from e2e3d.config.presets import PRESETS
+from e2e3d.config.smaller_sizes import at_size, halved_sizes
 from e2e3d.errors import SettingsError
-from e2e3d.pipeline.smaller_sizes import at_size, halved_sizes
-from e2e3d.stages.consistency import REFINEMENTS
 
 # The rates are CPU seconds on a core of the machine of benchmarks/RESULTS.md; `python benchmarks/rates.py` prints them.
 REFERENCE_CORES = 2

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.config.consistency import REFINEMENTS
 from e2e3d.config.matching import MatchingConfig
 from e2e3d.config.pipeline import PipelineConfig
 from e2e3d.config.run_options import LeaveOut
+from e2e3d.config.smaller_sizes import at_size
 from e2e3d.config.undistort import UndistortConfig
 from e2e3d.data.agreement import StillRegions
 from e2e3d.data.dense import DepthMap, PointCloud, View
@@ -30,7 +32,7 @@ from e2e3d.ops.photos.set_review import review_photos
 from e2e3d.pipeline.executor import Executor
 from e2e3d.pipeline.passes import Pass
 from e2e3d.pipeline.second_chance import check_packages, map_with_second_chance
-from e2e3d.pipeline.smaller_sizes import SmallerViews, at_size, smaller_sizes
+from e2e3d.pipeline.smaller_sizes import SmallerViews, smaller_sizes
 from e2e3d.pipeline.sources.leave_out import leave_out
 from e2e3d.pipeline.sources.source_set import SourceSet, StoredFiles, read_intrinsics, read_source
 from e2e3d.runtime.threads import import_ahead
@@ -296,7 +298,7 @@ def _depth_passes(
         for view, around in zip(views, near, strict=True)
     ]
     passes: list[Pass[Any, Any, Any]] = [Pass(depth.STAGE, units, config.depth, at_size(size_px, depth.STAGE.name))]
-    for label in consistency.REFINEMENTS:
+    for label in REFINEMENTS:
         again = _with_sources(views, near, passes[-1].results, config)
         passes.append(Pass(consistency.REFINE_STAGE, again, config.consistency, at_size(size_px, label)))
     last = _with_sources(views, near, passes[-1].results, config)

@@ -9,12 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e3d.config.overrides import apply_overrides
 from e2e3d.config.pipeline import PipelineConfig
-from e2e3d.config.presets import PRESETS
 from e2e3d.config.run_options import Options
 from e2e3d.data.run_results import Results, RunFacts
-from e2e3d.errors import SettingsError
 from e2e3d.outputs.export import ExportedPaths, export_results
 from e2e3d.pipeline.executor import Executor
 from e2e3d.pipeline.pipeline import reconstruct
@@ -29,19 +26,6 @@ class RunRequest:
     quality: str
     changes: Mapping[str, object]
     options: Options
-
-
-def configure(quality: str, changes: Mapping[str, object]) -> PipelineConfig:
-    """The settings of every stage.
-
-    Raises:
-        SettingsError: ``unknown-quality``, ``unknown-setting`` with the nearest known name, or ``bad-setting``.
-    """
-    if quality not in PRESETS:
-        raise SettingsError(
-            "unknown-quality", f"There is no quality {quality}.", f"Choose one of {', '.join(PRESETS)}."
-        )
-    return apply_overrides(PRESETS[quality], changes)
 
 
 def run_and_export(

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable
 
 from e2e3d.errors import CancelledError, E2E3DError
+from e2e3d.runtime.missing_parts import missing_part
 
 EXIT_CODES = (
     "Exit codes: 0 done: a model was made, be it judged good or doubtful (the judgement and its reasons are printed, "
@@ -26,11 +27,20 @@ def reporting(work: Callable[[], int]) -> int:
         error: E2E3DError = CancelledError()
     except E2E3DError as expected:
         error = expected
+    except ModuleNotFoundError as absent:
+        missing = missing_part(absent)
+        if missing is None:
+            return _mistake()
+        error = missing
     except Exception:  # noqa: BLE001 - the last line of defence: whatever it is, say where to report it
-        traceback.print_exc()
-        sys.stderr.write(f"\n{_MISTAKE}\n")
-        return 1
+        return _mistake()
     sys.stderr.write(f"Error [{error.code}]: {error.message}\n")
     if error.hint:
         sys.stderr.write(f"  {error.hint}\n")
     return error.exit_code
+
+
+def _mistake() -> int:
+    traceback.print_exc()
+    sys.stderr.write(f"\n{_MISTAKE}\n")
+    return 1

@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-_PATIENCE_S = 3.5
+import psutil
+
 _LINGER_S = 2.0
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -30,7 +31,7 @@ CANCELLED = 130
 KILLED = 5
 
 
-def supervised(work: Callable[[], int], patience_s: float = _PATIENCE_S) -> int:
+def supervised(work: Callable[[], int], patience_s: float) -> int:
     """Run `work` in a grandchild and return its exit code: 130 after SIGINT or SIGTERM, 5 when it was killed.
 
     Returns in every one of the three processes; each hands the code to ``sys.exit``. Where there is no Linux, `work`
@@ -117,8 +118,6 @@ def _exit_code(status: int, stopped: bool) -> int:
 
 def _end_descendants(patience_s: float) -> None:
     """Kill what the driver left behind; as subreaper, this process is the parent of all of it."""
-    import psutil
-
     own = psutil.Process()
     _, alive = psutil.wait_procs(own.children(recursive=True), timeout=patience_s)
     while alive:

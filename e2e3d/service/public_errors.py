@@ -18,7 +18,6 @@ _OPERATOR = "Tell the operator of the service, whose log says more."
 _UNKNOWN = ("The service lacks something that it needs for this.", _OPERATOR)
 
 WORDS: dict[str, tuple[str, str]] = {
-    "advisor-failed": ("The settings could not be checked.", _AGAIN),
     "artifact-damaged": ("A part of the job that had been computed was damaged.", _KEPT),
     "artifact-missing": ("A part of the job that had been computed is missing.", _KEPT),
     "cancelled": ("The job was cancelled.", "Retry it: what is finished is kept."),

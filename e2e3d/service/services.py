@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from e2e3d.config.deployment import ServiceSettings
-from e2e3d.pipeline.advisor import Advisor
 from e2e3d.service.database import Database
 from e2e3d.service.events.event_notifier import EventNotifier
 from e2e3d.service.events.followers import Followers
@@ -27,7 +26,6 @@ class Services:
     Attributes:
         files: big files of the store.
         notifier: tells other processes of new events; `followers` are the event streams of this one.
-        advisor: checks settings and forecasts costs in a process of its own.
         checks: what ``/readyz`` asks beside database, store and disk, by name; each raises when its part is not ready.
     """
 
@@ -40,12 +38,10 @@ class Services:
     throttle: Throttle
     notifier: EventNotifier
     followers: Followers
-    advisor: Advisor
     checks: Mapping[str, Check] = field(default_factory=dict)
 
     def close(self) -> None:
         """Let go of connections."""
-        self.advisor.close()
         self.notifier.close()
         self.throttle.close()
         self.database.close()
@@ -70,6 +66,5 @@ def build_services(settings: ServiceSettings, checks: Mapping[str, Check] | None
         throttle=Throttle(database, settings.redis_url),
         notifier=notifier,
         followers=Followers(database, notifier),
-        advisor=Advisor(),
         checks=dict(checks or {}),
     )

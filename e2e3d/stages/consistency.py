@@ -83,7 +83,6 @@ def _computed(inputs: ConsistencyInputs, config: ConsistencyConfig, context: Run
 
 
 _RESOURCES = Resources(cpus=1, gpu=True, memory_bytes=500_000_000)
-REFINEMENTS = ("refinement 1", "refinement 2")  # labels of the passes of REFINE_STAGE, in order
 REFINE_STAGE = Stage(
     name="refinement",
     version=2,

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from e2e3d.client.commands.parsing import assignments
 from e2e3d.client.display import job_display, size, time_range
 from e2e3d.client.models import Event
 from e2e3d.data.judgement import Judgement, Reason
-from e2e3d.errors import ReconstructionError, SettingsError
+from e2e3d.errors import ReconstructionError
 from e2e3d.service.jobs.lifecycle import JobTransition
 from tests.client.typed import command, printed
 from tests.live import EMAIL, PASSWORD, LiveService
@@ -124,17 +123,6 @@ def test_progress_without_a_terminal_is_a_line_for_each_stage() -> None:
             show(Event(id=1, type=kind, job_id="j", data=said))
         show(Event(id=2, type="job.succeeded", job_id="j", data={}))
     assert stream.getvalue() == "queued\ndepth 1/2, 1 to 3 min left\nsucceeded\n"
-
-
-def test_settings_of_the_command_line() -> None:
-    assert assignments(["depth.max_size_px=320", "a.b=true", "c.d=text", "e.f=0.5"]) == {
-        "depth.max_size_px": 320,
-        "a.b": True,
-        "c.d": "text",
-        "e.f": 0.5,
-    }
-    with pytest.raises(SettingsError):
-        assignments(["depth.max_size_px"])
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,8 @@ import pytest
 
 from e2e3d.config.bounds import Choice, Range, allowed_of, bounded, check_bounds, one_of
 from e2e3d.config.pipeline import PipelineConfig
-from e2e3d.config.presets import PRESETS
+from e2e3d.config.presets import PRESETS, configure
 from e2e3d.errors import SettingsError
-from e2e3d.pipeline.run import configure
 
 
 @dataclasses.dataclass(frozen=True)

@@ -46,13 +46,24 @@ class Config:
         ("depth.mode=exact", "mode", "exact"),
         ("depth.limit=5", "limit", 5),
         ("depth.limit=none", "limit", None),
+        ("depth.limit=null", "limit", None),
+        ("depth.fine=true", "fine", True),
+        ('depth.mode="exact"', "mode", "exact"),
         ("depth.levels=4,5,6", "levels", (4, 5, 6)),
+        ("depth.levels=[4, 5, 6]", "levels", (4, 5, 6)),
+        ("depth.levels=4", "levels", (4,)),
     ],
 )
 def test_values_take_the_type_of_their_field(text: str, name: str, expected: object) -> None:
     changed = getattr(apply_overrides(Config(), parse_assignments([text])).depth, name)
     assert changed == expected
     assert type(changed) is type(expected)
+
+
+def test_a_job_of_a_service_is_told_the_values_that_a_run_would_use() -> None:
+    texts = ["a.b=320", "a.c=true", "a.d=text", "a.e=0.5", "a.f=null", "a.g=5,2,1", "a.h=[5, 2]", "a.i=NaN", "a.j={}"]
+    values = {"a.b": 320, "a.c": True, "a.d": "text", "a.e": 0.5, "a.f": None, "a.g": "5,2,1", "a.h": [5, 2]}
+    assert parse_assignments(texts) == values | {"a.i": "NaN", "a.j": "{}"}
 
 
 def test_python_values_are_taken_as_they_are() -> None:
@@ -90,7 +101,7 @@ def test_the_config_checks_its_own_values() -> None:
 
 
 def test_a_text_without_value_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"stage\.field=value"):
+    with pytest.raises(SettingsError, match=r"STAGE\.FIELD=VALUE"):
         parse_assignments(["depth.max_size_px"])
 
 

@@ -32,7 +32,7 @@ OF_THE_MACHINE = {"MachineError", "CancelledError"}
 COMMAND_ONLY = re.compile(
     r"e2e3d/(cli|api|config/(deployment/\w+|run_options)|client/.*|serve/(serve_command|node)|ops/evaluation/\w+"
     r"|service/verification/command|outputs/(evaluation/\w+|sample_set|manifest)"
-    r"|pipeline/(workspace|sources/leave_out)|runtime/supervision)\.py"
+    r"|pipeline/(workspace|sources/leave_out)|runtime/(supervision|missing_parts))\.py"
 )
 """Modules whose errors end at a terminal: of the command line, and of whoever starts the service."""
 COMMAND_CODES = {

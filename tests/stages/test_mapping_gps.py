@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from e2e3d.config.presets import configure
 from e2e3d.data.scene import Scene
 from e2e3d.ops.geo.scene_frame import place_scene
 from e2e3d.ops.photos.decoding import open_photo
@@ -17,7 +18,6 @@ from e2e3d.ops.photos.exif import read_tags
 from e2e3d.ops.poses import camera_centres
 from e2e3d.pipeline.inprocess import InProcessExecutor
 from e2e3d.pipeline.pipeline import check_photos, find_matches, map_cameras
-from e2e3d.pipeline.run import configure
 from e2e3d.pipeline.sources.source_set import read_source
 from e2e3d.storage.store import ArtifactStore
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from e2e3d.client.account_models import User
 from e2e3d.client.commands.output import moment
 from e2e3d.client.display import size
+from e2e3d.client.models import User
 
 
 def account_fields(user: User) -> dict[str, str | None]:

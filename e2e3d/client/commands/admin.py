@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from e2e3d.client.account_models import AuditEntry
 from e2e3d.client.clients import Client
 from e2e3d.client.commands.group import command
 from e2e3d.client.commands.options import Json, Limit, Url
 from e2e3d.client.commands.output import put, put_list
 from e2e3d.client.commands.service import first, user_id
+from e2e3d.client.models import AuditEntry
 
 app = typer.Typer()
 _LEVELS = ("debug", "info", "warning", "error")

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from e2e3d.client.account_models import ApiKey
 from e2e3d.client.clients import Client
 from e2e3d.client.commands.group import command
 from e2e3d.client.commands.options import SCOPES, Json, Limit, Url
 from e2e3d.client.commands.output import moment, put, put_list, say
 from e2e3d.client.commands.service import first, key_id
+from e2e3d.client.models import ApiKey
 
 app = typer.Typer()
 

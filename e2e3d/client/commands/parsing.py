@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import json
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from e2e3d.errors import InputError, SettingsError
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?", re.IGNORECASE)
 _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-
-
-def assignments(changes: Sequence[str]) -> Mapping[str, Any]:
-    """What ``NAME=VALUE`` says; values are JSON where they can be, else text. Raises SettingsError ``bad-setting``."""
-    found: dict[str, Any] = {}
-    for change in changes:
-        name, equals, value = change.partition("=")
-        if not equals or not name.strip():
-            raise SettingsError("bad-setting", f"--set {change} cannot be read.", "Write --set STAGE.FIELD=VALUE.")
-        found[name.strip()] = value.strip()
-        with contextlib.suppress(ValueError):
-            found[name.strip()] = json.loads(value)
-    return found
 
 
 def parse_distance(text: str) -> tuple[str, str, float]:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from e2e3d.client.account_models import ApiKey, User
 from e2e3d.client.clients import Client
 from e2e3d.client.errors import InvalidRequestError, NotFoundError
-from e2e3d.client.models import ImageSet, Job, Page, Photo, Webhook
+from e2e3d.client.models import ApiKey, ImageSet, Job, Page, Photo, User, Webhook
 
 Item = TypeVar("Item")
 _PAGE = 200

@@ -12,6 +12,7 @@ from e2e3d.client.commands.jobs import followed
 from e2e3d.client.commands.options import JOBS, Changes, JobName, Json, Outputs, Quality, SetName, Url
 from e2e3d.client.commands.output import put, put_record, say
 from e2e3d.client.commands.photographs import Masks, send
+from e2e3d.config.overrides import parse_assignments
 
 if TYPE_CHECKING:
     from e2e3d.client import Client
@@ -35,12 +36,11 @@ def forecast(
 ) -> int:
     """Say what a job would take, without submitting it."""
     from e2e3d.client import Client
-    from e2e3d.client.commands.parsing import assignments
     from e2e3d.client.commands.service import image_set_id
     from e2e3d.client.display import size, time_range
 
     with Client(url) as client:
-        found = client.forecast(image_set_id(client, image_set), quality, assignments(changes or []))
+        found = client.forecast(image_set_id(client, image_set), quality, parse_assignments(changes or []))
     fields = {
         "time": time_range(found.seconds_low, found.seconds_high),
         "memory": size(found.memory_bytes),
@@ -71,11 +71,10 @@ def submit(
 ) -> int:
     """Queue a reconstruction and print the id of the job; masks are sent into the image set first."""
     from e2e3d.client import Client
-    from e2e3d.client.commands.parsing import assignments
     from e2e3d.client.commands.service import image_set_id
 
     options = _options(intrinsics, scale, known_distance)
-    settings = assignments(changes or [])
+    settings = parse_assignments(changes or [])
     with Client(url) as client:
         images = client.image_set(image_set_id(client, image_set))
         if masks is not None:
@@ -119,12 +118,11 @@ def rerun(
 ) -> int:
     """Run a job again on its photographs with what is different; what that does not concern is reused."""
     from e2e3d.client import Client
-    from e2e3d.client.commands.parsing import assignments
     from e2e3d.client.commands.service import job_id
 
     different: dict[str, Any] = {
         "quality": quality,
-        "settings": assignments(changes) if changes else None,
+        "settings": parse_assignments(changes) if changes else None,
         "outputs": outputs or None,
         "name": name,
         "options": _options(intrinsics, scale, known_distance) or None,

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from e2e3d.client.account_models import User
 from e2e3d.client.clients import Client
 from e2e3d.client.commands.access import secret
 from e2e3d.client.commands.account_fields import account_fields, account_state
@@ -27,6 +26,7 @@ from e2e3d.client.commands.output import moment, put, put_list, put_record, say
 from e2e3d.client.commands.parsing import parse_size
 from e2e3d.client.commands.service import first, key_id, user_id
 from e2e3d.client.display import size
+from e2e3d.client.models import User
 from e2e3d.errors import SettingsError
 
 app = typer.Typer()

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from e2e3d.service.accounts import accounts
 from e2e3d.service.accounts import queries as users
 from e2e3d.service.accounts.records import SCOPES, User, UserChange
-from e2e3d.service.accounts.wire import Me, MyChange, PasswordChange, UserOut
+from e2e3d.service.accounts.wire import Me, MyChange, PasswordChange
 from e2e3d.service.administration import audit
 from e2e3d.service.http.problems import ProblemError, problem_responses
 from e2e3d.service.sign_in.caller import Caller
@@ -48,5 +48,4 @@ def require_login(caller: Caller) -> None:
 
 
 def _me(caller: Caller, user: User) -> Me:
-    scopes = [scope for scope in SCOPES if scope in caller.scopes]
-    return Me.model_validate({**UserOut.of(user).model_dump(), "scopes": scopes})
+    return Me.from_record(user, scopes=[scope for scope in SCOPES if scope in caller.scopes])

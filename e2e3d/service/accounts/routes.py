@@ -12,8 +12,9 @@ from e2e3d.service.accounts.wire import ChangedUser, NewUser, UserEdit, UserOut
 from e2e3d.service.administration import audit
 from e2e3d.service.database.table_base import now
 from e2e3d.service.http.ids import ResourceId
-from e2e3d.service.http.paging import Cursor, Limit, Page, page_of, position_of
+from e2e3d.service.http.paging import Cursor, Limit, page_of, position_of
 from e2e3d.service.http.problems import missing, problem_responses
+from e2e3d.service.http.wire import Page
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.sign_in import queries as tokens
 from e2e3d.service.sign_in.dependencies import Admin, ServicesOf
@@ -28,7 +29,7 @@ def list_users(_admin: Admin, services: ServicesOf, limit: Limit = 50, cursor: C
     with services.database.reading() as session:
         found = accounts.newest_first(session, limit + 1, position_of(cursor))
     users, next_cursor = page_of(found, limit, lambda user: (user.created_at, user.id))
-    return Page(items=[UserOut.of(user) for user in users], next_cursor=next_cursor)
+    return Page(items=tuple(UserOut.of(user) for user in users), next_cursor=next_cursor)
 
 
 @router.post("", summary="Make a user", status_code=201, responses=problem_responses(409))
@@ -77,7 +78,7 @@ def change_user(user_id: ResourceId, body: UserEdit, admin: Admin, services: Ser
         changed = sorted(name for name, value in body.model_dump(exclude_defaults=True).items() if value is not None)
         ended = {"revoked_logins": logins, "revoked_api_keys": keys}
         audit.record(session, admin.actor, "user.change", "user", user_id, changed=changed, **ended)
-    return ChangedUser.model_validate({**UserOut.of(user).model_dump(), **ended})
+    return ChangedUser.from_record(user, **ended)
 
 
 @router.delete("/{user_id}", summary="Delete a user", responses=problem_responses(404, 409))
@@ -120,7 +121,7 @@ def list_keys_of_user(
             raise missing("user")
         found = tokens.api_keys(session, user_id, limit + 1, position_of(cursor))
     keys, next_cursor = page_of(found, limit, lambda key: (key.created_at, key.id))
-    return Page(items=[ApiKeyOut.of(key) for key in keys], next_cursor=next_cursor)
+    return Page(items=tuple(ApiKeyOut.of(key) for key in keys), next_cursor=next_cursor)
 
 
 @router.delete(

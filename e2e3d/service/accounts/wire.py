@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
-from e2e3d.service.accounts.records import User
-from e2e3d.service.sign_in.passwords import MAX_LENGTH, MIN_LENGTH
+from e2e3d.service.http.wire import RequestModel, ResponseModel, values
 
+if TYPE_CHECKING:
+    from e2e3d.service.accounts.records import User
+
+_PASSWORD_MIN_LENGTH, _PASSWORD_MAX_LENGTH = 10, 256
 Scope = Literal["read", "write", "admin"]
 Role = Literal["admin", "user"]
+KnownScope = Annotated[str, values(*get_args(Scope))]
+"""A scope in a response."""
 
 
 def _no_nul(value: str) -> str:
@@ -26,14 +31,17 @@ Text = Annotated[str, AfterValidator(_no_nul)]
 Name = Annotated[Text, Field(max_length=200)]
 Email = Annotated[Text, Field(min_length=3, max_length=320, pattern=r"^[^\s@]+@[^\s@]+$", examples=["ada@example.org"])]
 NewPassword = Annotated[
-    Text, Field(min_length=MIN_LENGTH, max_length=MAX_LENGTH, examples=["a long phrase that only you know"])
+    Text,
+    Field(
+        min_length=_PASSWORD_MIN_LENGTH, max_length=_PASSWORD_MAX_LENGTH, examples=["a long phrase that only you know"]
+    ),
 ]
-GivenPassword = Annotated[Text, Field(max_length=MAX_LENGTH)]
+GivenPassword = Annotated[Text, Field(max_length=_PASSWORD_MAX_LENGTH)]
 _Count = Annotated[int, Field(ge=0, le=2_000_000_000)]
 _Bytes = Annotated[int, Field(ge=0, le=2**62)]
 
 
-class QuotasOut(BaseModel):
+class QuotasOut(ResponseModel):
     """What a user may use at most."""
 
     photos: int = Field(description="Photographs of one job.")
@@ -41,7 +49,7 @@ class QuotasOut(BaseModel):
     jobs: int = Field(description="Unfinished jobs, queued and running ones together.")
 
 
-class UserOut(BaseModel):
+class UserOut(ResponseModel):
     """An account."""
 
     model_config = ConfigDict(
@@ -66,7 +74,7 @@ class UserOut(BaseModel):
     id: str
     email: str
     name: str
-    role: Role
+    role: Annotated[str, values(*get_args(Role))]
     disabled: bool
     quotas: QuotasOut
     stored_bytes: int
@@ -79,20 +87,7 @@ class UserOut(BaseModel):
     @classmethod
     def of(cls, user: User) -> UserOut:
         """The public form of a record."""
-        quotas = QuotasOut(photos=user.quotas.photos, bytes=user.quotas.bytes, jobs=user.quotas.jobs)
-        role: Role = "admin" if user.role == "admin" else "user"
-        return cls(
-            id=user.id,
-            email=user.email,
-            name=user.name,
-            role=role,
-            disabled=user.disabled,
-            quotas=quotas,
-            stored_bytes=user.stored_bytes,
-            created_at=user.created_at,
-            deleted_at=user.deleted_at,
-            purge_at=user.purge_at,
-        )
+        return cls.from_record(user)
 
 
 class ChangedUser(UserOut):
@@ -105,28 +100,24 @@ class ChangedUser(UserOut):
 class Me(UserOut):
     """Your account, and what this token may do."""
 
-    scopes: list[Scope]
+    scopes: tuple[KnownScope, ...]
 
 
-class MyChange(BaseModel):
+class MyChange(RequestModel):
     """Changes to your account."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name | None = None
 
 
-class PasswordChange(BaseModel):
+class PasswordChange(RequestModel, extra="ignore"):
     """A new password, with the one it replaces."""
 
     current_password: GivenPassword
     new_password: NewPassword
 
 
-class NewUser(BaseModel):
+class NewUser(RequestModel):
     """An account to make; quotas that are missing are those of the service."""
-
-    model_config = ConfigDict(extra="forbid")
 
     email: Email
     password: NewPassword
@@ -137,13 +128,11 @@ class NewUser(BaseModel):
     quota_jobs: _Count | None = None
 
 
-class UserEdit(BaseModel):
+class UserEdit(RequestModel):
     """Changes to an account; what is missing stays as it is.
 
     A new password ends the user's logins and revokes the user's API keys, unless `keep_api_keys` is set.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name | None = None
     role: Role | None = None
@@ -153,8 +142,3 @@ class UserEdit(BaseModel):
     quota_photos: _Count | None = None
     quota_bytes: _Bytes | None = None
     quota_jobs: _Count | None = None
-
-
-def members(record: object, model: type[BaseModel]) -> dict[str, Any]:
-    """What `model` shows of a record, by name."""
-    return {name: getattr(record, name) for name in model.model_fields}

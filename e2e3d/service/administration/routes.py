@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
 
 from e2e3d.service.administration import audit, state
-from e2e3d.service.administration.wire import AuditOut
-from e2e3d.service.http.paging import Cursor, Limit, Page, bad_cursor
+from e2e3d.service.administration.wire import AuditOut, LogLevel
+from e2e3d.service.http.paging import Cursor, Limit, bad_cursor
 from e2e3d.service.http.problems import problem_responses
+from e2e3d.service.http.wire import Page
 from e2e3d.service.sign_in.dependencies import Admin, ServicesOf
 
 router = APIRouter(prefix="/v1", tags=["Administration"], responses=problem_responses(401, 403, 413, 422, 503))
-
-
-class LogLevel(BaseModel):
-    """The lowest level that is logged."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field(examples=["debug"])
 
 
 @router.get("/audit", summary="Read the audit log")
@@ -36,7 +30,7 @@ def list_audit(
     with services.database.reading() as session:
         found = audit.newest_first(session, limit + 1, _before(cursor), user_id, action)
     next_cursor = str(found[limit - 1].id) if len(found) > limit else None
-    return Page(items=[AuditOut.of(entry) for entry in found[:limit]], next_cursor=next_cursor)
+    return Page(items=tuple(AuditOut.of(entry) for entry in found[:limit]), next_cursor=next_cursor)
 
 
 @router.get("/admin/log-level", summary="Get the log level")

@@ -1,17 +1,19 @@
-"""The audit log as the API shows it."""
+"""The audit log and the level of the log, as the API shows them."""
 
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from e2e3d.service.accounts.records import AuditEntry
-from e2e3d.service.accounts.wire import members
+from e2e3d.service.http.wire import RequestModel, ResponseModel
+
+if TYPE_CHECKING:
+    from e2e3d.service.accounts.records import AuditEntry
 
 
-class AuditOut(BaseModel):
+class AuditOut(ResponseModel):
     """One thing that somebody did."""
 
     id: int
@@ -27,4 +29,10 @@ class AuditOut(BaseModel):
     @classmethod
     def of(cls, entry: AuditEntry) -> AuditOut:
         """The public form of a record."""
-        return cls.model_validate(members(entry, cls))
+        return cls.from_record(entry)
+
+
+class LogLevel(RequestModel, extra="ignore"):
+    """The lowest level that is logged."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(examples=["debug"])

@@ -5,33 +5,18 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
 
+from e2e3d.service.health.wire import Part, Readiness
+from e2e3d.service.http.wire import ResponseModel
 from e2e3d.service.sign_in.dependencies import is_operator
 
 router = APIRouter(tags=["Health"])
 
 
-class Live(BaseModel):
+class Live(ResponseModel):
     """This process answers."""
 
     status: Literal["ok"] = "ok"
-
-
-class Part(BaseModel):
-    """One of the things that the service needs."""
-
-    status: Literal["ok", "failed"]
-    detail: str | None = None
-
-
-class Readiness(BaseModel):
-    """Whether requests can be served, and for operators each part that this needs."""
-
-    status: Literal["ok", "failed"]
-    parts: dict[str, Part] | None = Field(
-        default=None, examples=[{"database": {"status": "ok"}, "store": {"status": "failed", "detail": "disk-full"}}]
-    )
 
 
 @router.get("/livez", summary="Is this process alive?")
@@ -55,8 +40,7 @@ def readyz(request: Request, response: Response) -> Readiness:
     ready = not any(problems.values())
     if not ready:
         response.status_code = 503
-    status: Literal["ok", "failed"] = "ok" if ready else "failed"
-    return Readiness(status=status, parts=_parts(problems) if is_operator(request) else None)
+    return Readiness(status="ok" if ready else "failed", parts=_parts(problems) if is_operator(request) else None)
 
 
 def _parts(problems: dict[str, str | None]) -> dict[str, Part]:

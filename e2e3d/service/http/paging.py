@@ -7,10 +7,9 @@ import binascii
 import datetime
 import json
 from collections.abc import Callable, Sequence
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel, Field
 
 from e2e3d.service.http.problems import ProblemError
 from e2e3d.service.http.timestamps import in_utc
@@ -19,13 +18,6 @@ Item = TypeVar("Item")
 Limit = Annotated[int, Query(ge=1, le=200, description="How many items at most.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
 NameContains = Annotated[str | None, Query(max_length=200, description="Part of the name.")]
-
-
-class Page(BaseModel, Generic[Item]):
-    """A page of a list; `next_cursor` is null on the last page."""
-
-    items: list[Item]
-    next_cursor: str | None = Field(default=None, description="Ask with `cursor` of this value for the next page.")
 
 
 def cursor_of(at: datetime.datetime, item_id: str) -> str:

@@ -10,8 +10,9 @@ from fastapi import APIRouter, status
 from e2e3d.service.administration import audit
 from e2e3d.service.database import Session
 from e2e3d.service.http.ids import ResourceId
-from e2e3d.service.http.paging import Cursor, Limit, NameContains, Page, bad_cursor, page_of, plain, position_of
+from e2e3d.service.http.paging import Cursor, Limit, NameContains, bad_cursor, page_of, plain, position_of
 from e2e3d.service.http.problems import missing, problem_responses
+from e2e3d.service.http.wire import Page
 from e2e3d.service.image_sets import photo_queries as photos
 from e2e3d.service.image_sets import queries as image_sets
 from e2e3d.service.image_sets.records import ImageSetRecord, PhotoRecord
@@ -61,7 +62,7 @@ def list_image_sets(
     with services.database.reading() as session:
         found = image_sets.listed(session, caller.id, limit + 1, position_of(cursor), plain(text))
     items, after = page_of(found, limit, lambda each: (each.created_at, each.id))
-    return Page(items=[ImageSet.of(each) for each in items], next_cursor=after)
+    return Page(items=tuple(ImageSet.of(each) for each in items), next_cursor=after)
 
 
 @router.get("/{image_set_id}", summary="Look at an image set", responses=_NOT_FOUND)
@@ -105,7 +106,7 @@ def list_photos(
         found = photos.listed(session, image_set_id, limit + 1, _position(cursor))
         shown = judged(found[:limit], photos.usual_sharpness(session, image_set_id))
     after = _cursor(found[limit - 1].position) if len(found) > limit else None
-    return Page(items=[Photo.of(each) for each in shown], next_cursor=after)
+    return Page(items=tuple(Photo.of(each) for each in shown), next_cursor=after)
 
 
 @router.get("/{image_set_id}/photos/{photo_id}", summary="Look at a photograph", responses=_NOT_FOUND)
@@ -143,13 +144,10 @@ def add_known_photos(
         own_set(session, caller, image_set_id)
     wanted = [(photo.name, photo.sha256) for photo in body.photos]
     arrivals = intake_of(services).take_known(ImportTarget(caller.id, image_set_id), wanted)
-    answer = KnownPhotos(items=[], missing=[])
-    for photo, arrival in zip(body.photos, arrivals, strict=True):
-        if arrival is None:
-            answer.missing.append(photo)
-        else:
-            answer.items.append(Arrival.of(arrival))
-    return answer
+    return KnownPhotos(
+        items=tuple(Arrival.of(arrival) for arrival in arrivals if arrival is not None),
+        missing=tuple(photo for photo, arrival in zip(body.photos, arrivals, strict=True) if arrival is None),
+    )
 
 
 def _own_photo(session: Session, image_set_id: str, photo_id: str) -> PhotoRecord:

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Header, Query, Response, status
 
 from e2e3d.service.administration import audit
 from e2e3d.service.database.table_base import now
-from e2e3d.service.http.paging import Cursor, Limit, NameContains, Page, page_of, plain, position_of
+from e2e3d.service.http.paging import Cursor, Limit, NameContains, page_of, plain, position_of
 from e2e3d.service.http.problems import ProblemError, missing, problem_responses
 from e2e3d.service.http.timestamps import Moment
+from e2e3d.service.http.wire import Page
 from e2e3d.service.jobs import fair_queue
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.lifecycle import ACTIVE, State
@@ -91,7 +92,7 @@ def list_jobs(
     with services.database.reading() as session:
         found = jobs.listed(session, caller.id, wanted, limit + 1, position_of(cursor))
         page, following = page_of(found, limit, lambda job: (job.created_at, job.id))
-    return Page(items=[job_view(job) for job in page], next_cursor=following)
+    return Page(items=tuple(job_view(job) for job in page), next_cursor=following)
 
 
 @router.get("/jobs/{job_id}", summary="Look at a job", response_model=JobDetail, responses=problem_responses(404))
@@ -120,7 +121,7 @@ def get_log(
             raise missing("job")
         lines = jobs.log_lines(session, job_id, limit + 1, after)
     following = str(lines[limit - 1].id) if len(lines) > limit else None
-    return Page(items=[log_view(line) for line in lines[:limit]], next_cursor=following)
+    return Page(items=tuple(log_view(line) for line in lines[:limit]), next_cursor=following)
 
 
 @router.post("/jobs/{job_id}/cancel", summary="Cancel a job", responses=problem_responses(404))

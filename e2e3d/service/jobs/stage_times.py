@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from e2e3d.data.stats import StageStats
+from e2e3d.pipeline.forecast import StageTime
 from e2e3d.service.image_sets.tables import PhotoRow
 from e2e3d.service.jobs.tables import StageTimeRow
 
@@ -44,19 +44,10 @@ def add(
         session.execute(delete(StageTimeRow).where(StageTimeRow.id <= oldest_kept))
 
 
-def history(session: Session, limit: int = 200) -> tuple[dict[str, Any], ...]:
-    """The latest times, oldest first, as :class:`e2e3d.pipeline.forecast.StageTime` takes them."""
+def history(session: Session, limit: int = 200) -> tuple[StageTime, ...]:
+    """The latest times, oldest first."""
     rows = session.scalars(select(StageTimeRow).order_by(StageTimeRow.id.desc()).limit(limit)).all()
-    return tuple(
-        {
-            "stage": row.stage,
-            "photos": row.photos,
-            "megapixels": row.megapixels,
-            "quality": row.quality,
-            "seconds": row.elapsed_s,
-        }
-        for row in reversed(rows)
-    )
+    return tuple(StageTime(row.stage, row.photos, row.megapixels, row.quality, row.elapsed_s) for row in reversed(rows))
 
 
 def megapixels_of(session: Session, image_set_id: str) -> tuple[int, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import json
@@ -9,9 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from e2e3d.config.presets import configure
 from e2e3d.errors import InputError
 from e2e3d.ops.photos.set_review import MIN_PHOTOGRAPHS
+from e2e3d.pipeline import forecast as forecasts
 from e2e3d.pipeline.sources.source_set import parse_intrinsics
+from e2e3d.runtime.threads import core_count
 from e2e3d.service.accounts import quotas as usage
 from e2e3d.service.administration import audit
 from e2e3d.service.database import Session
@@ -21,9 +25,8 @@ from e2e3d.service.image_sets import blob_queries as blobs
 from e2e3d.service.image_sets import queries as image_sets
 from e2e3d.service.intake.lost_photographs import lost_photographs, photographs_gone
 from e2e3d.service.intake.photo_names import is_mask
-from e2e3d.service.jobs import fair_queue, idempotency
+from e2e3d.service.jobs import fair_queue, idempotency, stage_times
 from e2e3d.service.jobs import queries as jobs
-from e2e3d.service.jobs import stage_times as forecasts
 from e2e3d.service.jobs.records import JobRecord, NewJob
 from e2e3d.service.jobs.wire import ForecastRequest, JobOptions, JobRequest
 from e2e3d.service.services import Services
@@ -51,8 +54,8 @@ def photographs_of_set(services: Services, caller: Caller, image_set_id: str) ->
     with services.database.reading() as session:
         if image_sets.find(session, caller.id, image_set_id) is None:
             raise missing("image set")
-        files = forecasts.inputs_of(session, image_set_id)
-        _, megapixels = forecasts.megapixels_of(session, image_set_id)
+        files = stage_times.inputs_of(session, image_set_id)
+        _, megapixels = stage_times.megapixels_of(session, image_set_id)
     if not files:
         raise InputError(
             "no-photographs", "The image set has no photographs that can be used.", "Add photographs to it first."
@@ -69,11 +72,16 @@ def forecast(
         SettingsError: ``unknown-quality``, ``unknown-setting``, ``bad-setting``.
     """
     with services.database.reading() as session:
-        history = forecasts.history(session)
+        history = stage_times.history(session)
         ahead = fair_queue.jobs_ahead(session, caller.id, priority)
     count = len(photographs.files)
-    cost = services.advisor.forecast(request.quality, request.settings, count, photographs.megapixels, history)
-    return cost | {"photos": count, "megapixels": round(photographs.megapixels, 3), "queued_ahead": ahead}
+    configure(request.quality, request.settings)
+    cost = forecasts.forecast(count, photographs.megapixels, request.quality, history, core_count())
+    return dataclasses.asdict(cost) | {
+        "photos": count,
+        "megapixels": round(photographs.megapixels, 3),
+        "queued_ahead": ahead,
+    }
 
 
 def submit(

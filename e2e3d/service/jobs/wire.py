@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from e2e3d.config.presets import QUALITIES
 from e2e3d.config.run_options import SCALE
-from e2e3d.service.jobs.records import JobRecord, LogLine, StageRecord
+from e2e3d.service.http.wire import RequestModel, ResponseModel, values
 from e2e3d.service.results.outputs import DEFAULT_OUTPUTS
+
+if TYPE_CHECKING:
+    from e2e3d.service.jobs.records import JobRecord, LogLine, StageRecord
 
 StateName = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 OutputName = Literal["sparse", "cloud", "mesh", "obj", "glb", "report", "depth"]
@@ -23,11 +26,7 @@ Settings = Annotated[
 SettingChanges = Annotated[dict[Annotated[str, Field(max_length=100)], SettingValue | None], Field(max_length=100)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Distance(_Body):
+class Distance(RequestModel):
     """A distance that gives the model its scale."""
 
     photo_a: str = Field(max_length=255, description="Name of a photograph.")
@@ -35,7 +34,7 @@ class Distance(_Body):
     metres: float = Field(ge=SCALE.low, le=SCALE.high, description="Between the two cameras.")
 
 
-class JobOptions(_Body):
+class JobOptions(RequestModel):
     """What is known of the photographs."""
 
     intrinsics: str | None = Field(
@@ -52,11 +51,10 @@ class JobOptions(_Body):
         return value
 
 
-class ForecastRequest(_Body):
+class ForecastRequest(RequestModel):
     """A job that may be submitted."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [{"image_set_id": "5f0c8a3e-5b0e-4c6e-9a55-0a1b2c3d4e5f", "quality": "medium", "settings": {}}]
         },
@@ -71,7 +69,6 @@ class JobRequest(ForecastRequest):
     """A job to be computed."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -103,7 +100,7 @@ class JobRequest(ForecastRequest):
         return value.strip()
 
 
-class RerunRequest(_Body):
+class RerunRequest(RequestModel):
     """What shall be different when a job runs again; everything else is as it was, and is not computed again."""
 
     quality: Quality | None = None
@@ -118,7 +115,7 @@ class RerunRequest(_Body):
     name: str | None = Field(default=None, max_length=200)
 
 
-class ForecastView(BaseModel):
+class ForecastView(ResponseModel):
     """What a job will probably cost."""
 
     seconds_low: float
@@ -130,7 +127,7 @@ class ForecastView(BaseModel):
     queued_ahead: int = Field(default=0, description="Jobs that come before it.")
 
 
-class ErrorView(BaseModel):
+class ErrorView(ResponseModel):
     """Why a job failed."""
 
     code: str
@@ -138,7 +135,7 @@ class ErrorView(BaseModel):
     action: str = Field(description="What you can do about it.")
 
 
-class ReasonView(BaseModel):
+class ReasonView(ResponseModel):
     """Why a model is doubted, or why there is none."""
 
     code: str
@@ -146,26 +143,26 @@ class ReasonView(BaseModel):
     action: str = Field(description="What you can do about it.")
 
 
-class JudgementView(BaseModel):
+class JudgementView(ResponseModel):
     """What the model of a job is worth."""
 
-    verdict: Literal["good", "doubtful", "failed"] = Field(
+    verdict: Annotated[str, values("good", "doubtful", "failed")] = Field(
         description="`doubtful`: there is a model, but signs speak against it; `failed`: there is none."
     )
-    reasons: list[ReasonView] = Field(description="Empty when good.")
+    reasons: tuple[ReasonView, ...] = Field(description="Empty when good.")
 
 
-class JobView(BaseModel):
+class JobView(ResponseModel):
     """A job."""
 
     id: str
     image_set_id: str | None
     name: str
-    state: StateName
+    state: Annotated[str, values(*get_args(StateName))]
     quality: str
     settings: dict[str, Any]
     options: dict[str, Any]
-    outputs: list[str]
+    outputs: tuple[str, ...]
     priority: int
     attempt: int = Field(description="How often it was begun; what interrupted it from outside does not count.")
     interruptions: int = Field(description="How often the service stopped or broke down while it was computed.")
@@ -189,7 +186,7 @@ class JobView(BaseModel):
     expires_at: datetime.datetime | None = Field(description="When the results will be removed.")
 
 
-class StageView(BaseModel):
+class StageView(ResponseModel):
     """What a stage took."""
 
     attempt: int
@@ -205,10 +202,10 @@ class StageView(BaseModel):
 class JobDetail(JobView):
     """A job with what its stages took."""
 
-    stages: list[StageView]
+    stages: tuple[StageView, ...]
 
 
-class LogView(BaseModel):
+class LogView(ResponseModel):
     """A line of a job's log."""
 
     id: int
@@ -219,30 +216,28 @@ class LogView(BaseModel):
 
 def job_view(job: JobRecord, place: int | None = None) -> JobView:
     """A job as HTTP shows it."""
-    return JobView(**_fields(job, place))
+    return JobView.from_record(job, **_derived(job, place))
 
 
 def job_detail(job: JobRecord, place: int | None, stages: tuple[StageRecord, ...]) -> JobDetail:
     """A job with its stages."""
-    return JobDetail(**_fields(job, place), stages=[StageView(**vars(stage)) for stage in stages])
+    return JobDetail.from_record(job, **_derived(job, place), stages=stages)
 
 
 def log_view(line: LogLine) -> LogView:
     """A line of the log as HTTP shows it."""
-    return LogView(id=line.id, at=line.at, level=line.level, message=line.message)
+    return LogView.from_record(line)
 
 
-def _fields(job: JobRecord, place: int | None) -> dict[str, Any]:
-    shown = {name: getattr(job, name) for name in JobView.model_fields if hasattr(job, name)}
+def _derived(job: JobRecord, place: int | None) -> dict[str, Any]:
+    """What a job shows in another form than its record has; every other member is the record's, by name."""
     error = None
     if job.error_code is not None:
         error = ErrorView(code=job.error_code, message=job.error_message or "", action=job.error_hint or "")
-    forecast = ForecastView(**job.forecast) if job.forecast else None
-    return shown | {
-        "outputs": list(job.outputs),
+    return {
         "place_in_queue": place,
         "cancel_requested": job.cancel_requested_at is not None,
-        "forecast": forecast,
+        "forecast": job.forecast or None,
         "error": error,
         "judgement": _judgement(job, error),
     }
@@ -250,5 +245,5 @@ def _fields(job: JobRecord, place: int | None) -> dict[str, Any]:
 
 def _judgement(job: JobRecord, error: ErrorView | None) -> JudgementView | None:
     if job.state == "failed" and error is not None:
-        return JudgementView(verdict="failed", reasons=[ReasonView(**error.model_dump())])
+        return JudgementView(verdict="failed", reasons=(ReasonView(**error.model_dump()),))
     return None if job.judgement is None else JudgementView(**job.judgement)

@@ -16,9 +16,10 @@ from zipstream import ZipStream
 
 from e2e3d.service.database import Session
 from e2e3d.service.http.ids import ResourceId
-from e2e3d.service.http.paging import Cursor, Limit, Page, bad_cursor
+from e2e3d.service.http.paging import Cursor, Limit, bad_cursor
 from e2e3d.service.http.problems import ProblemError, missing, problem_responses
 from e2e3d.service.http.ranges import is_unchanged, requested_span
+from e2e3d.service.http.wire import Page
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.lifecycle import ACTIVE
 from e2e3d.service.results import queries as results
@@ -68,7 +69,7 @@ def list_results(
         _own_job(session, caller, job_id)
         found = results.listed(session, job_id, limit + 1, _path_of(cursor))
     after = _cursor(found[limit - 1].path) if len(found) > limit else None
-    return Page(items=[Result.of(each) for each in found[:limit]], next_cursor=after)
+    return Page(items=tuple(Result.of(each) for each in found[:limit]), next_cursor=after)
 
 
 @router.post("/jobs/{job_id}/result-links", summary="Get signed addresses", responses=problem_responses(401, 410))
@@ -82,7 +83,7 @@ def link_results(job_id: ResourceId, body: LinksIn, caller: Reader, services: Se
         raise ProblemError(404, "result-missing", f"The job has no result {lacking[0]}.", "List its results.")
     _require_stored(services.files, tuple(found.values()))
     expires_at = now() + datetime.timedelta(seconds=body.expires_in_s)
-    items = [Link(path=path, url=_link(services, found[path], body.expires_in_s)) for path in body.paths]
+    items = tuple(Link(path=path, url=_link(services, found[path], body.expires_in_s)) for path in body.paths)
     return Links(items=items, expires_at=expires_at)
 
 

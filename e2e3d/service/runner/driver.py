@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from e2e3d.config.deployment import ServiceSettings, load_service_settings
+from e2e3d.config.presets import configure
 from e2e3d.config.run_options import Options
 from e2e3d.data.judgement import Judgement
 from e2e3d.data.photo import Photo
@@ -28,7 +29,7 @@ from e2e3d.pipeline.cancellation import CancelToken, cancel_on_signals
 from e2e3d.pipeline.forecast import TYPICAL_MEGAPIXELS, stage_seconds
 from e2e3d.pipeline.history import History
 from e2e3d.pipeline.progress import ProgressModel
-from e2e3d.pipeline.run import RunRequest, configure, run_and_export
+from e2e3d.pipeline.run import RunRequest, run_and_export
 from e2e3d.pipeline.sources.source_set import StoredFiles
 from e2e3d.runtime.child_processes import die_with
 from e2e3d.runtime.heartbeat import send_heartbeats

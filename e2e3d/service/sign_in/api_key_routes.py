@@ -10,8 +10,9 @@ from e2e3d.service.accounts.own_routes import require_login
 from e2e3d.service.administration import audit
 from e2e3d.service.database.table_base import now
 from e2e3d.service.http.ids import ResourceId
-from e2e3d.service.http.paging import Cursor, Limit, Page, page_of, position_of
+from e2e3d.service.http.paging import Cursor, Limit, page_of, position_of
 from e2e3d.service.http.problems import ProblemError, missing, problem_responses
+from e2e3d.service.http.wire import Page
 from e2e3d.service.sign_in import queries as tokens
 from e2e3d.service.sign_in.dependencies import Reader, ServicesOf, Writer
 from e2e3d.service.sign_in.tokens import new_api_key
@@ -26,7 +27,7 @@ def list_api_keys(caller: Reader, services: ServicesOf, limit: Limit = 50, curso
     with services.database.reading() as session:
         found = tokens.api_keys(session, caller.id, limit + 1, position_of(cursor))
     keys, next_cursor = page_of(found, limit, lambda key: (key.created_at, key.id))
-    return Page(items=[ApiKeyOut.of(key) for key in keys], next_cursor=next_cursor)
+    return Page(items=tuple(ApiKeyOut.of(key) for key in keys), next_cursor=next_cursor)
 
 
 @router.post("", summary="Make an API key", status_code=201)
@@ -43,7 +44,7 @@ def create_api_key(body: NewApiKey, caller: Writer, services: ServicesOf) -> Mad
     with services.database.session() as session:
         key = tokens.add_api_key(session, caller.id, body.name, secret.prefix, secret.hash, scopes, at, expires_at)
         audit.record(session, caller.actor, "api-key.create", "api-key", key.id, scopes=list(scopes))
-    return MadeApiKey.model_validate({**ApiKeyOut.of(key).model_dump(), "key": secret.value})
+    return MadeApiKey.from_record(key, key=secret.value)
 
 
 @router.delete("/{key_id}", summary="Revoke an API key", status_code=204, responses=problem_responses(404))

@@ -7,7 +7,6 @@ import threading
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
-MIN_LENGTH, MAX_LENGTH = 10, 256
 _AT_ONCE = 4
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from e2e3d.service.accounts.records import ApiKey
-from e2e3d.service.accounts.wire import GivenPassword, Name, Scope, Text, members
+from e2e3d.service.accounts.wire import GivenPassword, KnownScope, Name, Scope, Text
+from e2e3d.service.http.wire import RequestModel, ResponseModel
+
+if TYPE_CHECKING:
+    from e2e3d.service.accounts.records import ApiKey
 
 
-class Login(BaseModel):
+class Login(RequestModel, extra="ignore"):
     """Who logs in."""
 
     email: Annotated[Text, Field(max_length=320, examples=["ada@example.org"])]
@@ -21,13 +24,13 @@ class Login(BaseModel):
     )
 
 
-class RefreshToken(BaseModel):
+class RefreshToken(RequestModel, extra="ignore"):
     """A refresh token."""
 
     refresh_token: Annotated[Text, Field(max_length=200, examples=["e2r_3Zk…"])]
 
 
-class Tokens(BaseModel):
+class Tokens(ResponseModel):
     """A new pair of tokens; the refresh token is good for one use."""
 
     access_token: str
@@ -44,23 +47,21 @@ class NewLogin(Tokens):
     )
 
 
-class NewApiKey(BaseModel):
+class NewApiKey(RequestModel):
     """An API key to make."""
 
-    model_config = ConfigDict(extra="forbid")
-
     name: Annotated[Name, Field(min_length=1, examples=["drone uploader"])]
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=3)] = ["read", "write"]
+    scopes: list[Scope] = Field(default=["read", "write"], min_length=1, max_length=3)
     expires_in_days: Annotated[float | None, Field(gt=0, le=3650)] = None
 
 
-class ApiKeyOut(BaseModel):
+class ApiKeyOut(ResponseModel):
     """An API key, without its secret part."""
 
     id: str
     name: str
     prefix: str = Field(description="How the key begins.", examples=["e2e_x7Gh2kQp"])
-    scopes: list[Scope]
+    scopes: tuple[KnownScope, ...]
     expires_at: datetime.datetime | None
     last_used_at: datetime.datetime | None
     created_at: datetime.datetime
@@ -68,7 +69,7 @@ class ApiKeyOut(BaseModel):
     @classmethod
     def of(cls, key: ApiKey) -> ApiKeyOut:
         """The public form of a record."""
-        return cls.model_validate(members(key, cls))
+        return cls.from_record(key)
 
 
 class MadeApiKey(ApiKeyOut):

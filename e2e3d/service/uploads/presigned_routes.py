@@ -137,8 +137,8 @@ def _division(size_bytes: int) -> tuple[int, int]:
     return part_bytes, max(1, -(-size_bytes // part_bytes))
 
 
-def _signed(presigner: Presigner, upload_id: str, multipart_id: str, numbers: list[int]) -> list[PresignedPart]:
+def _signed(presigner: Presigner, upload_id: str, multipart_id: str, numbers: list[int]) -> tuple[PresignedPart, ...]:
     place = whole_name(upload_id)
-    return [
+    return tuple(
         PresignedPart(number=number, url=presigner.part(place, multipart_id, number, _EXPIRES_S)) for number in numbers
-    ]
+    )

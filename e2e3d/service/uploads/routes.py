@@ -16,8 +16,9 @@ from e2e3d.service.accounts import quotas as usage
 from e2e3d.service.administration import audit
 from e2e3d.service.http.bodies import large_body
 from e2e3d.service.http.ids import ResourceId
-from e2e3d.service.http.paging import Cursor, Limit, Page, page_of, position_of
+from e2e3d.service.http.paging import Cursor, Limit, page_of, position_of
 from e2e3d.service.http.problems import missing, problem_responses
+from e2e3d.service.http.wire import Page
 from e2e3d.service.image_sets import photo_queries as photos
 from e2e3d.service.image_sets import records
 from e2e3d.service.image_sets.routes import own_set
@@ -143,7 +144,7 @@ def list_uploads(
         own_set(session, caller, image_set_id)
         found = uploads.listed(session, caller.id, image_set_id, limit + 1, position_of(cursor))
     items, after = page_of(found, limit, lambda each: (each.created_at, each.id))
-    return Page(items=[Upload.of(each) for each in items], next_cursor=after)
+    return Page(items=tuple(Upload.of(each) for each in items), next_cursor=after)
 
 
 @router.get("/uploads/{upload_id}", summary="Look at an upload")
@@ -172,7 +173,7 @@ def _answer(services: Services, caller: Caller, image_set_id: str, arrivals: lis
     with services.database.reading() as session:
         image_set = own_set(session, caller, image_set_id)
         usual = photos.usual_sharpness(session, image_set_id)
-    items = [Arrival.of(_judged(arrival, usual)) for arrival in arrivals]
+    items = tuple(Arrival.of(_judged(arrival, usual)) for arrival in arrivals)
     return Arrivals(items=items, image_set=ImageSet.of(image_set))
 
 

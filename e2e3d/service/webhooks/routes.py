@@ -8,8 +8,9 @@ from fastapi import APIRouter, status
 
 from e2e3d.service.administration import audit
 from e2e3d.service.http.ids import ResourceId
-from e2e3d.service.http.paging import Cursor, Limit, Page, page_of, position_of
+from e2e3d.service.http.paging import Cursor, Limit, page_of, position_of
 from e2e3d.service.http.problems import ProblemError, missing, problem_responses
+from e2e3d.service.http.wire import Page
 from e2e3d.service.services import Services
 from e2e3d.service.sign_in.dependencies import Reader, ServicesOf, Writer
 from e2e3d.service.webhooks import queries as webhooks
@@ -51,7 +52,7 @@ def list_webhooks(caller: Reader, services: ServicesOf, limit: Limit = 50, curso
     with services.database.reading() as session:
         found = webhooks.listed(session, caller.id, limit + 1, position_of(cursor))
     kept, following = page_of(found, limit, lambda record: (record.created_at, record.id))
-    return Page(items=[Webhook.of(record) for record in kept], next_cursor=following)
+    return Page(items=tuple(Webhook.of(record) for record in kept), next_cursor=following)
 
 
 @router.get("/webhooks/{webhook_id}", responses=problem_responses(404), summary="Look at a webhook")
@@ -188,7 +189,7 @@ def _sent(record: DeliveryRecord | None) -> DeliveryRecord:
 
 def _page(found: tuple[DeliveryRecord, ...], limit: int) -> Page[Delivery]:
     kept, following = page_of(found, limit, lambda record: (record.created_at, record.id))
-    return Page(items=[Delivery.of(record) for record in kept], next_cursor=following)
+    return Page(items=tuple(Delivery.of(record) for record in kept), next_cursor=following)
 
 
 def _now() -> datetime.datetime:

@@ -3,42 +3,41 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from e2e3d.service.webhooks import records
+from e2e3d.service.http.wire import RequestModel, ResponseModel, values
+
+if TYPE_CHECKING:
+    from e2e3d.service.webhooks import records
 
 EventType = Literal["job.queued", "job.running", "job.succeeded", "job.failed", "job.cancelled"]
 _URL = Field(min_length=1, max_length=2048, examples=["https://example.com/e2e3d-hook"])
 _TYPES = Field(max_length=20, description="Which events are sent; an empty list means all of them.")
 
 
-class WebhookIn(BaseModel):
+class WebhookIn(RequestModel):
     """An address that is to be told of your jobs."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: str = _URL
     event_types: list[EventType] = Field(default=[], max_length=20, description="Empty means all.")
 
 
-class WebhookChange(BaseModel):
+class WebhookChange(RequestModel):
     """What is to be different; what is left out stays."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: str | None = Field(default=None, min_length=1, max_length=2048)
     event_types: list[EventType] | None = Field(default=None, max_length=20)
     enabled: bool | None = None
 
 
-class Webhook(BaseModel):
+class Webhook(ResponseModel):
     """An address that is told of your jobs."""
 
     id: str
     url: str = _URL
-    event_types: list[EventType] = _TYPES
+    event_types: tuple[Annotated[str, values(*get_args(EventType))], ...] = _TYPES
     enabled: bool = Field(description="False after the receiver has answered 410 Gone.")
     created_at: datetime.datetime
     previous_secret_until: datetime.datetime | None = Field(
@@ -48,30 +47,23 @@ class Webhook(BaseModel):
     @classmethod
     def of(cls, record: records.WebhookRecord) -> Webhook:
         """From a record."""
-        return cls(
-            id=record.id,
-            url=record.url,
-            event_types=list(record.event_types),  # type: ignore[arg-type]
-            enabled=record.enabled,
-            created_at=record.created_at,
-            previous_secret_until=record.previous_until,
-        )
+        return cls.from_record(record, previous_secret_until=record.previous_until)
 
 
-class WebhookWithSecret(BaseModel):
+class WebhookWithSecret(ResponseModel):
     """A webhook, and the secret that its messages are signed with: it is shown this once."""
 
     webhook: Webhook
     secret: str = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
 
 
-class JobWebhookSecret(BaseModel):
+class JobWebhookSecret(ResponseModel):
     """The secret that messages to the `webhook_url` of your jobs are signed with."""
 
     secret: str = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
 
 
-class Delivery(BaseModel):
+class Delivery(ResponseModel):
     """One message for one address, and how it went."""
 
     id: str
@@ -80,7 +72,7 @@ class Delivery(BaseModel):
     message_id: str = Field(description="The header `webhook-id`: the same in every attempt and replay.")
     event_type: str
     url: str
-    state: Literal["pending", "delivered", "failed"]
+    state: Annotated[str, values("pending", "delivered", "failed")]
     attempts: int
     next_attempt_at: datetime.datetime | None
     status_code: int | None = Field(description="Of the last answer.")
@@ -92,19 +84,4 @@ class Delivery(BaseModel):
     @classmethod
     def of(cls, record: records.DeliveryRecord) -> Delivery:
         """From a record."""
-        return cls(
-            id=record.id,
-            webhook_id=record.webhook_id,
-            job_id=record.job_id,
-            message_id=record.message_id,
-            event_type=record.event_type,
-            url=record.url,
-            state=record.state,  # type: ignore[arg-type]
-            attempts=record.attempts,
-            next_attempt_at=record.next_attempt_at,
-            status_code=record.status_code,
-            response=record.response,
-            payload=dict(record.payload),
-            created_at=record.created_at,
-            delivered_at=record.delivered_at,
-        )
+        return cls.from_record(record)

@@ -11,6 +11,7 @@ import pytest
 from e2e3d.data.judgement import Judgement, Reason
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import InputError, MachineError
+from e2e3d.pipeline.forecast import StageTime
 from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.database import Database
 from e2e3d.service.database.table_base import new_id, now
@@ -315,6 +316,4 @@ def test_stages_artifacts_and_times_of_a_job(database: Database) -> None:
         first = jobs.log_lines(session, fence.job_id, 3)
         assert [line.message for line in first] == ["line 0", "line 1", "line 2"]
         assert len(jobs.log_lines(session, fence.job_id, 9, first[-1].id)) == 2
-        assert forecasts.history(session) == (
-            {"stage": "depth", "photos": 4, "megapixels": 12.0, "quality": "medium", "seconds": 8.0},
-        )
+        assert forecasts.history(session) == (StageTime("depth", 4, 12.0, "medium", 8.0),)
