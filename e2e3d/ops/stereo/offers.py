@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import DepthMap, View
+from e2e3d.ops.stereo.planes import intrinsics
+from e2e3d.ops.stereo.problem import DepthArrays
 
 OFFERS = 2
 _LEAST_CONFIDENCE = np.float32(0.3)
@@ -45,12 +47,9 @@ def offered_planes(
         turn = R @ source.cam_from_world[:, :3].T
         move = t - turn @ source.cam_from_world[:, 3]
         _carry(
-            found.depth,
-            found.normal_cam,
-            found.confidence,
-            source.intrinsics_px.astype(np.float32),
+            DepthArrays(found.depth, found.normal_cam, found.confidence, intrinsics(source.intrinsics_px)),
             np.concatenate([turn, move[:, None]], 1).astype(np.float32),
-            reference.intrinsics_px.astype(np.float32),
+            intrinsics(reference.intrinsics_px),
             np.float32(_SAME_PX * inverse_shift),
             planes,
             offers,
@@ -60,25 +59,25 @@ def offered_planes(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _carry(  # type: ignore[no-untyped-def]
-    depth, normal, confidence, source_k, pose, k, same, planes, offers, scores
-):
+def _carry(source, pose, camera, same, planes, offers, scores):  # type: ignore[no-untyped-def]
     """Carry the sure pixels of one source over, each to the four pixels around where it lands."""
+    depth, normal, confidence, source_camera = source
+    fx, fy, cx, cy = camera
     height, width = planes.shape[:2]
     for y in range(depth.shape[0]):
         for x in range(depth.shape[1]):
             d, score = depth[y, x], confidence[y, x]
             if d <= 0 or score < _LEAST_CONFIDENCE:
                 continue
-            sx = d * (np.float32(x) + _HALF - source_k[2]) / source_k[0]
-            sy = d * (np.float32(y) + _HALF - source_k[3]) / source_k[1]
+            sx = d * (np.float32(x) + _HALF - source_camera.cx) / source_camera.fx
+            sy = d * (np.float32(y) + _HALF - source_camera.cy) / source_camera.fy
             px = pose[0, 0] * sx + pose[0, 1] * sy + pose[0, 2] * d + pose[0, 3]
             py = pose[1, 0] * sx + pose[1, 1] * sy + pose[1, 2] * d + pose[1, 3]
             pz = pose[2, 0] * sx + pose[2, 1] * sy + pose[2, 2] * d + pose[2, 3]
             if pz <= 0:
                 continue
-            column = int(np.floor(k[0] * px / pz + k[2] - _HALF))
-            row = int(np.floor(k[1] * py / pz + k[3] - _HALF))
+            column = int(np.floor(fx * px / pz + cx - _HALF))
+            row = int(np.floor(fy * py / pz + cy - _HALF))
             if column < -1 or row < -1 or column >= width or row >= height:
                 continue
             n = normal[y, x]
@@ -88,10 +87,10 @@ def _carry(  # type: ignore[no-untyped-def]
             along = nx * px + ny * py + nz * pz
             if along >= 0:
                 continue
-            gx, gy = nx / (along * k[0]), ny / (along * k[1])
+            gx, gy = nx / (along * fx), ny / (along * fy)
             for r in range(max(row, 0), min(row + 2, height)):
                 for c in range(max(column, 0), min(column + 2, width)):
-                    w = gx * (np.float32(c) + _HALF - k[2]) + gy * (np.float32(r) + _HALF - k[3]) + nz / along
+                    w = gx * (np.float32(c) + _HALF - cx) + gy * (np.float32(r) + _HALF - cy) + nz / along
                     if abs(w - planes[r, c, 0]) > same:
                         _insert(offers[r, c], scores[r, c], w, gx, gy, score, same)
 

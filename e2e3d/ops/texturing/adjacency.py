@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Edge(NamedTuple):
+    """The edge of a face in one of its three slots, and the neighbour's slot that holds the same edge."""
+
+    face: int
+    slot: int
+    neighbour: int
+    opposite: int
 
 
 def face_adjacency(faces: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.ops.row_kernels import over_rows
-from e2e3d.ops.texturing.camera import project
+from e2e3d.ops.texturing.camera import CX, CY, FISHEYE, POSE, project
 from e2e3d.ops.texturing.candidates import Candidates
 
 TERMS = 3
@@ -27,7 +27,7 @@ def lenses(cameras: NDArray[np.float64], sizes_px: NDArray[np.int64]) -> NDArray
         cameras: float64 [N, 26] of :func:`~e2e3d.ops.texturing.camera.camera_vector`.
         sizes_px: int64 [N, 2], width and height of each photograph.
     """
-    same = np.concatenate([cameras[:, :12], cameras[:, 24:25], sizes_px], 1)
+    same = np.concatenate([cameras[:, :POSE], cameras[:, FISHEYE : FISHEYE + 1], sizes_px], 1)
     _, lens, count = np.unique(same, axis=0, return_inverse=True, return_counts=True)
     number = np.where(count >= LEAST_VIEWS, np.cumsum(count >= LEAST_VIEWS) - 1, -1)
     return np.asarray(number[lens.ravel()], np.int64)
@@ -62,7 +62,7 @@ def _squared_radii(first, end, chosen, vertices, faces, cameras, sizes_px, views
                     cameras[i], (a[0] + b[0] + c[0]) / 3, (a[1] + b[1] + c[1]) / 3, (a[2] + b[2] + c[2]) / 3
                 )
                 corner = (sizes_px[i, 0] ** 2 + sizes_px[i, 1] ** 2) / 4
-                out[m, k] = ((x - cameras[i, 2]) ** 2 + (y - cameras[i, 3]) ** 2) / corner
+                out[m, k] = ((x - cameras[i, CX]) ** 2 + (y - cameras[i, CY]) ** 2) / corner
 
 
 @numba.njit(cache=True)

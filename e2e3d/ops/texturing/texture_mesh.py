@@ -12,8 +12,8 @@ from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.errors import ReconstructionError
 from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.adjacency import connected_parts, face_adjacency, opposite_slots
-from e2e3d.ops.texturing.atlas import Atlas, chart_rows, lay_out, paint_rows
-from e2e3d.ops.texturing.camera import project, project_points
+from e2e3d.ops.texturing.atlas import Atlas, PosedPhoto, Surface, chart_rows, lay_out, paint_rows
+from e2e3d.ops.texturing.camera import CX, CY, project, project_points
 from e2e3d.ops.texturing.candidates import Candidates, keep_consistent, offer_view
 from e2e3d.ops.texturing.consensus import consistent_candidates
 from e2e3d.ops.texturing.exposure import estimate_exposure, sampled_faces
@@ -79,7 +79,8 @@ def texture_mesh(
     layout = pack_charts(face_px, chart, chart_count, atlas_size_px, max_pages)
     atlas = lay_out(face_px, chart, layout)
     seams = find_seams(neighbours, slots, chart)
-    pages = _paint(vertices, faces, cameras, load_photo, candidates, label, charts, atlas, seams, gain, layout.scale)
+    surface = Surface(vertices, faces)
+    pages = _paint(surface, cameras, load_photo, candidates, label, charts, atlas, seams, gain, layout.scale)
     _fill(pages, atlas, mesh, faces, candidates, label, gain)
     size = layout.size_px
     uv = atlas.corner_px / np.float32(size)
@@ -135,7 +136,9 @@ def _even_out(
 
     def load_even(view: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
         image, mask = load_photo(view)
-        return (without_falloff(image, cameras[view, 2:4], falloff[view]) if falloff[view].any() else image), mask
+        return (
+            without_falloff(image, cameras[view, CX : CY + 1], falloff[view]) if falloff[view].any() else image
+        ), mask
 
     return gain, load_even
 
@@ -159,8 +162,7 @@ def _project_corners(first, end, faces, vertices, cameras, label, out):  # type:
 
 
 def _paint(
-    vertices: NDArray[np.float32],
-    faces: NDArray[np.int32],
+    surface: Surface,
     cameras: NDArray[np.float64],
     load_photo: LoadPhoto,
     candidates: Candidates,
@@ -178,11 +180,11 @@ def _paint(
     used = np.unique(charts.view).tolist()
     for view, (image, _) in zip(used, in_order(load_photo, used, ahead=1), strict=True):
         own = [runs[start[c] : start[c + 1]] for c in np.flatnonzero(charts.view == view)]
-        args = (vertices, faces, cameras[view], image, gain[view], scale)
-        paint_rows(np.concatenate(own), pages, atlas.owner, atlas.corner_px, atlas.chart, *args)
+        photo = PosedPhoto(image, cameras[view], gain[view])
+        paint_rows(np.concatenate(own), pages, atlas, surface, photo, scale)
         part = slice(*np.searchsorted(strip.view, [view, view + 1]))
-        paint_strip(strip.texel[part], strip.colour[part], atlas.owner, atlas.corner_px, *args)
-    corner_node, node_count = chart_nodes(faces, atlas.chart)
+        paint_strip(strip.texel[part], strip.colour[part], atlas, surface, photo, scale)
+    corner_node, node_count = chart_nodes(surface.faces, atlas.chart)
     offset = level_seams(atlas, pages, seams, corner_node, node_count)
     add_offsets(pages, atlas, corner_node, offset)
     fade_strip(pages, strip, seams, corner_node, offset)

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.ops.texturing.adjacency import connected_parts
+from e2e3d.ops.texturing.adjacency import Edge, connected_parts
 from e2e3d.ops.texturing.candidates import Candidates
 
 SMOOTHNESS = 1.0
@@ -71,7 +71,7 @@ def _message_passing(views, cost, count, neighbours, slots, smoothness, sweeps):
                 g = neighbours[f, k]
                 if g < 0 or count[g] == 0 or (g > f) != forward:
                     continue
-                _send(views, message, belief, share, smoothness, f, k, g, slots[f, k], n, count[g])
+                _send(views, message, belief, share, smoothness, Edge(f, k, g, slots[f, k]), n, count[g])
     for f in range(faces):
         n = count[f]
         best = np.float32(1e30)
@@ -92,8 +92,12 @@ def _message_passing(views, cost, count, neighbours, slots, smoothness, sweeps):
 
 
 @numba.njit(cache=True)
-def _send(views, message, belief, share, smoothness, f, k, g, slot, n, m):  # type: ignore[no-untyped-def]
-    """Face f's message to g under the Potts term; both candidate lists are sorted by view, so a merge finds equals."""
+def _send(views, message, belief, share, smoothness, edge, n, m):  # type: ignore[no-untyped-def]
+    """A face's message to its neighbour under the Potts term; `n` and `m` are the numbers of their candidates.
+
+    Both candidate lists are sorted by view, so a merge finds equals.
+    """
+    f, k, g, slot = edge
     low = np.float32(1e30)
     for i in range(n):
         low = min(low, share * belief[i] - message[f, k, i])

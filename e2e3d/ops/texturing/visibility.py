@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.ops.row_kernels import over_rows
+from e2e3d.ops.texturing.camera import FISHEYE, FX, POSE
 
 MAX_RASTER_PX = 4_000_000
 VISIBLE_SHARE = 0.97
@@ -25,6 +28,28 @@ BLUR_FLOOR, PLAIN = 0.5, 0.2  # energy of gradients, grey levels squared, and wh
 RIM_PX = 14
 RIM_STEP = 4  # the colours on both sides of an outline are compared on a coarser grid
 RIM_CONTRAST, RIM_SHARE = 40.0, 0.5
+
+
+class _Raster(NamedTuple):
+    """A photograph at the size at which it is rated, and the faces drawn into it.
+
+    Attributes:
+        depth: float32 [H, W]; `owner` int32 [H, W], see :func:`face_buffer`.
+        nearest, farthest: float32 [H, W], least and largest depth within the margin of an outline.
+        image: uint8 [H, W, 3]; `gradient` float32 [H, W], its detail; `usable` uint8 [H, W], 1 = use.
+        pixel_angle: width of a pixel at depth 1.
+        area_factor: pixels of the photograph for one here.
+    """
+
+    depth: NDArray[np.float32]
+    owner: NDArray[np.int32]
+    nearest: NDArray[np.float32]
+    farthest: NDArray[np.float32]
+    image: NDArray[np.uint8]
+    gradient: NDArray[np.float32]
+    usable: NDArray[np.uint8]
+    pixel_angle: float
+    area_factor: float
 
 
 def score_view(
@@ -72,13 +97,14 @@ def score_view(
     window = np.ones((2 * OUTLINE_MARGIN_PX + 1,) * 2, np.uint8)
     nearest = cv2.erode(depth, window, borderType=cv2.BORDER_REPLICATE)
     farthest = cv2.dilate(depth, window, borderType=cv2.BORDER_REPLICATE)
-    pixel_angle = float(1 / (camera[0] * size[0] / width))
-    centre = -camera[12:24].reshape(3, 4)[:, :3].T @ camera[12:24].reshape(3, 4)[:, 3]
+    pose = camera[POSE:FISHEYE].reshape(3, 4)
+    centre = -pose[:, :3].T @ pose[:, 3]
     cosine, quality = np.zeros(len(faces), np.float32), np.zeros(len(faces), np.float32)
     colour = np.zeros((len(faces), 3), np.uint8)
     _cosines(faces, vertices_world, centre, cosine)
-    buffers = (depth, owner, nearest, farthest, small, gradient, usable)
-    _rate_faces(faces, corners, cosine, *buffers, pixel_angle, scale**-2, quality, colour)
+    pixel_angle = float(1 / (camera[FX] * size[0] / width))
+    raster = _Raster(depth, owner, nearest, farthest, small, gradient, usable, pixel_angle, scale**-2)
+    _rate_faces(faces, corners, cosine, raster, quality, colour)
     rated = np.flatnonzero(quality > 0)
     quality[rated[_spilled(corners, faces[rated], colour[rated], small, owner)]] = -1
     return quality, colour
@@ -239,11 +265,9 @@ def _reached(z, f, faces, depth, owner, tolerance):  # type: ignore[no-untyped-d
 
 
 @over_rows
-def _rate_faces(  # type: ignore[no-untyped-def]
-    first, end, faces, corners, cosine, depth, owner, nearest, farthest, image, gradient, usable, pixel_angle,
-    area_factor, quality, colour,
-):  # fmt: skip
-    """Quality float32 [F] and mean colour uint8 [F, 3] of each face, from the buffers of :func:`face_buffer`."""
+def _rate_faces(first, end, faces, corners, cosine, raster, quality, colour):  # type: ignore[no-untyped-def]
+    """Quality float32 [F] and mean colour uint8 [F, 3] of each face."""
+    depth, owner, nearest, farthest, image, gradient, usable, pixel_angle, area_factor = raster
     height, width = depth.shape
     for f in range(first, end):
         x0, y0, z0, x1, y1, z1, x2, y2, z2, area = _plane(corners, faces[f])

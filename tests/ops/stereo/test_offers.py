@@ -8,6 +8,7 @@ import numpy as np
 
 from e2e3d.data.dense import DepthMap
 from e2e3d.ops.stereo.offers import offered_planes
+from e2e3d.ops.stereo.planes import intrinsics
 from e2e3d.ops.stereo.start_planes import planes_from_maps
 from tests.ops.stereo.scenes import CAMERA, CENTRES, HEIGHT, PLANE, WIDTH, plane_depth, plane_views
 
@@ -24,7 +25,7 @@ def exact_map(index: int, confidence: float = 0.9, factor: float = 1.0) -> Depth
 
 def exact_planes() -> np.ndarray:
     own = exact_map(0)
-    return planes_from_maps(own.depth, own.normal_cam, CAMERA.astype(np.float32))
+    return planes_from_maps(own.depth, own.normal_cam, intrinsics(CAMERA))
 
 
 def test_offers_are_the_planes_of_the_sources_seen_from_the_reference():
