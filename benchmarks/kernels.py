@@ -204,10 +204,10 @@ def counting_evaluations() -> Any:
     from numba.core import types
     from numba.extending import intrinsic
 
-    from e2e3d.ops.stereo import matching
+    from e2e3d.ops.stereo import correlation
 
     counter = np.zeros(1, np.int64)
-    address, original = counter.ctypes.data, matching.correlation_cost
+    address, original = counter.ctypes.data, correlation.correlation_cost
 
     @intrinsic
     def count_one(typing_context: Any, where: Any) -> Any:
@@ -223,7 +223,7 @@ def counting_evaluations() -> Any:
         count_one(address)
         return original(*arguments)
 
-    matching.correlation_cost = counted
+    correlation.correlation_cost = counted
     return lambda: int(counter[0])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba
+from numba import njit
 
 from e2e3d.runtime.threads import in_blocks
 
@@ -17,7 +17,7 @@ def over_rows(kernel: Callable[..., None]) -> Callable[..., None]:
         ``run(*arrays)``, which handles all rows of the first array, or of the first named tuple's first array, on
         several threads. Other arguments may be scalars and named tuples too.
     """
-    compiled: Any = numba.njit(kernel, cache=True, nogil=True)
+    compiled: Any = njit(kernel, cache=True, nogil=True)
 
     def run(*arrays: Any) -> None:
         rows = arrays[0][0] if isinstance(arrays[0], tuple) else arrays[0]

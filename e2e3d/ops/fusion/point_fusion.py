@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from e2e3d.config.fusion import FusionConfig
 from e2e3d.data.dense import PointCloud
 from e2e3d.errors import ReconstructionError
-from e2e3d.ops.fusion.fusion_view import ForeignDepth, FusionView, rays_cam, read_only
+from e2e3d.ops.fusion.fusion_view import FattenedDepth, FusionView, rays_cam, read_only
 
 MAX_NEIGHBOURS = 63  # the agreeing neighbours of a pixel are bits of one int64
 _ROWS_PER_TASK = 32
@@ -50,7 +50,7 @@ class _Sums(NamedTuple):
 class _ViewArrays(NamedTuple):
     """A view as the kernel takes it: `intrinsics_px` float32 [4], the others as in :class:`FusionView`.
 
-    What is a scalar elsewhere stays an array here: under fast mathematics other loads give other last digits.
+    Scalars are kept in arrays here: with fast math, the compiler may round them differently as arguments.
     """
 
     intrinsics_px: NDArray[np.float32]
@@ -94,15 +94,15 @@ def fuse_view(
         np.zeros((height, width), np.int64),
         np.zeros((height, width), np.uint8),
     )
-    foreign = ForeignDepth(reference)
+    fattened = FattenedDepth(reference)
     indices = [reference.view.image_index]
     with ThreadPoolExecutor(max(1, threads)) as pool:
         for slot, neighbour in enumerate(neighbours):
             assert slot < MAX_NEIGHBOURS, f"more neighbours than the {MAX_NEIGHBOURS} that fit"
             _add_neighbour(reference, neighbour, slot, rules, sums, pool)
-            foreign.look_from(neighbour)
+            fattened.add_view(neighbour)
             indices.append(neighbour.view.image_index)
-    return _emit(reference, foreign.found(), np.array(indices, np.int32), rules, sums)
+    return _emit(reference, fattened.found(), np.array(indices, np.int32), rules, sums)
 
 
 def merge_clouds(clouds: Sequence[PointCloud]) -> PointCloud:
@@ -322,20 +322,20 @@ def _bilinear_depth(depth, x, y, nearest, limit):  # type: ignore[no-untyped-def
 
 
 def _emit(
-    reference: FusionView, foreign: NDArray[np.bool_], indices: NDArray[np.int32], rules: FusionConfig, sums: _Sums
+    reference: FusionView, fattened: NDArray[np.bool_], indices: NDArray[np.int32], rules: FusionConfig, sums: _Sums
 ) -> PointCloud:
     """The points of the reference, some rows at a time, since a point needs far more memory than a pixel.
 
-    `foreign` [H, W] are left out; `indices` are of the reference and its neighbours, into ``scene.images``.
+    `fattened` [H, W] are left out; `indices` are of the reference and its neighbours, into ``scene.images``.
     """
-    edges = [*range(0, len(foreign), _ROWS_TOGETHER), len(foreign)]
+    edges = [*range(0, len(fattened), _ROWS_TOGETHER), len(fattened)]
     rows = (slice(*pair) for pair in itertools.pairwise(edges))
-    return concatenate_clouds([_emit_rows(reference, foreign, indices, rules, sums, part) for part in rows])
+    return concatenate_clouds([_emit_rows(reference, fattened, indices, rules, sums, part) for part in rows])
 
 
 def _emit_rows(
     reference: FusionView,
-    foreign: NDArray[np.bool_],
+    fattened: NDArray[np.bool_],
     indices: NDArray[np.int32],
     rules: FusionConfig,
     sums: _Sums,
@@ -347,7 +347,7 @@ def _emit_rows(
     count = 1 + np.bitwise_count(sums.agreeing[rows])
     keep = (
         (own_depth > 0)
-        & ~foreign[rows]
+        & ~fattened[rows]
         & (sums.finer[rows] < _views_to_emit(reference, rules.density, rows))
         & (evidence >= rules.min_evidence)
         & (count >= rules.min_views)

@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _passes(best: Scores, following: Scores, max_ratio: float, max_distance_rad:
 
 @cache
 def multiplies_bytes() -> bool:
-    """Whether this CPU has instructions for products of bytes that torch uses, as far as the system tells."""
+    """Whether this CPU has instructions for products of bytes that torch uses, as far as the system reports."""
     try:
         flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
     except (OSError, StopIteration):
@@ -152,7 +152,7 @@ def _as_floats(found: tuple[Ints, Ints, Ints]) -> NearestTwo:
     return found[0].view(np.float32), found[1].view(np.float32), found[2]
 
 
-@numba.njit(cache=True, boundscheck=False)
+@njit(cache=True, boundscheck=False)
 def _reduce_tile(
     products: Ints,
     row_offsets: Ints,

@@ -1,6 +1,6 @@
 """How well two views agree on a surface, and which way to move it: the normal equations of one pair of views.
 
-The surface carries the pixels of one view into the other. Both are normalised by their mean and deviation in a window,
+The surface warps the pixels of one view into the other. Both are normalised by their mean and deviation in a window,
 so that exposure does not matter, and half the squared difference, summed over it, is one minus their correlation.
 Windows that correlate badly have residuals of a larger variance, and count less. The derivative is that of
 Vu et al. (TPAMI 2012): a surface that moves along its normal slides along the viewing ray of the first view. Where they
@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import cv2
-import numba
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.ops.row_kernels import over_rows
@@ -101,7 +101,7 @@ def draw_frame(
 
 
 def add_pair(sums: Equations, first: Frame, second: Frame, vertices: Floats, faces: Faces) -> None:
-    """Add what the pixels of `first` say when they are carried into `second`, in place."""
+    """Add the equations of the pixels of `first`, warped into `second`, in place."""
     warped, slope = np.zeros_like(first.depth), np.full_like(first.depth, np.nan)
     _warp(warped, slope, first, second, vertices, faces)
     valid = np.isfinite(slope)
@@ -140,7 +140,7 @@ def _one_over_deviation(variance: Floats) -> Floats:
     return np.asarray(np.sqrt(share / (variance + np.float32(NOISE_VARIANCE))), np.float32)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _cross(a, b, c):  # type: ignore[no-untyped-def]
     """Normal of the triangle a, b, c [3]; its length is twice the area."""
     ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
@@ -148,7 +148,7 @@ def _cross(a, b, c):  # type: ignore[no-untyped-def]
     return uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _move_along_ray(triangle, ray, other_ray):  # type: ignore[no-untyped-def]
     """How far a point goes along a ray when its triangle goes one unit along its normal.
 
@@ -169,7 +169,7 @@ def _move_along_ray(triangle, ray, other_ray):  # type: ignore[no-untyped-def]
     return np.sqrt(square) / along
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _sample(texels, u, v):  # type: ignore[no-untyped-def]
     """Bilinear grey level and derivatives at u, v, in texels from the centre of the first."""
     left, top = int(u), int(v)
@@ -229,14 +229,14 @@ def _warp(first, end, warped, slope, own, other, vertices, faces):  # type: igno
             slope[y, x] = (gx * du + gy * dv) * move
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _in_sight(depth, left, top, z):  # type: ignore[no-untyped-def]
     """Whether a point at depth z is on the surface that the four pixels from (left, top) see, and not behind it."""
     nearest = min(depth[top, left], depth[top, left + 1], depth[top + 1, left], depth[top + 1, left + 1])
     return nearest < np.float32(1e29) and z <= nearest * np.float32(1 + SAME_DEPTH)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _accumulate(sums, own, other, agreement, slope, frame, faces):  # type: ignore[no-untyped-def]
     """Add residuals and their derivatives to the vertices of each pixel's face, by barycentric weights, in place."""
     gradient, curvature, pixel_size, weight = sums

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.data.scene import Camera
@@ -122,7 +122,7 @@ def _sampling_map(camera: Camera, target: PinholeSize) -> tuple[NDArray[np.float
     return np.ascontiguousarray(px[..., 0]), np.ascontiguousarray(px[..., 1])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def _resample(
     image: NDArray[np.uint8], mask: NDArray[np.uint8], corner_x: NDArray[np.float32], corner_y: NDArray[np.float32]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.ops.row_kernels import over_rows
@@ -56,7 +56,7 @@ class LitSurface(NamedTuple):
     lights: NDArray[np.float32]
 
 
-@numba.njit(cache=True, inline="always")
+@njit(cache=True, inline="always")
 def _hash01(x: int, y: int, z: int, seed: int) -> float:
     """Uniform pseudo-random number in [0, 1) of a lattice point (xorshift-multiply mixing)."""
     h = np.uint64(x) * np.uint64(0x9E3779B97F4A7C15)
@@ -69,7 +69,7 @@ def _hash01(x: int, y: int, z: int, seed: int) -> float:
     return np.float64(h >> np.uint64(40)) / 16777216.0
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _noise_at(x: float, y: float, z: float, seed: int) -> float:
     """Value noise in [0, 1]: smooth blend of the eight hashed lattice values around the point."""
     i, j, k = np.int64(np.floor(x)), np.int64(np.floor(y)), np.int64(np.floor(z))
@@ -83,12 +83,12 @@ def _noise_at(x: float, y: float, z: float, seed: int) -> float:
     return float(total)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _octave(x: float, y: float, z: float, frequency: float, seed: int) -> float:
     return float(_noise_at(x * frequency, y * frequency, z * frequency, seed))
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _joint(x: float, z: float, course: float, length: float) -> float:
     """1 in the middle of a block of masonry, falling to 0.35 in the joints around it."""
     row = np.floor(z / course)
@@ -99,7 +99,7 @@ def _joint(x: float, z: float, course: float, length: float) -> float:
     return float(0.35 + 0.65 * min(max(gap / 0.012, 0.0), 1.0))
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _albedo(x: float, y: float, z: float, material: int, palettes: NDArray[np.float64]) -> tuple[float, float, float]:
     """Colour of a point: coarse tone and three octaves of grain between the tones of the material."""
     base = _octave(x, y, z, 3.0, 0)

@@ -8,8 +8,8 @@ worse; but here it is taken after all tests, and only where the finer size has n
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+from numba import njit
 
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.ops.stereo.gaps import FILLED_CONFIDENCE
@@ -39,7 +39,7 @@ def fill_from_coarser(found: DepthMap, view: View, coarse: DepthMap, coarse_view
     taken = depth <= 0
     if view.mask is not None:
         taken &= view.mask
-    _take(
+    _fill_pixels(
         DepthArrays(coarse.depth, coarse.normal_cam, coarse.confidence, intrinsics(coarse_view.intrinsics_px)),
         DepthArrays(depth, normal_cam, confidence, intrinsics(view.intrinsics_px)),
         taken,
@@ -51,8 +51,8 @@ def fill_from_coarser(found: DepthMap, view: View, coarse: DepthMap, coarse_view
     return DepthMap(depth, normal_cam, confidence)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _take(coarse, fine, wanted):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill_pixels(coarse, fine, wanted):  # type: ignore[no-untyped-def]
     """Fill `wanted` pixels [H, W] of the maps `fine` from the maps `coarse`; then `wanted` are those that were filled.
 
     A pixel takes the plane of the coarse pixel that its centre falls into.

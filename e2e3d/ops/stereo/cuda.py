@@ -13,7 +13,7 @@ import numpy as np
 from numba import cuda
 from numpy.typing import NDArray
 
-from e2e3d.ops.stereo.card import await_memory, require_cuda_libraries
+from e2e3d.ops.stereo.gpu_requirements import await_memory, require_cuda_libraries
 from e2e3d.ops.stereo.problem import MAX_SOURCES, WINDOW_FLOATS, Problem, Scratch, State, Sweep, new_state
 from e2e3d.ops.stereo.visit import start_pixel, visit_pixel
 

@@ -1,4 +1,7 @@
-"""Cost of one plane hypothesis: in one source (colour and geometry), and over the sources chosen for a pixel."""
+"""Cost of one plane hypothesis: in one source (colour and geometry), and over the sources chosen for a pixel.
+
+The geometric term is the forward-backward reprojection error of COLMAP MVS (Schönberger et al., ECCV 2016).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.stereo.correlation import MAX_COST, SourceImage, Warp, correlation_cost
 from e2e3d.ops.stereo.jit import kernel
-from e2e3d.ops.stereo.matching import MAX_COST, SourceImage, Warp, correlation_cost
 from e2e3d.ops.stereo.planes import Plane
 from e2e3d.ops.stereo.problem import COST_SCALE, Problem, Scratch, State
 
@@ -23,7 +26,7 @@ _LEAST_VISIBILITY = np.float32(1e-4)
 _STEEPEST = np.float32(1.3)
 # Stored for a source outside of whose image a plane falls: above every cost, and the largest that can be stored.
 ABSENT = np.float32(4.0)
-# 1 - NCC that speaks neither for a plane nor against it: right ones cost less on the whole, wrong ones more.
+# 1 - NCC that is no evidence for a plane nor against it: most right planes cost less, most wrong ones more.
 _NEUTRAL_COST = np.float32(0.8)
 
 
@@ -110,7 +113,7 @@ def reprojection_error(
 
 @kernel
 def worst_cost(problem: Problem) -> np.float32:
-    """Cost of a plane that nothing speaks for."""
+    """Cost of a plane without any evidence for it."""
     return np.float32(MAX_COST + problem.search.geometric_weight * problem.search.geometric_limit_px)
 
 
@@ -118,8 +121,8 @@ def worst_cost(problem: Problem) -> np.float32:
 def combined_cost(problem: Problem, total: np.float32, seen: np.float32) -> np.float32:
     """Cost of a plane from the weighted sum `total` over the sources that contain it, whose weights sum to `seen` <= 1.
 
-    What the others would have said counts as neutral. Were they held against the plane, a near surface that only one
-    source contains would lose to a wrong one behind it that falls into more images: borders of flights over trees.
+    The other sources count with a neutral cost. If they counted against the plane, a near surface that only one source
+    contains would lose to a wrong one behind it that projects into more images: borders of flights over trees.
     """
     if seen <= _ZERO:
         return np.float32(worst_cost(problem))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
+from numba import njit
 from numba.core.options import DefaultOptions
 
 # Flags that allow vector sums, and keep the meaning of NaN, which the clamps of the kernels rely on.
@@ -15,6 +15,6 @@ if hasattr(DefaultOptions, "_nrt"):
     # Without reference counting of the arrays, which the kernels never create: a third quicker. Numba's own option.
     _OPTIONS["_nrt"] = False
 
-kernel = numba.njit(forceinline=True, **_OPTIONS)
-vector_kernel = numba.njit(forceinline=True, fastmath=_VECTOR_FLAGS, **_OPTIONS)
-row_kernel = numba.njit(nogil=True, **_OPTIONS)
+kernel = njit(forceinline=True, **_OPTIONS)
+vector_kernel = njit(forceinline=True, fastmath=_VECTOR_FLAGS, **_OPTIONS)
+row_kernel = njit(nogil=True, **_OPTIONS)

@@ -125,7 +125,7 @@ class Scratch(NamedTuple):
 
     Attributes:
         patch: float32 [PATCH_FLOATS], or [WINDOW_FLOATS] without `quads`: the window of the pixel that is visited, see
-            :mod:`matching`.
+            :mod:`correlation`.
         weights: float32 [MAX_SOURCES]; `chosen` int32 [MAX_SOURCES], the sources that it is matched with.
         quads: uint32 [32] for processors that want the loads of a correlation in a loop of their own, else None.
     """

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import View
-from e2e3d.ops.stereo.matching import window_offsets
+from e2e3d.ops.stereo.correlation import window_offsets
 from e2e3d.ops.stereo.planes import intrinsics
 from e2e3d.ops.stereo.problem import Problem, Search
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import cv2
-import numba
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.ops.stereo.planes import Intrinsics, Plane, normal_from_plane, plane_from_normal, ray_through
@@ -66,7 +66,7 @@ def upsample_planes(
     return planes
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _upsample_rows(
     planes: NDArray[np.float32],
     cost: NDArray[np.float32],
@@ -101,7 +101,7 @@ def _upsample_rows(
                     result[y, x, 2] = planes[r, c, 2] * ratio_y
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def planes_from_maps(
     depth: NDArray[np.float32], normal: NDArray[np.float32], camera: Intrinsics
 ) -> NDArray[np.float32]:
@@ -118,7 +118,7 @@ def planes_from_maps(
     return planes
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def maps_from_planes(
     planes: NDArray[np.float32], keep: NDArray[np.bool_], camera: Intrinsics
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -1,6 +1,7 @@
 """One visit of one pixel: propagation from the other colour of the checkerboard, perturbed or refined planes.
 
-After ACMH (Xu and Tao, CVPR 2019): each of eight regions around the pixel hands over its best plane. Everything that a
+After ACMH (Xu and Tao, CVPR 2019): each of eight regions around the pixel
+proposes its best plane. Everything that a
 visit reads from other pixels belongs to the other colour or is constant, so visits of one colour may run in any order.
 """
 
@@ -9,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.stereo.correlation import FINE, WIDE, load_patch
 from e2e3d.ops.stereo.hypothesis import ABSENT, choose_sources, combined_cost, plane_cost, view_cost
 from e2e3d.ops.stereo.jit import kernel
-from e2e3d.ops.stereo.matching import FINE, WIDE, load_patch
 from e2e3d.ops.stereo.planes import Plane, is_visible, ray_through
 from e2e3d.ops.stereo.problem import COST_SCALE, Problem, Scratch, State, Sweep
 from e2e3d.ops.stereo.randomness import hash32, signed, uniform
@@ -262,7 +263,7 @@ def visit_pixel(
     best = stored_cost(problem, state, scratch, used, x, y)
     plane = plane_at(state, x, y)
     load_reference(problem, scratch.patch, x, y)
-    # Only planes that are offered come nearer than the range: on a plain sky, where nothing tells, the others would.
+    # Only candidate planes may come nearer than the range: on a plain sky, without evidence, drawn planes would.
     w_most = max(search.w_max, plane.w)
     changed = False
     for trial in range((8 if sweep.far else 4) + sweep.draws + sweep.perturbations):

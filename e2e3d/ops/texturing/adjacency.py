@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 
@@ -37,7 +37,7 @@ def face_adjacency(faces: NDArray[np.int32]) -> NDArray[np.int32]:
     return neighbours.reshape(-1, 3)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def opposite_slots(neighbours: NDArray[np.int32], faces: NDArray[np.int32]) -> NDArray[np.int8]:
     """Slot int8 [F, 3] of each shared edge in the neighbour's own row; -1 without a neighbour."""
     slots = np.full(neighbours.shape, -1, np.int8)
@@ -54,7 +54,7 @@ def opposite_slots(neighbours: NDArray[np.int32], faces: NDArray[np.int32]) -> N
     return slots
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def connected_parts(neighbours: NDArray[np.int32], label: NDArray[np.int32]) -> tuple[NDArray[np.int32], int]:
     """Number the connected sets of faces of one label: part int32 [F] (-1 where the label is), and how many."""
     part = np.full(len(label), -1, np.int32)

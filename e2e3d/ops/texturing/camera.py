@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.data.scene import Camera
@@ -80,7 +80,7 @@ def _largest_tangent_squared(camera: Camera) -> float:
     return float(np.nanmax((rays**2).sum(1)) * 1.1)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def project(camera, x, y, z):  # type: ignore[no-untyped-def]
     """Project the world point (x, y, z): (u, v) in pixels and the depth, which is 0 for a point that is not in view."""
     zc = camera[POSE + 8] * x + camera[POSE + 9] * y + camera[POSE + 10] * z + camera[POSE + 11]

@@ -1,11 +1,11 @@
-"""Which photographs tell the truth about a face: their majority, and what continues across the faces around it.
+"""Which photographs show the face itself, and not something in front of it: outlier rejection over the whole mesh.
 
-Glare, shadows and passers-by show in a minority of the photographs of a place, but not everywhere: one person may
-stand before a place that only two photographs see. So each face gets a few hypotheses, groups of
-photographs that agree. A hypothesis costs by the votes it lacks, and where a photograph is believed in one face and not
-in the next although it looks the same in both: the outline of a passer-by is an edge in the photographs that show him
-and in no other, so the cheapest labelling cuts him out along it. Waechter et al. (ECCV 2014) reject outliers face by
-face; the smoothness follows Boykov and Jolly (ICCV 2001), and the message passing is Kolmogorov's (TPAMI 2006).
+Glare, shadows and passers-by show in a minority of the photographs of a place, but not everywhere: one person may stand
+before a place that only two photographs see. So each face gets a few hypotheses, groups of photographs that agree. A
+hypothesis costs by the votes it lacks, and where a photograph is a member in one face and not in the next although it
+looks the same in both: the outline of a passer-by is an edge in the photographs that show the person and in no other,
+so the cheapest labelling follows it. Waechter et al. (ECCV 2014) reject outliers face by face; the smoothness follows
+Boykov and Jolly (ICCV 2001), and the message passing is Kolmogorov's (TPAMI 2006).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.ops.row_kernels import over_rows
@@ -24,7 +24,7 @@ from e2e3d.ops.texturing.median import median_of
 
 MAX_HYPOTHESES = 4
 LIMIT_FLOOR, LIMIT_SIGMAS, LIMIT_MOST = 14.0, 4.0, 40.0
-PAIR_LIMIT = 30.0  # two photographs alone cannot tell noise from a contradiction
+PAIR_LIMIT = 30.0  # two photographs are not enough to separate noise from a contradiction
 CONTRAST_SHARE = 0.7  # of the local contrast, which blur and errors of the surface turn into differences
 VOTE = 3.0
 GLARE = 1.5  # highlights only ever add light
@@ -72,7 +72,7 @@ def consistent_candidates(
     colour = np.where((candidates.view >= 0)[..., None], candidates.colour * factor[candidates.view], np.float32(-1))
     centre, limit = np.full((len(colour), 3), -1, np.float32), np.zeros(len(colour), np.float32)
     _centres(colour, centre, limit)
-    _widen(limit, centre, neighbours)
+    _adapt_limits(limit, centre, neighbours)
     shape = (len(colour), MAX_HYPOTHESES)
     hypotheses = _Hypotheses(np.zeros(shape, np.uint16), np.zeros(shape, np.float32), np.ones(len(colour), np.int8))
     _find_hypotheses(colour, centre, limit, hypotheses)
@@ -107,7 +107,7 @@ def _centres(first, end, colour, centre, limit):  # type: ignore[no-untyped-def]
 
 
 @over_rows
-def _widen(first, end, limit, centre, neighbours):  # type: ignore[no-untyped-def]
+def _adapt_limits(first, end, limit, centre, neighbours):  # type: ignore[no-untyped-def]
     """Let the limits [F] grow with the contrast to the faces around, in place."""
     for f in range(first, end):
         contrast = np.float32(0)
@@ -148,15 +148,15 @@ def _find_hypotheses(first, end, colour, centre, limit, hypotheses):  # type: ig
             left &= ~best
             count[f] += 1
         if count[f] > 1:
-            _price(colour[f], members[f], cost[f], count[f], mean, votes)
+            _set_costs(colour[f], members[f], cost[f], count[f], mean, votes)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _distance(a, b):  # type: ignore[no-untyped-def]
     return max(abs(a[0] - b[0]), abs(a[1] - b[1]), abs(a[2] - b[2]))
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _group(colour, centre, limit):  # type: ignore[no-untyped-def]
     """The colours [K, 3] near the centre (negative = empty place), as a bit set of their places, and how many."""
     group, votes = np.uint16(0), 0
@@ -167,9 +167,9 @@ def _group(colour, centre, limit):  # type: ignore[no-untyped-def]
     return group, votes
 
 
-@numba.njit(cache=True)
-def _price(colour, members, cost, count, mean, votes):  # type: ignore[no-untyped-def]
-    """What each hypothesis of a face costs, in place: the votes it lacks, and being the brighter one.
+@njit(cache=True)
+def _set_costs(colour, members, cost, count, mean, votes):  # type: ignore[no-untyped-def]
+    """The cost of each hypothesis of a face, in place: for the votes it lacks, and for being the brighter one.
 
     `mean` [H, 3] and `votes` [H] are memory to work in.
     """
@@ -192,9 +192,9 @@ def _price(colour, members, cost, count, mean, votes):  # type: ignore[no-untype
                 break
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _message_passing(views, colour, centre, hypotheses, message, neighbours, slots):  # type: ignore[no-untyped-def]  # noqa: C901
-    """Index int64 [F] of the chosen hypothesis; ``message[f, k]`` is what neighbour k tells f about f's hypotheses."""
+    """Index int64 [F] of the chosen hypothesis; ``message[f, k]`` is that of neighbour k to f."""
     members, cost, count = hypotheses
     faces = len(count)
     choice = np.zeros(faces, np.int64)
@@ -249,7 +249,7 @@ def _message_passing(views, colour, centre, hypotheses, message, neighbours, slo
     return choice
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _links(views, colour, centre, f, g, links):  # type: ignore[no-untyped-def]
     """Write the photographs that show both faces to `links`; returns how many.
 
@@ -273,7 +273,7 @@ def _links(views, colour, centre, f, g, links):  # type: ignore[no-untyped-def]
     return shared
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _disagreement(own, other, shared, links):  # type: ignore[no-untyped-def]
     """Cost of the shared photographs that are members on one side only."""
     cost = np.float32(0)
@@ -283,7 +283,7 @@ def _disagreement(own, other, shared, links):  # type: ignore[no-untyped-def]
     return cost
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _send(hypotheses, message, belief, share, edge, shared, links):  # type: ignore[no-untyped-def]
     """A face's message to its neighbour; a face of one hypothesis sends what disagreement with it costs."""
     f, k, g, slot = edge

@@ -1,12 +1,12 @@
-"""Strips of texels along the seams, where two photographs are faded into each other."""
+"""Strips of texels along the seams, in which two photographs are blended."""
 
 from __future__ import annotations
 
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.ops.row_kernels import over_rows
@@ -36,7 +36,7 @@ class SeamStrip(NamedTuple):
     colour: NDArray[np.float32]
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def find_seams(neighbours, slots, chart):  # type: ignore[no-untyped-def]
     """Edges between charts, int32 [E, 4]: face and slot on either side; a face's slot k runs from corner k to k + 1."""
     count = 0
@@ -62,7 +62,7 @@ def seam_strip(atlas: Atlas, seams: NDArray[np.int32], label: NDArray[np.int32],
     )
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _collect(owner, corner_px, page, chart, seams, reach):  # type: ignore[no-untyped-def]
     """Breadth-first search from the texels along each side of each seam, inside the chart."""
     size = owner.shape[1]
@@ -87,7 +87,7 @@ def _collect(owner, corner_px, page, chart, seams, reach):  # type: ignore[no-un
             visited[p, y, x] = 1
             if count == capacity:
                 capacity *= 2
-                texel, distance, origin = _longer(texel), _longer(distance), _longer(origin)
+                texel, distance, origin = _doubled(texel), _doubled(distance), _doubled(origin)
             texel[count], distance[count], origin[count] = (np.int64(p) * size + y) * size + x, 0, e
             count += 1
     head = 0
@@ -108,18 +108,18 @@ def _collect(owner, corner_px, page, chart, seams, reach):  # type: ignore[no-un
             visited[p, v, u] = 1
             if count == capacity:
                 capacity *= 2
-                texel, distance, origin = _longer(texel), _longer(distance), _longer(origin)
+                texel, distance, origin = _doubled(texel), _doubled(distance), _doubled(origin)
             texel[count], distance[count], origin[count] = (p * size + v) * size + u, d + 1, e
             count += 1
     seam = (origin[:count] // 2).astype(np.int32)
     return texel[:count], distance[:count], seam, (origin[:count] % 2).astype(np.int8)
 
 
-@numba.njit(cache=True)
-def _longer(values):  # type: ignore[no-untyped-def]
-    longer = np.empty(2 * len(values), values.dtype)
-    longer[: len(values)] = values
-    return longer
+@njit(cache=True)
+def _doubled(values):  # type: ignore[no-untyped-def]
+    doubled = np.empty(2 * len(values), values.dtype)
+    doubled[: len(values)] = values
+    return doubled
 
 
 @over_rows

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import cv2
-import numba
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.ops.row_kernels import over_rows
@@ -17,7 +17,7 @@ VISIBLE_SHARE = 0.97
 MIN_COSINE = 0.12
 OUTLINE_MARGIN_PX = 3
 TOLERANCE_PX = 2.0  # by which a face may lie behind one that it touches, as in wrinkles
-STRANGER = 0.25  # of it, behind one that it does not touch: another sheet, or the other side of a wall
+NOT_ADJACENT = 0.25  # of it, behind one that is not adjacent: another sheet, or the other side of a wall
 BEHIND_OUTLINE, BEFORE_OUTLINE = 0.1, 0.25
 GRADIENT_FLOOR = 4.0
 CLIPPED = 254
@@ -64,9 +64,9 @@ def score_view(
 
     The rating is Waechter's gradient magnitude integral (projected area times mean gradient, so it prefers close,
     frontal and sharp views) with a floor for plain surfaces, times the cosine of the viewing angle and the fineness of
-    detail around the face, which tells a blurred view from one of a plain surface. It is cut where an
+    detail around the face, which separates a blurred view from one of a plain surface. It is cut where an
     outline is within a few pixels, because a reconstructed outline is never exact: to a tenth behind an occluder, whose
-    colour may spill over, to a quarter in front of something farther. Clipped pixels, and the edges around them, show
+    colour may be sampled, to a quarter in front of something farther. Clipped pixels, and the edges around them, show
     light instead of surface and count as plain. A face beside nothing that has the colour of what lies there, the sky,
     rather than of the surface around it, is not usable.
 
@@ -106,7 +106,7 @@ def score_view(
     raster = _Raster(depth, owner, nearest, farthest, small, gradient, usable, pixel_angle, scale**-2)
     _rate_faces(faces, corners, cosine, raster, quality, colour)
     rated = np.flatnonzero(quality > 0)
-    quality[rated[_spilled(corners, faces[rated], colour[rated], small, owner)]] = -1
+    quality[rated[_shows_background(corners, faces[rated], colour[rated], small, owner)]] = -1
     return quality, colour
 
 
@@ -151,7 +151,7 @@ def _bandwidth(grey: NDArray[np.uint8], clipped: NDArray[np.uint8], size: tuple[
     return np.asarray(cv2.resize(found, size, interpolation=cv2.INTER_LINEAR))
 
 
-def _spilled(
+def _shows_background(
     corners: NDArray[np.float32],
     faces: NDArray[np.int32],
     colour: NDArray[np.uint8],
@@ -173,9 +173,9 @@ def _spilled(
     inside, outside = (_local_means(coarse, side)[y[rim], x[rim]] for side in (surface == 1, surface == 0))
     own = colour[rim].astype(np.float32)
     contrast, away = (np.abs(side - outside).max(1) for side in (inside, own))
-    spilled = np.zeros(len(faces), bool)
-    spilled[rim] = (contrast > RIM_CONTRAST) & (away < RIM_SHARE * contrast)
-    return spilled
+    background = np.zeros(len(faces), bool)
+    background[rim] = (contrast > RIM_CONTRAST) & (away < RIM_SHARE * contrast)
+    return background
 
 
 def _local_means(image: NDArray[np.float32], chosen: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -203,7 +203,7 @@ def _cosines(first, end, faces, vertices, centre, out):  # type: ignore[no-untyp
             out[f] = (nx * dx + ny * dy + nz * dz) / length
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _plane(corners, face):  # type: ignore[no-untyped-def]
     """Barycentric gradients and inverse depths of a projected face: x, y, z of each corner and twice its area."""
     x0, y0, z0 = corners[face[0], 0], corners[face[0], 1], corners[face[0], 2]
@@ -250,10 +250,10 @@ def _nearest_faces(first, end, depth, owner, corners, faces):  # type: ignore[no
                     owner[y, x] = f
 
 
-@numba.njit(cache=True)
-def _reached(z, f, faces, depth, owner, tolerance):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _is_first_surface(z, f, faces, depth, owner, tolerance):  # type: ignore[no-untyped-def]
     """Whether face f at depth z is the first surface at a pixel, or a wrinkle behind it, within the tolerance."""
-    if owner < 0 or owner == f or z <= depth + STRANGER * tolerance:
+    if owner < 0 or owner == f or z <= depth + NOT_ADJACENT * tolerance:
         return True
     if z > depth + tolerance:
         return False
@@ -291,14 +291,14 @@ def _rate_faces(first, end, faces, corners, cosine, raster, quality, colour):  #
                     continue
                 total += 1
                 z = 1 / (i0 + b1 * (i1 - i0) + b2 * (i2 - i0))
-                if usable[y, x] and _reached(z, f, faces, depth[y, x], owner[y, x], tolerance):
+                if usable[y, x] and _is_first_surface(z, f, faces, depth[y, x], owner[y, x], tolerance):
                     seen += 1
                     sharp += gradient[y, x]
                     red, green, blue = red + image[y, x, 0], green + image[y, x, 1], blue + image[y, x, 2]
         # A face smaller than a pixel is compared with what lies at the pixel's centre, on the same slope.
-        off_centre = tolerance + zm * pixel_angle * np.sqrt(1 - cosine[f] ** 2) / cosine[f] / STRANGER
+        off_centre = tolerance + zm * pixel_angle * np.sqrt(1 - cosine[f] ** 2) / cosine[f] / NOT_ADJACENT
         xc, yc = int((x0 + x1 + x2) / 3), int((y0 + y1 + y2) / 3)
-        if total == 0 and usable[yc, xc] and _reached(zm, f, faces, depth[yc, xc], owner[yc, xc], off_centre):
+        if total == 0 and usable[yc, xc] and _is_first_surface(zm, f, faces, depth[yc, xc], owner[yc, xc], off_centre):
             total, seen, sharp = 1, 1, gradient[yc, xc]
             red, green, blue = float(image[yc, xc, 0]), float(image[yc, xc, 1]), float(image[yc, xc, 2])
         if seen == 0 or seen < VISIBLE_SHARE * total:

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2e3d.ops.stereo import cpu
+from e2e3d.ops.stereo.correlation import WIDE, SourceImage, Warp, correlation_cost, load_patch, window_offsets
 from e2e3d.ops.stereo.hypothesis import ABSENT, plane_cost, source_depth_at, view_cost
-from e2e3d.ops.stereo.matching import WIDE, SourceImage, Warp, correlation_cost, load_patch, window_offsets
 from e2e3d.ops.stereo.planes import Intrinsics, Plane, Ray, is_visible, normal_from_plane, plane_from_normal
 from e2e3d.ops.stereo.problem import COST_SCALE, PATCH_FLOATS, SAMPLES, new_state
 from e2e3d.ops.stereo.pyramid import GreyView, MatchSettings, build_problem, grey_view, level_sizes, pack_texels

@@ -1,12 +1,15 @@
-"""How well a depth map agrees with those of its sources, and what confidence follows."""
+"""How well a depth map agrees with those of its sources, and the confidence that follows.
+
+The forward-backward reprojection error is that of COLMAP MVS (Schönberger et al., ECCV 2016).
+"""
 
 from __future__ import annotations
 
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.ops.stereo.hypothesis import reprojection_error, source_depth_at, transferred
@@ -54,7 +57,7 @@ def measure_agreement(
     return found
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _agreement_rows(
     problem: Problem,
     state: State,

@@ -1,66 +1,68 @@
-"""Planes that the depth maps of the sources offer to the reference: what one view found, another need not search.
+"""View propagation: planes found in the sources are candidates for the reference.
 
-A pixel that no sweep could save (too few sources see it, or its neighbours all lie on another surface) often is an easy
-one in a source. So every sure pixel of a source is carried over with its plane, and a pixel of the reference keeps the
-surest that differ from its own plane; the geometric pass starts from the best of all (:func:`visit.start_pixel`).
+After Bleyer, Rhemann and Rother, "PatchMatch Stereo" (BMVC 2011), between finished depth maps instead of during the
+search. A pixel for which the search found no good plane (too few sources see it, or its neighbours all lie on another
+surface) often is easy in a source. So every confident pixel of a source is transformed to the reference with its plane,
+and a pixel of the reference keeps the most confident ones that differ from its own plane; the geometric pass starts
+from the best of all (:func:`visit.start_pixel`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numba
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.ops.stereo.planes import intrinsics
 from e2e3d.ops.stereo.problem import DepthArrays
 
-OFFERS = 2
+CANDIDATES = 2
 _LEAST_CONFIDENCE = np.float32(0.3)
 _SAME_PX = np.float32(0.5)
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 
 
-def offered_planes(
+def propagated_planes(
     reference: View,
     planes: NDArray[np.float32],
     sources: Sequence[View],
     depths: Sequence[DepthMap],
     inverse_shift: float,
 ) -> NDArray[np.float32]:
-    """float32 [H, W, 2, 3]: planes offered to every pixel, the surest first, zeros where there is none.
+    """float32 [H, W, 2, 3]: candidate planes of every pixel, the most confident first, zeros where there is none.
 
     Args:
         reference: the view.
-        planes: float32 [H, W, 3], its present planes; what agrees with them is no offer.
+        planes: float32 [H, W, 3], its present planes; what agrees with them is left out.
         sources: the views to take planes from.
         depths: what they found.
         inverse_shift: change of inverse depth that moves a source position by about one pixel.
     """
-    offers = np.zeros((*planes.shape[:2], OFFERS, 3), np.float32)
-    scores = np.zeros((*planes.shape[:2], OFFERS), np.float32)
+    candidates = np.zeros((*planes.shape[:2], CANDIDATES, 3), np.float32)
+    scores = np.zeros((*planes.shape[:2], CANDIDATES), np.float32)
     R, t = reference.cam_from_world[:, :3], reference.cam_from_world[:, 3]
     for source, found in zip(sources, depths, strict=True):
         turn = R @ source.cam_from_world[:, :3].T
         move = t - turn @ source.cam_from_world[:, 3]
-        _carry(
+        _propagate(
             DepthArrays(found.depth, found.normal_cam, found.confidence, intrinsics(source.intrinsics_px)),
             np.concatenate([turn, move[:, None]], 1).astype(np.float32),
             intrinsics(reference.intrinsics_px),
             np.float32(_SAME_PX * inverse_shift),
             planes,
-            offers,
+            candidates,
             scores,
         )
-    return offers
+    return candidates
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _carry(source, pose, camera, same, planes, offers, scores):  # type: ignore[no-untyped-def]
-    """Carry the sure pixels of one source over, each to the four pixels around where it lands."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def _propagate(source, pose, camera, same, planes, candidates, scores):  # type: ignore[no-untyped-def]
+    """Transform the confident pixels of one source, each to the four pixels around its projection."""
     depth, normal, confidence, source_camera = source
     fx, fy, cx, cy = camera
     height, width = planes.shape[:2]
@@ -92,19 +94,19 @@ def _carry(source, pose, camera, same, planes, offers, scores):  # type: ignore[
                 for c in range(max(column, 0), min(column + 2, width)):
                     w = gx * (np.float32(c) + _HALF - cx) + gy * (np.float32(r) + _HALF - cy) + nz / along
                     if abs(w - planes[r, c, 0]) > same:
-                        _insert(offers[r, c], scores[r, c], w, gx, gy, score, same)
+                        _insert(candidates[r, c], scores[r, c], w, gx, gy, score, same)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _insert(offers, scores, w, gx, gy, score, same):  # type: ignore[no-untyped-def]
-    """Put a plane among the offers of one pixel, in place of a less sure one."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def _insert(candidates, scores, w, gx, gy, score, same):  # type: ignore[no-untyped-def]
+    """Put a plane among the candidates of one pixel, in place of a less confident one."""
     if score > scores[0]:
-        if abs(w - offers[0, 0]) > same:
-            offers[1], scores[1] = offers[0], scores[0]
+        if abs(w - candidates[0, 0]) > same:
+            candidates[1], scores[1] = candidates[0], scores[0]
         slot = 0
-    elif abs(w - offers[0, 0]) > same and score > scores[1]:
+    elif abs(w - candidates[0, 0]) > same and score > scores[1]:
         slot = 1
     else:
         return
     scores[slot] = score
-    offers[slot, 0], offers[slot, 1], offers[slot, 2] = w, gx, gy
+    candidates[slot, 0], candidates[slot, 1], candidates[slot, 2] = w, gx, gy

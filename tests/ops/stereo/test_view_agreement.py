@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from e2e3d.ops.stereo.agreement import Agreement, combined_confidence
+from e2e3d.ops.stereo.view_agreement import Agreement, combined_confidence
 
 
 def confidence(count: int, support: float, cost: float) -> float:
