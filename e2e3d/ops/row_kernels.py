@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
-
+from e2e3d.ops.numba_jit import njit
 from e2e3d.runtime.threads import in_blocks
 
 

@@ -20,13 +20,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.config.fusion import FusionConfig
 from e2e3d.data.dense import PointCloud
 from e2e3d.errors import ReconstructionError
 from e2e3d.ops.fusion.fusion_view import FattenedDepth, FusionView, rays_cam, read_only
+from e2e3d.ops.numba_jit import njit
 
 MAX_NEIGHBOURS = 63  # the agreeing neighbours of a pixel are bits of one int64
 _ROWS_PER_TASK = 32

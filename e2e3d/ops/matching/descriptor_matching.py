@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from e2e3d.ops.numba_jit import njit
 
 if TYPE_CHECKING:
     import torch

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
 
 Floats = NDArray[np.float32]

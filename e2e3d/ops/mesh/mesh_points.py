@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import PointCloud
 from e2e3d.ops.fusion.cells import cell_numbers
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
 
 Mask = NDArray[np.bool_]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.data.scene import Camera
+from e2e3d.ops.numba_jit import njit
 
 # Nothing beyond this angle from the axis is kept: a pinhole image stretches without bound towards 90 degrees.
 _WIDEST_TANGENT = float(np.tan(np.radians(65.0)))

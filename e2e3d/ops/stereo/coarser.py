@@ -9,9 +9,9 @@ worse; but here it is taken after all tests, and only where the finer size has n
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from e2e3d.data.dense import DepthMap, View
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.stereo.gaps import FILLED_CONFIDENCE
 from e2e3d.ops.stereo.planes import intrinsics, plane_from_normal, ray_through
 from e2e3d.ops.stereo.problem import DepthArrays

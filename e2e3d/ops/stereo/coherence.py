@@ -12,8 +12,9 @@ pixels its parts are found to belong together; depths that agree by chance diffe
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from e2e3d.ops.numba_jit import njit
 
 _CONTINUES_PX = np.float32(1.0)
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from e2e3d.ops.numba_jit import njit
 
 # Confidence of a filled pixel: less than the evidence that fusion asks for, so other views must have found the same.
 FILLED_CONFIDENCE = np.float32(0.3)

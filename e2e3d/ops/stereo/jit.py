@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
 from numba.core.options import DefaultOptions
+
+from e2e3d.ops.numba_jit import njit
 
 # Flags that allow vector sums, and keep the meaning of NaN, which the clamps of the kernels rely on.
 _VECTOR_FLAGS = {"reassoc", "contract", "arcp", "nsz"}

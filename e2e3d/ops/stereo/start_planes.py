@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.stereo.planes import Intrinsics, Plane, normal_from_plane, plane_from_normal, ray_through
 from e2e3d.ops.stereo.problem import Problem, State
 from e2e3d.runtime.threads import in_blocks

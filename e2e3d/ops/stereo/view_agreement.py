@@ -9,9 +9,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.stereo.hypothesis import reprojection_error, source_depth_at, transferred
 from e2e3d.ops.stereo.planes import Plane, change_a_pixel
 from e2e3d.ops.stereo.problem import COST_SCALE, Problem, State

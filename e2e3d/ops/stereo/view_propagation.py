@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import DepthMap, View
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.stereo.planes import intrinsics
 from e2e3d.ops.stereo.problem import DepthArrays
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from e2e3d.ops.numba_jit import njit
 
 
 class Edge(NamedTuple):

@@ -10,9 +10,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.camera import project
 from e2e3d.ops.texturing.packing import CELL_PX, GUTTER_PX, AtlasLayout

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.data.scene import Camera
 from e2e3d.errors import ReconstructionError
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
 
 # Places in a camera's vector; a fisheye has k3 and k4 in those of p1 and p2.

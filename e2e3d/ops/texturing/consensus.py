@@ -14,9 +14,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.adjacency import Edge
 from e2e3d.ops.texturing.candidates import Candidates

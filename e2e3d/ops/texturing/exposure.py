@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.texturing.candidates import Candidates
 from e2e3d.ops.texturing.falloff import TERMS, log_falloff
 from e2e3d.ops.texturing.median import median_of

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.camera import CX, CY, FISHEYE, POSE, project
 from e2e3d.ops.texturing.candidates import Candidates

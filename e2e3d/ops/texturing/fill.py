@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.texturing.atlas import Atlas, barycentric
 from e2e3d.ops.texturing.packing import CELL_PX
 

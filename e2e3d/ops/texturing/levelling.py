@@ -8,9 +8,9 @@ the registration average out.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.atlas import Atlas, barycentric
 

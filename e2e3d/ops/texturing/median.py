@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
+from e2e3d.ops.numba_jit import njit
 
 
 @njit(cache=True)

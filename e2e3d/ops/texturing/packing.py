@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.errors import SettingsError
+from e2e3d.ops.numba_jit import njit
 
 CELL_PX = 4
 GUTTER_PX = 3

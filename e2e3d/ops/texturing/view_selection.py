@@ -9,9 +9,9 @@ given to a neighbour's view where the energy allows.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.texturing.adjacency import Edge, connected_parts
 from e2e3d.ops.texturing.candidates import Candidates
 
