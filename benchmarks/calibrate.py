@@ -3,8 +3,8 @@
 usage: PYTHONPATH=. python benchmarks/calibrate.py
 
 Renders arcs of photographs of a plaster figure at two contrasts, computes their depths, compares them with the surface,
-and prints the coefficients for `e2e3d/ops/stereo/agreement.py` and `e2e3d/ops/fusion/point_fusion.py`. Takes some four
-CPU minutes.
+and prints the coefficients for `e2e3d/ops/stereo/view_agreement.py` and `e2e3d/ops/fusion/point_fusion.py`. Takes some
+four CPU minutes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from e2e3d.ops.fusion import point_fusion as fusion
 from e2e3d.ops.sample.sample_scene import SampleScene, build_sample_scene
 from e2e3d.ops.sample.sample_shading import KNOT, PLINTH
 from e2e3d.ops.stereo import patchmatch
-from e2e3d.ops.stereo.agreement import measure_agreement
+from e2e3d.ops.stereo.view_agreement import measure_agreement
 from e2e3d.stages import consistency, depth
 from e2e3d.stages.stage import RunContext
 

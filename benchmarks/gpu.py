@@ -69,7 +69,7 @@ def require_card() -> None:
 
     try:
         require_gpu(gpu_count(), "this machine")
-        from e2e3d.ops.stereo.card import require_cuda_libraries
+        from e2e3d.ops.stereo.gpu_requirements import require_cuda_libraries
 
         require_cuda_libraries()
     except E2E3DError as error:

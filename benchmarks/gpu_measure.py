@@ -16,8 +16,17 @@ from numpy.typing import NDArray
 
 from e2e3d.config.consistency import REFINEMENTS
 from e2e3d.data.ref import Ref
-from e2e3d.ops.stereo.cuda import BLOCK, CudaLauncher, launch, start_kernel, sweep_kernel, to_device
-from e2e3d.ops.stereo.problem import Problem, State, new_state
+from e2e3d.ops.stereo.cuda import (
+    BLOCK,
+    CudaLauncher,
+    arrays_of,
+    launch,
+    problem_on_device,
+    start_kernel,
+    sweep_kernel,
+    to_device,
+)
+from e2e3d.ops.stereo.problem import State, new_state
 from e2e3d.runtime.gpu_devices import gpu_memory_bytes, lanes
 from e2e3d.runtime.threads import core_count
 from e2e3d.stages import consistency, depth
@@ -163,15 +172,14 @@ def card_times(launches: list[Any]) -> dict[str, float]:
     moved_bytes = 0
     for problem, starts, views, sweeps in launches:
         state = new_state(problem)
-        arrays = (*problem, *state, starts)
+        arrays = (*arrays_of(problem), *state, starts)
         cuda.synchronize()
         started_s = time.monotonic()
-        on_device = [to_device(array) for array in arrays]
+        device_problem, device_state = problem_on_device(problem), State(*map(to_device, state))
+        device_starts = to_device(starts)
         cuda.synchronize()
         uploaded_s = time.monotonic()
-        count = len(problem)
-        device_problem, device_state = Problem(*on_device[:count]), State(*on_device[count:-1])
-        launch(device_problem, device_state, on_device[-1], views, sweeps)
+        launch(device_problem, device_state, device_starts, views, sweeps)
         cuda.synchronize()
         computed_s = time.monotonic()
         for array in device_state:

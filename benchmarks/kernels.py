@@ -173,6 +173,7 @@ def inner_rate(problem: Any) -> float:
 
     from e2e3d.ops.stereo.cpu import new_scratch
     from e2e3d.ops.stereo.hypothesis import view_cost
+    from e2e3d.ops.stereo.planes import Plane
     from e2e3d.ops.stereo.visit import load_reference
 
     @numba.njit(error_model="numpy")
@@ -184,8 +185,8 @@ def inner_rate(problem: Any) -> float:
         total = np.float32(0)
         for i in range(rounds):
             share = np.float32(0.4) + np.float32(0.2) * np.float32(i % 1000) / np.float32(1000)
-            w = problem.search[0] + share * (problem.search[1] - problem.search[0])
-            total += view_cost(problem, scratch, i % len(problem.layout), px, py, w, flat, flat)
+            w = problem.search.w_min + share * (problem.search.w_max - problem.search.w_min)
+            total += view_cost(problem, scratch, i % len(problem.layout), px, py, Plane(w, flat, flat))
         return total
 
     rounds = 1_000_000
@@ -203,10 +204,10 @@ def counting_evaluations() -> Any:
     from numba.core import types
     from numba.extending import intrinsic
 
-    from e2e3d.ops.stereo import matching
+    from e2e3d.ops.stereo import correlation
 
     counter = np.zeros(1, np.int64)
-    address, original = counter.ctypes.data, matching.correlation_cost
+    address, original = counter.ctypes.data, correlation.correlation_cost
 
     @intrinsic
     def count_one(typing_context: Any, where: Any) -> Any:
@@ -222,7 +223,7 @@ def counting_evaluations() -> Any:
         count_one(address)
         return original(*arguments)
 
-    matching.correlation_cost = counted
+    correlation.correlation_cost = counted
     return lambda: int(counter[0])
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba
-
+from e2e3d.ops.numba_jit import njit
 from e2e3d.runtime.threads import in_blocks
 
 
@@ -14,12 +13,14 @@ def over_rows(kernel: Callable[..., None]) -> Callable[..., None]:
     """Compile ``kernel(first, end, *arrays)``, which handles the rows from `first` to before `end`.
 
     Returns:
-        ``run(*arrays)``, which handles all rows of the first array on several threads.
+        ``run(*arrays)``, which handles all rows of the first array, or of the first named tuple's first array, on
+        several threads. Other arguments may be scalars and named tuples too.
     """
-    compiled: Any = numba.njit(kernel, cache=True, nogil=True)
+    compiled: Any = njit(kernel, cache=True, nogil=True)
 
     def run(*arrays: Any) -> None:
-        in_blocks(lambda first, end: compiled(first, end, *arrays), len(arrays[0]))
+        rows = arrays[0][0] if isinstance(arrays[0], tuple) else arrays[0]
+        in_blocks(lambda first, end: compiled(first, end, *arrays), len(rows))
 
     run.__doc__ = kernel.__doc__
     return run

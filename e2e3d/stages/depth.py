@@ -9,9 +9,9 @@ import numpy as np
 from e2e3d.config.depth import DepthConfig
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
-from e2e3d.ops.stereo.agreement import photometric_confidence
 from e2e3d.ops.stereo.launch import launcher_for
 from e2e3d.ops.stereo.patchmatch import SearchSettings, photometric_depth
+from e2e3d.ops.stereo.view_agreement import photometric_confidence
 from e2e3d.stages.stage import Resources, RunContext, Stage
 from e2e3d.stages.stereo import load_sources, match_settings
 

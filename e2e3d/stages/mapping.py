@@ -24,7 +24,7 @@ from e2e3d.ops.sfm import left_out, photo_agreement
 from e2e3d.ops.sfm.calibration import polish
 from e2e3d.ops.sfm.colmap_model import reconstruction_to_scene
 from e2e3d.ops.sfm.gps_adjustment import adjust_to_positions
-from e2e3d.ops.sfm.lens_notes import lens_notes
+from e2e3d.ops.sfm.lens_remarks import lens_remarks
 from e2e3d.ops.sfm.lenses import map_photographs
 from e2e3d.ops.sfm.track_selection import choose_tracks, on_chosen_tracks
 from e2e3d.stages.stage import Resources, RunContext, Stage
@@ -87,13 +87,13 @@ def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Ma
     agreement = photo_agreement.judge_photos(model, inputs.photos, keypoints, blocks)
     if left_out.mostly_still(parts) and photo_agreement.refuted(agreement):
         raise left_out.stands_still_error()
-    if photo_agreement.take_out_contradicting(model, agreement):
+    if photo_agreement.remove_contradicting(model, agreement):
         model = polish(model, database, mapped.fixed_cameras, config.max_error_px)
     model = adjust_to_positions(model, reconstruction_to_scene(model), inputs.photos, mapped.fixed_cameras)
     sfm.paint_points(model, [colors for _, colors in features])
     scene = place_scene(reconstruction_to_scene(model), inputs.photos, inputs.scale, inputs.known_distance)
     result = _mapping(inputs.photos, counts, graph, scene, components, agreement, parts)
-    return replace(result, lens_notes=lens_notes(scene, inputs.photos, mapped.told, mapped.focal_held))
+    return replace(result, lens_notes=lens_remarks(scene, inputs.photos, mapped.lenses_from_matches, mapped.focal_held))
 
 
 def _positions_and_colors(ref: Ref[Features]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

@@ -5,7 +5,7 @@ import numpy as np
 from e2e3d.data.judgement import Judgement
 from e2e3d.data.photo import CameraGuess, Photo
 from e2e3d.data.scene import Camera, Mapping, Scene, SceneImage
-from e2e3d.ops.sfm.lens_notes import lens_notes
+from e2e3d.ops.sfm.lens_remarks import lens_remarks
 from e2e3d.outputs.manifest import MANIFEST_NAME, Counts, Manifest, read_manifest
 from e2e3d.outputs.photo_states import photo_states
 from e2e3d.outputs.report.verdict import describe
@@ -28,7 +28,7 @@ SCENE = Scene(
 
 
 def test_photographs_manifest_report_and_info_say_which_lens_took_what(tmp_path: Path) -> None:
-    notes = lens_notes(SCENE, PHOTOS, told=True, focal_held=False)
+    notes = lens_remarks(SCENE, PHOTOS, from_matches=True, focal_held=False)
     assert [(note.code, note.photographs) for note in notes] == [
         ("lens", NAMES[:3]),
         ("lens", NAMES[3:]),
@@ -50,6 +50,6 @@ def test_photographs_manifest_report_and_info_say_which_lens_took_what(tmp_path:
 
 def test_one_lens_in_the_middle_needs_no_note_but_a_held_focal_length_does() -> None:
     scene = Scene(**{**vars(SCENE), "images": SCENE.images[:3]})
-    assert lens_notes(scene, PHOTOS, told=True, focal_held=False) == ()
-    (note,) = lens_notes(scene, PHOTOS, told=False, focal_held=True)
+    assert lens_remarks(scene, PHOTOS, from_matches=True, focal_held=False) == ()
+    (note,) = lens_remarks(scene, PHOTOS, from_matches=False, focal_held=True)
     assert (note.code, note.photographs) == ("focal-held", NAMES[:3])

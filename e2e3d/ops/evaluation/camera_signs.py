@@ -48,7 +48,7 @@ def points_a_photograph(scene: Scene) -> NDArray[np.int64]:
 
 
 def weakest_link(scene: Scene) -> int:
-    """The points that two images share where the model holds together least.
+    """The points that two images share at the weakest connection of the model.
 
     Images are joined along the tree of the strongest links (most shared points); 0 when they fall apart.
     """

@@ -1,4 +1,4 @@
-"""Weighs the signs of a finished run: which of them speak against the model.
+"""Weighs the signs of a finished run: which of them are evidence against the model.
 
 Each sign has a limit of its own, and one that is beyond it makes the model doubtful: the signs see different faults, so
 that a sum of them would only dilute what one sees clearly. The limits are calibrated by ``benchmarks/judgement.py``.
@@ -41,7 +41,7 @@ class SignLimit:
     action: str
 
     def allows(self, value: float) -> bool:
-        """Whether a value speaks for a sound model."""
+        """Whether a value is within the limit."""
         return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
 
 
@@ -168,7 +168,7 @@ LIMITS = (
 
 
 def weigh(signs: JudgementSigns) -> Judgement:
-    """The verdict, and a reason for every sign that speaks against the model, the most telling first."""
+    """The verdict, and a reason for every sign against the model, the strongest first."""
     reasons = []
     for limit in LIMITS:
         value = getattr(signs, limit.sign)

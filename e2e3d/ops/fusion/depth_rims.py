@@ -1,8 +1,8 @@
-"""Find depth that has grown over a silhouette into a flat background such as the sky.
+"""Find foreground fattening: depth beside a silhouette, over a flat background such as the sky.
 
 A matching window beside a silhouette sees the silhouette, so stereo gives the flat pixels around an object the depth
-of the object ("foreground fattening"), in all views alike, and no comparison of views takes them away. They are told
-by colour: a flood runs from the empty space around the object inwards over flat pixels until the silhouette's edge
+of the object ("foreground fattening"), in all views alike, so that comparing views does not remove it. It is found by
+colour: a flood fill runs from the empty space around the object inwards over flat pixels until the silhouette's edge
 stops it. A plain wall beside a drain pipe looks the same in one view; but other views see past the shell that grows
 around an object, and none sees past a wall (:func:`refuted_rims`).
 """

@@ -1,8 +1,8 @@
 """Find the pixels of a view that show nothing: the black, white or sky around an object and in its openings.
 
-No depth can be measured there, so views see through the space before them, and nothing says so. Of a blank wall that
-has no depth either, one view cannot tell it; so what is found here is evidence that counts where several views agree,
-as the silhouettes of a visual hull do (Laurentini, PAMI 1994), and where no measured surface speaks against it.
+No depth can be measured there, although the space in front is free. In one view it looks like a blank wall, which has
+no depth either; so it is used as evidence only where several views agree, like the silhouettes of a visual hull
+(Laurentini, PAMI 1994), and where no measured surface contradicts it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 # Levels of luma and of both chromas within 3 x 3 pixels; JPEG files keep half the pixels of chroma, which spreads.
 _FLAT = (10, 20, 20)
 _LEAST_SHARE = 1 / 200  # of the image, for a region that shows what the background looks like
-_MEASURED = 1 / 4  # share of its pixels that may have depth: what has grown over the outlines of objects
+_MEASURED = 1 / 4  # share of its pixels that may have depth: foreground fattening at the outlines of objects
 _REACH = 12  # pixels that stereo grows over an outline, at most
 _BINS = (4, 8, 8)  # levels of luma and chroma; colours of the background are collected in bins and those beside them
 _RARE = 1 / 2000  # share of the seeds' pixels below which a colour is chance
@@ -32,7 +32,7 @@ class EmptyBackground:
     """Pixels of a view that show nothing, or may.
 
     Attributes:
-        bare: bool [H, W], background without depth, and as much beside it as stereo may have grown over.
+        bare: bool [H, W], background without depth, and as much beside it as foreground fattening reaches.
         narrow: bool [H, W], what looks like background but lies, with depth all over, between outlines so close to each
             other that all its depth may be theirs: openings, or blank patches of an object of the same colour.
     """
@@ -79,13 +79,13 @@ def _regions(mask: Mask) -> NDArray[np.int32]:
     return np.asarray(np.where(large, np.cumsum(large), 0)[label], np.int32)
 
 
-def falls_in(
+def projects_into(
     points_world: NDArray[np.float64],
     background: Mask,
     intrinsics_px: NDArray[np.float64],
     cam_from_world: NDArray[np.float64],
 ) -> Mask:
-    """Which points [N, 3] a view would see before its `background` [H, W]."""
+    """Which points [N, 3] project into the `background` [H, W] of a view."""
     inside, row, column, _ = pixels_of(points_world, background.shape, intrinsics_px, cam_from_world)
     found = np.zeros(len(points_world), np.bool_)
     found[inside] = background[row, column]

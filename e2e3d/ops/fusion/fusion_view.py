@@ -1,8 +1,8 @@
-"""A view with its depth as fusion wants it, and which of its depth belongs to what is only beside it.
+"""A view prepared for fusion, and which of its depths come from foreground fattening.
 
-Stereo gives the pixels around an object, and openings through which nothing is seen, the depth of the object. Each is
-suspect by its colours alone (:mod:`e2e3d.ops.fusion.depth_rims`, :mod:`e2e3d.ops.fusion.empty_background`), and goes
-where other views see through the points, or through the space behind them, which they do not where there is an object.
+Stereo gives the pixels around an object, and those in its openings, the depth of the object. Such pixels are suspected
+by their colours (:mod:`e2e3d.ops.fusion.depth_rims`, :mod:`e2e3d.ops.fusion.empty_background`), and removed where other
+views see through their points, or through the space behind them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.ops.fusion.depth_rims import nearest_around, refuted_rims, seen_past, suspect_rims
-from e2e3d.ops.fusion.empty_background import EmptyBackground, empty_background, falls_in
+from e2e3d.ops.fusion.empty_background import EmptyBackground, empty_background, projects_into
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -77,10 +77,10 @@ def _facing(view: View, depth_map: DepthMap) -> NDArray[np.float32]:
     return facing
 
 
-class ForeignDepth:
-    """Which pixels of a reference view have the depth of an object that they are only beside.
+class FattenedDepth:
+    """Finds the pixels of a reference view that have the depth of an object beside them.
 
-    Other views refute the points of a rim, or see free space behind the background that they cover.
+    Other views see through the points of such a rim, or see free space behind the background that it covers.
     """
 
     def __init__(self, reference: FusionView) -> None:
@@ -91,8 +91,8 @@ class ForeignDepth:
         self._free = np.zeros(len(self._points), np.bool_)
         self._free_behind = np.zeros(len(self._points_behind), np.bool_)
 
-    def look_from(self, other: FusionView) -> None:
-        """Note which of the points another view sees through."""
+    def add_view(self, other: FusionView) -> None:
+        """Record which of the points another view sees through."""
         self._free |= _sees_through(other, self._points)
         self._free_behind |= _sees_through(other, self._points_behind)
 
@@ -116,7 +116,7 @@ def _sees_through(other: FusionView, points_world: NDArray[np.float64]) -> NDArr
     """Which points [K, 3] lie in front of what a view sees, or before its empty background."""
     pose = (other.view.intrinsics_px, other.view.cam_from_world)
     past = seen_past(points_world, other.nearest, *pose)
-    return np.asarray(past | falls_in(points_world, other.background.bare, *pose))
+    return np.asarray(past | projects_into(points_world, other.background.bare, *pose))
 
 
 def rays_cam(view: View, rows: slice) -> NDArray[np.float64]:

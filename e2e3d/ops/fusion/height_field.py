@@ -1,9 +1,9 @@
-"""Fill what surveys from above leave open in the view from above: forest, and whatever else few depths agree on.
+"""Fill the holes that aerial surveys leave in the surface seen from above, such as forest.
 
 Where all cameras look straight down, the surface is a height over the ground plan, and a hole in it can only be some
 height between those around it. So a grid of heights is laid through the points, as smooth as where they are few or
 scattered as it is exact where they are many (a membrane: Terzopoulos, CVGIP 1983), and cells with next to no points
-that a photograph shows get points on it. Other sets are left alone: the back of an object is no hole.
+that a photograph shows get points on it. Other sets stay as they are: the back of an object is no hole.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MOST_CELLS_A_SIDE = 512
 _FEW_POINTS = 8  # in a cell that is three pixels wide; a surface that views agree on has about 27
 _SIDE = 5  # rows and columns of points added to a cell, to count as much as a surface
 _STIFFNESS = 2.0  # weight of a difference between neighbours beside that of one point
-_REACH = 1 / 10  # how far from the next point heights are believed, in longest sides of the grid
+_REACH = 1 / 10  # how far from the next point heights are used, in longest sides of the grid
 
 
 def looks_down(poses: NDArray[np.float64]) -> bool:

@@ -17,16 +17,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from e2e3d.config.fusion import FusionConfig
 from e2e3d.data.dense import PointCloud
 from e2e3d.errors import ReconstructionError
-from e2e3d.ops.fusion.fusion_view import ForeignDepth, FusionView, rays_cam, read_only
+from e2e3d.ops.fusion.fusion_view import FattenedDepth, FusionView, rays_cam, read_only
+from e2e3d.ops.numba_jit import njit
 
 MAX_NEIGHBOURS = 63  # the agreeing neighbours of a pixel are bits of one int64
 _ROWS_PER_TASK = 32
@@ -38,14 +38,43 @@ _ROWS_TOGETHER = 128  # of a view whose points are made at once
 _LOG_ODDS = (-0.42, 0.6)
 
 
-@dataclass(frozen=True)
-class _Sums:
+class _Sums(NamedTuple):
     """What the neighbours of a reference view add up to, per pixel."""
 
     scalars: NDArray[np.float32]  # [H, W, 3]: evidence, weight, weighted relative depth change
     vectors: NDArray[np.float32]  # [H, W, 6]: weighted normal in the reference camera, weighted colour
     agreeing: NDArray[np.int64]  # [H, W]: bit k = neighbour k agrees
     finer: NDArray[np.uint8]  # [H, W]: how many agreeing neighbours see the surface finer
+
+
+class _ViewArrays(NamedTuple):
+    """A view as the kernel takes it: `intrinsics_px` float32 [4], the others as in :class:`FusionView`.
+
+    Scalars are kept in arrays here: with fast math, the compiler may round them differently as arguments.
+    """
+
+    intrinsics_px: NDArray[np.float32]
+    depth: NDArray[np.float32]
+    normal: NDArray[np.float32]
+    area: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    image: NDArray[np.uint8]
+
+
+class _Pair(NamedTuple):
+    """How a neighbour is compared.
+
+    Attributes:
+        slot: its bit in ``_Sums.agreeing``.
+        wins_ties: whether it sees the surface finer when both see it the same.
+        pose: float32 [3, 4], other_from_reference.
+        limits: float32 [3], relative depth difference, reprojection error in pixels, cosine between normals.
+    """
+
+    slot: int
+    wins_ties: bool
+    pose: NDArray[np.float32]
+    limits: NDArray[np.float32]
 
 
 def fuse_view(
@@ -65,15 +94,15 @@ def fuse_view(
         np.zeros((height, width), np.int64),
         np.zeros((height, width), np.uint8),
     )
-    foreign = ForeignDepth(reference)
+    fattened = FattenedDepth(reference)
     indices = [reference.view.image_index]
     with ThreadPoolExecutor(max(1, threads)) as pool:
         for slot, neighbour in enumerate(neighbours):
             assert slot < MAX_NEIGHBOURS, f"more neighbours than the {MAX_NEIGHBOURS} that fit"
             _add_neighbour(reference, neighbour, slot, rules, sums, pool)
-            foreign.look_from(neighbour)
+            fattened.add_view(neighbour)
             indices.append(neighbour.view.image_index)
-    return _emit(reference, foreign.found(), np.array(indices, np.int32), rules, sums)
+    return _emit(reference, fattened.found(), np.array(indices, np.int32), rules, sums)
 
 
 def merge_clouds(clouds: Sequence[PointCloud]) -> PointCloud:
@@ -138,33 +167,35 @@ def _add_neighbour(
     limits = np.array(
         [rules.max_depth_difference, rules.max_reprojection_px, np.cos(np.radians(rules.max_normal_deg))], np.float32
     )
+    wins_ties = neighbour.view.image_index < reference.view.image_index
+    pair = _Pair(slot, wins_ties, other_from_ref, limits)
+    arrays, other_arrays = _view_arrays(reference), _view_arrays(neighbour)
 
     def rows(first: int) -> None:
-        _accumulate_rows(
-            first,
-            min(first + _ROWS_PER_TASK, len(reference.depth)),
-            slot,
-            neighbour.view.image_index < reference.view.image_index,
-            reference.view.intrinsics_px.astype(np.float32),
-            neighbour.view.intrinsics_px.astype(np.float32),
-            other_from_ref,
-            limits,
-            (reference.depth, reference.normal_cam, reference.pixel_area),
-            (neighbour.depth, neighbour.normal_cam, neighbour.pixel_area, neighbour.confidence),
-            read_only(neighbour.view.image),
-            (sums.scalars, sums.vectors, sums.agreeing, sums.finer),
-        )
+        last = min(first + _ROWS_PER_TASK, len(reference.depth))
+        _accumulate_rows(first, last, pair, arrays, other_arrays, sums)
 
     list(pool.map(rows, range(0, len(reference.depth), _ROWS_PER_TASK)))
 
 
+def _view_arrays(view: FusionView) -> _ViewArrays:
+    return _ViewArrays(
+        view.view.intrinsics_px.astype(np.float32),
+        view.depth,
+        view.normal_cam,
+        view.pixel_area,
+        view.confidence,
+        read_only(view.view.image),
+    )
+
+
 @njit(cache=True, nogil=True, fastmath=True)
-def _accumulate_rows(  # type: ignore[no-untyped-def]
-    first, last, slot, wins_ties, ref_k, other_k, pose, limits, ref, other, image, sums
-):
+def _accumulate_rows(first, last, pair, ref, other, sums):  # type: ignore[no-untyped-def]
     """Compare rows [first, last) of the reference with one neighbour and add to `sums`."""
-    depth, normal, area = ref
-    _, other_normal, other_area, other_confidence = other
+    slot, wins_ties, pose, limits = pair
+    depth, normal, area, ref_k, other_k = ref.depth, ref.normal, ref.area, ref.intrinsics_px, other.intrinsics_px
+    other_depth, other_normal, other_area, other_confidence = other.depth, other.normal, other.area, other.confidence
+    image = other.image
     scalars, vectors, agreeing, finer_views = sums
     bit = np.int64(1) << np.int64(slot)
     for y in range(first, last):
@@ -173,7 +204,9 @@ def _accumulate_rows(  # type: ignore[no-untyped-def]
             if d <= 0:
                 continue
             rx, ry = (x + np.float32(0.5) - ref_k[2]) / ref_k[0], (y + np.float32(0.5) - ref_k[3]) / ref_k[1]
-            agreement, change, qx, qy = _compare(d, rx, ry, normal[y, x], ref_k, other_k, pose, limits, other)
+            agreement, change, qx, qy = _compare(
+                d, rx, ry, normal[y, x], (ref_k, other_k), pose, limits, (other_depth, other_normal)
+            )
             if agreement == 0:
                 continue
             confidence = other_confidence[qy, qx]
@@ -199,14 +232,15 @@ def _accumulate_rows(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=True, inline="always")
-def _compare(d, rx, ry, normal, ref_k, other_k, pose, limits, other):  # type: ignore[no-untyped-def]
+def _compare(d, rx, ry, normal, cameras, pose, limits, other):  # type: ignore[no-untyped-def]
     """Compare one point with a neighbour.
 
     Returns (agreement, change, qx, qy): agreement in (0, 1], 0 = no statement, -1 = the neighbour sees through the
     point; change = relative depth change on the reference ray that meets the neighbour's surface; its pixel.
     """
     none = (np.float32(0), np.float32(0), 0, 0)
-    other_depth, other_normal = other[0], other[1]
+    other_depth, other_normal = other
+    ref_k, other_k = cameras
     px, py, pz = d * rx, d * ry, d
     ox = pose[0, 0] * px + pose[0, 1] * py + pose[0, 2] * pz + pose[0, 3]
     oy = pose[1, 0] * px + pose[1, 1] * py + pose[1, 2] * pz + pose[1, 3]
@@ -246,13 +280,7 @@ def _compare(d, rx, ry, normal, ref_k, other_k, pose, limits, other):  # type: i
     error = (gap / allowed) ** 2 + (shift_x**2 + shift_y**2) / limits[1] ** 2
     if error >= 1:
         return none
-    nx, ny, nz = there[0], there[1], there[2]
-    cosine = (
-        normal[0] * (pose[0, 0] * nx + pose[1, 0] * ny + pose[2, 0] * nz)
-        + normal[1] * (pose[0, 1] * nx + pose[1, 1] * ny + pose[2, 1] * nz)
-        + normal[2] * (pose[0, 2] * nx + pose[1, 2] * ny + pose[2, 2] * nz)
-    )
-    if cosine < limits[2]:
+    if _cosine_between(normal, there, pose) < limits[2]:
         return none
     along = normal[0] * rx + normal[1] * ry + normal[2]
     change = gap
@@ -260,6 +288,17 @@ def _compare(d, rx, ry, normal, ref_k, other_k, pose, limits, other):  # type: i
         offset = normal[0] * (bx - px) + normal[1] * (by - py) + normal[2] * (bz - pz)
         change = max(-allowed, min(allowed, offset / (along * d)))
     return (1 - error) ** 2, change, qx, qy
+
+
+@njit(cache=True, nogil=True, fastmath=True, inline="always")
+def _cosine_between(normal, other_normal, pose):  # type: ignore[no-untyped-def]
+    """Cosine between a normal and one in the camera of the other view."""
+    nx, ny, nz = other_normal[0], other_normal[1], other_normal[2]
+    return (
+        normal[0] * (pose[0, 0] * nx + pose[1, 0] * ny + pose[2, 0] * nz)
+        + normal[1] * (pose[0, 1] * nx + pose[1, 1] * ny + pose[2, 1] * nz)
+        + normal[2] * (pose[0, 2] * nx + pose[1, 2] * ny + pose[2, 2] * nz)
+    )
 
 
 @njit(cache=True, nogil=True, fastmath=True, inline="always")
@@ -283,20 +322,20 @@ def _bilinear_depth(depth, x, y, nearest, limit):  # type: ignore[no-untyped-def
 
 
 def _emit(
-    reference: FusionView, foreign: NDArray[np.bool_], indices: NDArray[np.int32], rules: FusionConfig, sums: _Sums
+    reference: FusionView, fattened: NDArray[np.bool_], indices: NDArray[np.int32], rules: FusionConfig, sums: _Sums
 ) -> PointCloud:
     """The points of the reference, some rows at a time, since a point needs far more memory than a pixel.
 
-    `foreign` [H, W] are left out; `indices` are of the reference and its neighbours, into ``scene.images``.
+    `fattened` [H, W] are left out; `indices` are of the reference and its neighbours, into ``scene.images``.
     """
-    edges = [*range(0, len(foreign), _ROWS_TOGETHER), len(foreign)]
+    edges = [*range(0, len(fattened), _ROWS_TOGETHER), len(fattened)]
     rows = (slice(*pair) for pair in itertools.pairwise(edges))
-    return concatenate_clouds([_emit_rows(reference, foreign, indices, rules, sums, part) for part in rows])
+    return concatenate_clouds([_emit_rows(reference, fattened, indices, rules, sums, part) for part in rows])
 
 
 def _emit_rows(
     reference: FusionView,
-    foreign: NDArray[np.bool_],
+    fattened: NDArray[np.bool_],
     indices: NDArray[np.int32],
     rules: FusionConfig,
     sums: _Sums,
@@ -308,7 +347,7 @@ def _emit_rows(
     count = 1 + np.bitwise_count(sums.agreeing[rows])
     keep = (
         (own_depth > 0)
-        & ~foreign[rows]
+        & ~fattened[rows]
         & (sums.finer[rows] < _views_to_emit(reference, rules.density, rows))
         & (evidence >= rules.min_evidence)
         & (count >= rules.min_views)

@@ -1,6 +1,6 @@
 """Put a model on the Earth by its photographs' GPS positions, or say why not.
 
-What the positions say is doubted: hemisphere letters may be missing or wrong, coordinates exchanged, single fixes wild,
+Positions may be wrong: hemisphere letters may be missing or wrong, coordinates exchanged, single fixes wild,
 heights drifting. A reading that would turn the model over or mirror it is never used; another one is, where it is the
 only one that can be right.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from e2e3d.data.photo import GpsPosition
 from e2e3d.data.scene import Georeference, Remark
-from e2e3d.ops.geo import earth_words as words
+from e2e3d.ops.geo import gps_remarks as words
 from e2e3d.ops.geo.earth_candidates import Candidate, LocatedCameras, fit_readings, heading_share
 from e2e3d.ops.geo.earth_refine import RefinedFit, refine
 from e2e3d.ops.geo.georeferencing import Similarity, describe_origin, local_from_gps, spread_of
@@ -72,7 +72,7 @@ def fit_to_earth(cameras: LocatedCameras, names: Sequence[str], up: UpEstimate) 
     fitted = fit_readings(cameras, up)
     consistent = _consistent(fitted, _stated_accuracy_m(cameras.positions))
     if not consistent:
-        return EarthFit(None, None, (*remarks, _why_nothing_fits(cameras, fitted, up)))
+        return EarthFit(None, None, (*remarks, _explain_no_fit(cameras, fitted, up)))
     chosen, remark = _choose(consistent, cameras)
     refined = refine(cameras.centres, chosen or consistent[0], _accuracy_deg(up))
     if chosen is None:
@@ -129,7 +129,7 @@ def _choose(consistent: Sequence[Candidate], cameras: LocatedCameras) -> tuple[C
 
 
 def _on_land(stated: Candidate, consistent: Sequence[Candidate], cameras: LocatedCameras) -> Candidate | None:
-    """The only reading in a state where the stated one is in the open ocean and headings do not speak for it."""
+    """The only reading in a state where the stated one is in the open ocean and headings do not support it."""
     if in_a_state(*stated.origin[:2]):
         return None
     left = [one for one in consistent if one is not stated and in_a_state(*one.origin[:2])]
@@ -157,7 +157,7 @@ def _describe(chosen: Candidate, refined: RefinedFit, up: UpEstimate) -> Georefe
     )
 
 
-def _why_nothing_fits(cameras: LocatedCameras, fitted: Sequence[Candidate], up: UpEstimate) -> Remark:
+def _explain_no_fit(cameras: LocatedCameras, fitted: Sequence[Candidate], up: UpEstimate) -> Remark:
     spread_m = _spread_m(local_from_gps(cameras.positions))
     if spread_m < _STILL_M:
         return words.still(spread_m)

@@ -126,7 +126,7 @@ def georeference(
     """Similarity from the model to local metres (east, north, up), and where that frame is, by the centres alone.
 
     Centres that lie nearly in a plane fit their mirror image as well: :func:`e2e3d.ops.geo.earth_fit.fit_to_earth`
-    asks the views, too, and comes here only when they say nothing.
+    uses the views, too, and comes here only when they give no up.
 
     Args:
         centres_model: float64 [N, 3], camera centres in the model.

@@ -16,7 +16,7 @@ import numpy as np
 
 from e2e3d.data.photo import GpsPosition
 
-_WORLDWIDE_DEG = 100.0  # a system whose area is wider says nothing of the place
+_WORLDWIDE_DEG = 100.0  # a system whose area is wider is no evidence of the place
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from e2e3d.data.photo import GpsPosition
 from e2e3d.data.scene import Remark
-from e2e3d.ops.geo import earth_words as words
+from e2e3d.ops.geo import gps_remarks as words
 from e2e3d.ops.geo.gps_readings import with_letters_of_most
 
 _NEAR_DEG = 1.0  # one set of photographs spans less

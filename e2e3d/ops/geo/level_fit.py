@@ -1,9 +1,9 @@
-"""Put camera centres whose up is known on their GPS positions: place, heading and scale from the horizontal alone.
+"""Fit camera centres with known up to their GPS positions: place, heading and scale from horizontal positions only.
 
 With up known, four numbers remain, and in the plane they are one complex factor and one complex shift. They have no
 mirror image, so a mirrored position list fits badly instead of turning the model over, and centres on one line do.
 Robust by least median of squares over pairs (Rousseeuw, "Least Median of Squares Regression", 1984): the noise is
-estimated from the data, so no outlier, however far, has a say in it.
+estimated from the data, so outliers, however far, have no influence.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ALL_PAIRS = 40
 _PAIRS = 800
 _OUTLIER = 3.5  # standard deviations
 _FLOOR_M = 0.02
-_MIN_SPREAD_M = 4.0  # below it, a path cannot be told from a receiver that wanders, unless its accuracy is stated
+_MIN_SPREAD_M = 4.0  # below it, a path looks like the drift of a receiver, unless its accuracy is stated
 _MAX_NOISE_RATIO = 0.5
 _MAX_SCALE_ERROR = 0.1
 _MAX_CHANCE = 1e-3
@@ -89,7 +89,7 @@ def fit_planar(source: NDArray[np.float64], target_m: NDArray[np.float64]) -> Pl
 
 
 def _least_median(z: NDArray[np.complex128], w: NDArray[np.complex128]) -> tuple[NDArray[np.float64], float]:
-    """Residuals of the pair's fit whose median residual is least, and the noise of a coordinate that it speaks of."""
+    """Residuals of the pair's fit whose median residual is least, and the noise of a coordinate it implies."""
     first, second = _pairs(z)
     factor = (w[first] - w[second]) / (z[first] - z[second])
     shift = w[first] - factor * z[first]

@@ -42,7 +42,7 @@ def transform_scene(scene: Scene, similarity: Similarity) -> Scene:
 
 
 def place_scene(scene: Scene, photos: Sequence[Photo], scale: float | None, distance: KnownDistance | None) -> Scene:
-    """Georeference the scene where its GPS positions allow, else set it upright where that can be told.
+    """Georeference the scene where its GPS positions allow, else set it upright where up is known.
 
     Args:
         scene: in the mapper's frame.

@@ -3,10 +3,10 @@
 Three kinds of evidence, the surest first. The gimbal's own angles (XMP, maker notes). Level horizontal axes: a camera
 is rarely rolled, so up is the direction most at right angles to all horizontal axes (Szeliski, "Image Alignment and
 Stitching", 2006, section 5.2); on the side of the pictures' tops, or, for cameras that look down so steeply that tops
-say nothing, opposite to the views: cameras of a flight do not look at the sky. Where all horizontal axes lie on one
+are no evidence, opposite to the views: cameras of a flight do not look at the sky. Where all horizontal axes lie on one
 line, they leave a choice between views that look ahead and views that look down: tops that point both ways are of a
 flight to and fro over the ground; a plane that the views meet obliquely is the ground; else the axis about which the
-cameras turned, and along which they moved, tells. Where nothing does, the answer is that it cannot be told.
+cameras turned, and along which they moved, decides. Where nothing decides, up is unknown.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class UpEstimate:
     """What the views say of up.
 
     Attributes:
-        direction: unit vector float64 [3] in the world of the poses; None when it cannot be told.
+        direction: unit vector float64 [3] in the world of the poses; None when it is unknown.
         accuracy_deg: one standard deviation.
         source: ``attitude``, ``level``, ``down`` (views look straight down), ``ahead`` (they look to the horizon),
             ``ground`` (they look obliquely at a plane).
-        reason: why it cannot be told, a whole sentence.
+        reason: why it is unknown, a whole sentence.
         choices: unit vectors float64 [N, 3] to choose from where only the horizontal axis is known, from views that
             look up a little over level ones to ones that look straight down; None when nothing is known.
-        by_movement: whether between these only the cameras' movement told.
+        by_movement: whether only the cameras' movement decided between these.
     """
 
     direction: NDArray[np.float64] | None
@@ -62,7 +62,7 @@ class UpEstimate:
 
 
 def up_direction(cam_from_world: Sequence[NDArray[np.float64]]) -> NDArray[np.float64] | None:
-    """Unit vector to the sky, in the world of the poses (float64 [3, 4]); None when it cannot be told."""
+    """Unit vector to the sky, in the world of the poses (float64 [3, 4]); None when it is unknown."""
     return estimate_up(cam_from_world).direction
 
 

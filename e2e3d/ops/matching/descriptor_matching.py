@@ -13,9 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from e2e3d.ops.numba_jit import njit
 
 if TYPE_CHECKING:
     import torch
@@ -110,7 +111,7 @@ def _passes(best: Scores, following: Scores, max_ratio: float, max_distance_rad:
 
 @cache
 def multiplies_bytes() -> bool:
-    """Whether this CPU has instructions for products of bytes that torch uses, as far as the system tells."""
+    """Whether this CPU has instructions for products of bytes that torch uses, as far as the system reports."""
     try:
         flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
     except (OSError, StopIteration):
@@ -152,7 +153,7 @@ def _as_floats(found: tuple[Ints, Ints, Ints]) -> NearestTwo:
     return found[0].view(np.float32), found[1].view(np.float32), found[2]
 
 
-@numba.njit(cache=True, boundscheck=False)
+@njit(cache=True, boundscheck=False)
 def _reduce_tile(
     products: Ints,
     row_offsets: Ints,

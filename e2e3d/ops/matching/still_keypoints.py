@@ -25,7 +25,7 @@ _MOST = 0.5
 _FROZEN = 0.8  # of the matches of a pair that stands still
 _RETURNS = 0.2  # of the other photographs: a keypoint that returns in as many stands still
 _STILL_CELL, _CHANGED_CELL = 0.4, 0.15  # share of still keypoints, over that of the whole photograph
-_EXPECTED = 5.0  # still keypoints in a cell and its neighbours, if all places were alike: fewer tell nothing
+_EXPECTED = 5.0  # still keypoints in a cell and its neighbours, if all places were alike: fewer are no evidence
 _LINKED = 30  # moving matches join two photographs
 _CHANGED = 0.02  # of the cells: the subject of half of the photographs covers more
 
@@ -56,7 +56,7 @@ def find_still_regions(
 
 
 class _StillPairs:
-    """What the pairs tell, one block after another.
+    """Collects the evidence of the pairs, one block after another.
 
     Attributes:
         matched: pairs with matches; `frozen` those of them that stand still.
@@ -103,7 +103,7 @@ class _StillPairs:
 def _relative_still_share(
     keypoints_px: NDArray[np.float32], size_px: tuple[int, int], still: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """The share of still ones among the keypoints in and around each cell, over that of all; NaN where few tell it."""
+    """The share of still ones among the keypoints in and around each cell, over that of all; NaN where they are few."""
     cell_px = max(size_px) / _CELLS
     columns, rows = (max(1, round(side / cell_px)) for side in size_px)
     column, row = np.minimum(keypoints_px[:, :2] / size_px * (columns, rows), (columns - 1, rows - 1)).astype(int).T

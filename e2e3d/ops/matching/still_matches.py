@@ -3,8 +3,8 @@
 A watermark, a date stamp, dirt on the lens, the legs of a drone and the background of a turntable keep their place in
 every photograph. Their matches agree with one another perfectly, on a camera that never moved, and contradict those of
 the subject. A far background, a camera that hardly moves and copies of one photograph stand still as well, but agree
-with everything else: what counts is the contradiction, never the stillness. Pairs tell it one by one
-(:func:`verify_moving`), the set decides (:func:`find_still`), because a single pair may err.
+with everything else: what counts is the contradiction, never the stillness. It is measured in each pair
+(:func:`verify_moving`) and decided over the set (:func:`find_still`), because a single pair may be wrong.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class MovingBlocks:
 
     Args:
         blocks: verified matches.
-        still: bool [N] for each photograph, as :func:`find_still` tells.
+        still: bool [N] for each photograph, from :func:`find_still`.
         min_matches: of a pair.
     """
 

@@ -1,7 +1,7 @@
 """Geometric verification of the matches of a pair, by COLMAP's two-view estimation.
 
 Schönberger and Frahm, "Structure-from-Motion Revisited", CVPR 2016, section 4.1: essential and fundamental matrix and
-homography are estimated robustly, and their inlier counts tell a general, planar or panoramic configuration apart.
+homography are estimated robustly, and their inlier counts distinguish general, planar and panoramic configurations.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Moves of the vertices of a mesh that turn no face over: spikes are clamped, and folds undone where they would be."""
+"""Moves of the vertices of a mesh without fold-overs: spikes are clamped, and moves that fold a face are reduced."""
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
 
 Floats = NDArray[np.float32]
@@ -14,7 +14,7 @@ Faces = NDArray[np.int32]
 
 MAX_TURN_DEG = 40.0
 MIN_AREA_SHARE = 0.25  # of what a face had, below which it counts as degenerate
-_CARRIED_PASSES, _HELD_PASSES = 40, 20
+_FULL_PASSES, _STOPPED_PASSES = 40, 20
 
 
 def without_spikes(
@@ -39,7 +39,7 @@ def without_folds(start: Floats, moves: Floats, faces: Faces) -> Floats:
     """
     moved = start + moves
     touched = np.ones(len(start), np.bool_)
-    for step in range(_CARRIED_PASSES + _HELD_PASSES):
+    for step in range(_FULL_PASSES + _STOPPED_PASSES):
         turned = np.zeros(len(faces), np.bool_)
         _mark_turned(faces, start, moved, touched, np.cos(np.radians(MAX_TURN_DEG)), MIN_AREA_SHARE, turned)
         bad = faces[turned]
@@ -49,7 +49,7 @@ def without_folds(start: Floats, moves: Floats, faces: Faces) -> Floats:
         corners, place = np.unique(bad, return_inverse=True)
         place = place.ravel()
         means = np.stack([np.bincount(place, axis) for axis in together.T], 1) / np.bincount(place)[:, None]
-        share = max(0.0, 1 - step / _CARRIED_PASSES)
+        share = max(0.0, 1 - step / _FULL_PASSES)
         moved[corners] = start[corners] + (share * means).astype(np.float32)
         touched[:] = False
         touched[corners] = True
@@ -69,7 +69,7 @@ def _mark_turned(first, end, faces, start, moved, touched, cosine, area_share, o
             out[f] = along < cosine * before * after or after < area_share * before
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _normal(points, i, j, k):  # type: ignore[no-untyped-def]
     """Normal of a triangle in double precision, since slivers have areas below that of single; as long as two areas."""
     ax, ay, az = np.float64(points[i, 0]), np.float64(points[i, 1]), np.float64(points[i, 2])

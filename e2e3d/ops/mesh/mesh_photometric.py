@@ -2,8 +2,8 @@
 
 After Vu, Labatut, Pons and Keriven, "High Accuracy and Visibility-Consistent Dense Multiview Stereo" (TPAMI 2012):
 windowed correlation between pairs of views through the surface, with a thin-plate term. Theirs smooths the surface;
-here it smooths the displacement from where the surface began, so that relief is not worn down, and plain surface, about
-which the views say little, stays plain. Where they go from coarse to fine images, this starts at the scale of the depth
+here it smooths the displacement from the initial surface, so that relief is not smoothed away, and surface without
+texture stays smooth. Where they go from coarse to fine images, this starts at the scale of the depth
 maps, within a pixel or two of the surface. See :mod:`e2e3d.ops.mesh.photo_residuals` for what else differs. Vertices
 move along their normals; the topology stays.
 """

@@ -1,4 +1,4 @@
-"""Choose the points that a surface is built from: well triangulated, and not alone.
+"""Choose the points that a surface is built from: well triangulated, and not isolated.
 
 The error of a depth grows with the footprint and with one over the sine of the triangulation angle. What lies far
 behind the subject has errors many times those of the subject: a surface through it would be noise in scattered pieces,
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import PointCloud
 from e2e3d.ops.fusion.cells import cell_numbers
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
 
 Mask = NDArray[np.bool_]
@@ -48,7 +48,7 @@ def _positions(image_indices: NDArray[np.int32], asked: NDArray[np.int32]) -> ND
     return position
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _smallest_cosines(points, offsets, views, centers, position):  # type: ignore[no-untyped-def]
     result = np.ones(len(points), np.float32)
     ray, first = np.zeros(3), np.zeros(3)
@@ -89,7 +89,7 @@ def pixel_stretch(
     return np.asarray(1 / np.clip(cosine, _FLATTEST, 1), np.float32)
 
 
-def well_placed(cloud: PointCloud, angles_deg: NDArray[np.float32], max_ratio: float) -> Mask:
+def well_triangulated(cloud: PointCloud, angles_deg: NDArray[np.float32], max_ratio: float) -> Mask:
     """Which points [N] have a depth error within `max_ratio` times that of the subject.
 
     The subject's is the median over all observations of all points, so that what many views look at decides.
@@ -101,7 +101,9 @@ def well_placed(cloud: PointCloud, angles_deg: NDArray[np.float32], max_ratio: f
     return np.asarray(error <= max_ratio * error[middle])
 
 
-def crowded(points_world: NDArray[np.float32], footprint: NDArray[np.float32], others: int, radius: float) -> Mask:
+def has_neighbours(
+    points_world: NDArray[np.float32], footprint: NDArray[np.float32], others: int, radius: float
+) -> Mask:
     """Which points [N] have at least so many `others` within `radius` times their own footprint [N].
 
     Nearly all have, and a few points around them show it: they are looked for in a grid with cells as wide as the
@@ -156,7 +158,7 @@ def _count_neighbours(first, end, cell, strides, points, reach, wanted, width, o
             found[i] = near >= others
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _neighbours_around(i, points, cell, strides, around, radius, others):  # type: ignore[no-untyped-def]
     """How many points lie within `radius` of point i in its cell and so many `around` it; at most `others`."""
     near = -1  # the point itself
@@ -170,7 +172,7 @@ def _neighbours_around(i, points, cell, strides, around, radius, others):  # typ
     return near
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _neighbours_in_row(i, points, cell, start, last, radius, near, others):  # type: ignore[no-untyped-def]
     """`near` and the points within `radius` of point i in the cells up to `last`, from `start` on; at most `others`."""
     x, y, z = float(points[i, 0]), float(points[i, 1]), float(points[i, 2])

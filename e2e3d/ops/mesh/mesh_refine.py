@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from e2e3d.data.dense import PointCloud
+from e2e3d.ops.numba_jit import njit
 from e2e3d.runtime.threads import in_blocks
 
 Floats = NDArray[np.float32]

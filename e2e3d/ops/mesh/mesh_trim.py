@@ -1,4 +1,4 @@
-"""Decide where a closed surface is backed by data: support by points, space seen through, holes and islands."""
+"""Decide where a closed surface is supported by data: points near it, free space, holes and islands."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Mask = NDArray[np.bool_]
 
 _ENCLOSED = 0.8  # of the rim of a patch that closes a hole
 _OPEN = 0.3  # of its area: what views see more of through it is no hole
-_SAME_DEPTH = 0.15  # relative difference of depth beyond which the plane of a pixel says nothing
+_SAME_DEPTH = 0.15  # relative difference of depth beyond which the plane of a pixel does not apply
 _SAMPLES = 2000  # vertices of a part that distances between parts are measured with
 
 
 @dataclass(frozen=True)
 class VertexVisibility:
-    """What a view tells about vertices, bool [V] each.
+    """Visibility of vertices in a view, bool [V] each.
 
     Attributes:
         through: it sees through the vertex: its depth, or the empty background, lies behind; `surely` without doubt.
@@ -42,7 +42,7 @@ class VertexVisibility:
 def look_at_vertices(
     vertices: Floats, view: View, depth_map: DepthMap, margin: float, near_px: float
 ) -> VertexVisibility:
-    """What a view with a depth map tells about `vertices` [V, 3].
+    """Visibility of `vertices` [V, 3] in a view with a depth map.
 
     Its surface at a pixel is the plane of the depth and normal there, since at a flat angle depth changes by more
     within one pixel than surfaces differ. It passes what is within `near_px` footprints of it; what else is before or

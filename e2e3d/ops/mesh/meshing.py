@@ -17,7 +17,13 @@ from e2e3d.data.mesh import Mesh
 from e2e3d.errors import ReconstructionError
 from e2e3d.ops.fusion.height_field import looks_down, with_filled_heights
 from e2e3d.ops.mesh.mesh_photometric import RefineRules, refine_vertices
-from e2e3d.ops.mesh.mesh_points import crowded, pixel_stretch, take_points, triangulation_angles, well_placed
+from e2e3d.ops.mesh.mesh_points import (
+    has_neighbours,
+    pixel_stretch,
+    take_points,
+    triangulation_angles,
+    well_triangulated,
+)
 from e2e3d.ops.mesh.mesh_refine import colors_from_points, project_to_points
 from e2e3d.ops.mesh.mesh_topology import drop_unused, face_areas, make_manifold, subdivide, vertex_normals
 from e2e3d.ops.mesh.mesh_trim import faces_view, large_components, look_at_vertices, near_components, supported_faces
@@ -54,7 +60,7 @@ def build_mesh(
         ReconstructionError: `too-few-points`, or `no-surface` if nothing remains after trimming.
     """
     cameras = _cameras(observations)
-    cloud = _trusted(cloud, cameras, rules)
+    cloud = _points_to_build_from(cloud, cameras, rules)
     wanted_cell = rules.cell_px * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
     if looks_down(cameras.poses):
         cloud = with_filled_heights(cloud, (view for view, _ in observations), wanted_cell)
@@ -99,7 +105,7 @@ def _view(observations: Sequence[tuple[View, DepthMap]], index: int) -> View:
     return observations[index][0]
 
 
-def _trusted(cloud: PointCloud, cameras: _Cameras, rules: MeshConfig) -> PointCloud:
+def _points_to_build_from(cloud: PointCloud, cameras: _Cameras, rules: MeshConfig) -> PointCloud:
     """The points to build from: see :mod:`e2e3d.ops.mesh.mesh_points`. Of very many, some drawn with a fixed seed."""
     count = len(cloud.points_world)
     if count < MIN_POINTS:
@@ -108,9 +114,9 @@ def _trusted(cloud: PointCloud, cameras: _Cameras, rules: MeshConfig) -> PointCl
     if share < 1:
         cloud = take_points(cloud, np.random.default_rng(_SEED).random(count, np.float32) < share)
     angles = triangulation_angles(cloud, cameras.centers_world, cameras.images)
-    keep = well_placed(cloud, angles, rules.max_error_ratio)
+    keep = well_triangulated(cloud, angles, rules.max_error_ratio)
     neighbours = max(1, round(share * _NEIGHBOURS))
-    keep[keep] = crowded(cloud.points_world[keep], cloud.footprint[keep], neighbours, _NEIGHBOUR_RADIUS)
+    keep[keep] = has_neighbours(cloud.points_world[keep], cloud.footprint[keep], neighbours, _NEIGHBOUR_RADIUS)
     return take_points(cloud, keep)
 
 

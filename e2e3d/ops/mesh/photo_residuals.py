@@ -1,6 +1,6 @@
 """How well two views agree on a surface, and which way to move it: the normal equations of one pair of views.
 
-The surface carries the pixels of one view into the other. Both are normalised by their mean and deviation in a window,
+The surface warps the pixels of one view into the other. Both are normalised by their mean and deviation in a window,
 so that exposure does not matter, and half the squared difference, summed over it, is one minus their correlation.
 Windows that correlate badly have residuals of a larger variance, and count less. The derivative is that of
 Vu et al. (TPAMI 2012): a surface that moves along its normal slides along the viewing ray of the first view. Where they
@@ -10,13 +10,13 @@ the matrix lumped to its diagonal, which is never smaller than the full one, so 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.visibility import face_buffer
 
@@ -32,13 +32,12 @@ SAME_DEPTH = 0.005  # relative: a point no farther behind a surface than this is
 MIN_COSINE = 0.2  # between a surface and the rays to it
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """One view with the surface drawn into it.
 
     Attributes:
         texels: float32 [H, W, 3]: grey level, and its derivatives along x and y in levels a pixel.
-        intrinsics_px: float32 [4]; `cam_from_world` float32 [3, 4].
+        intrinsics_px: float32 [4]; `cam_from_world` float32 [3, 4]; `centre` float32 [3], of the camera in the world.
         corners: float32 [V, 3], the vertices projected: pixels and depth.
         depth: float32 [H, W], of the nearest face (1e30 = none); `owner` int32 [H, W], its number (-1 = none).
     """
@@ -46,18 +45,13 @@ class Frame:
     texels: Floats
     intrinsics_px: Floats
     cam_from_world: Floats
+    centre: Floats
     corners: Floats
     depth: Floats
     owner: Faces
 
-    @property
-    def centre(self) -> Floats:
-        """Camera centre in the world, float32 [3]."""
-        return -self.cam_from_world[:, :3].T @ self.cam_from_world[:, 3]
 
-
-@dataclass(frozen=True)
-class Equations:
+class Equations(NamedTuple):
     """Sums over pairs of views, for each vertex [V]: gradient, lumped curvature, pixel size and its weight.
 
     The gradient is of half the squared residuals; `pixel_size / weight` is the mean size of a pixel on the surface.
@@ -95,25 +89,26 @@ def draw_frame(
     nearest, owner = face_buffer(corners, faces, *grey.shape)
     if mask is not None:
         owner[~mask] = -1
-    return Frame(np.dstack([grey, dx, dy]), np.array([fx, fy, cx, cy], np.float32), pose, corners, nearest, owner)
+    return Frame(
+        texels=np.dstack([grey, dx, dy]),
+        intrinsics_px=np.array([fx, fy, cx, cy], np.float32),
+        cam_from_world=pose,
+        centre=-pose[:, :3].T @ pose[:, 3],
+        corners=corners,
+        depth=nearest,
+        owner=owner,
+    )
 
 
 def add_pair(sums: Equations, first: Frame, second: Frame, vertices: Floats, faces: Faces) -> None:
-    """Add what the pixels of `first` say when they are carried into `second`, in place."""
+    """Add the equations of the pixels of `first`, warped into `second`, in place."""
     warped, slope = np.zeros_like(first.depth), np.full_like(first.depth, np.nan)
-    _warp(
-        first.depth, first.owner, first.intrinsics_px, first.cam_from_world, first.centre,
-        second.texels, second.depth, second.intrinsics_px, second.cam_from_world, second.centre, vertices, faces,
-        warped, slope,
-    )  # fmt: skip
+    _warp(warped, slope, first, second, vertices, faces)
     valid = np.isfinite(slope)
     if not valid.any():
         return
     own, other, trust = _compared(first.texels[..., 0], warped, valid)
-    _accumulate(
-        sums.gradient, sums.curvature, sums.pixel_size, sums.weight,
-        own, other, trust, slope, first.owner, first.depth, first.corners, faces, first.intrinsics_px[0],
-    )  # fmt: skip
+    _accumulate(sums, own, other, trust, slope, first, faces)
 
 
 def _compared(first: Floats, second: Floats, valid: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
@@ -145,7 +140,7 @@ def _one_over_deviation(variance: Floats) -> Floats:
     return np.asarray(np.sqrt(share / (variance + np.float32(NOISE_VARIANCE))), np.float32)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _cross(a, b, c):  # type: ignore[no-untyped-def]
     """Normal of the triangle a, b, c [3]; its length is twice the area."""
     ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
@@ -153,12 +148,15 @@ def _cross(a, b, c):  # type: ignore[no-untyped-def]
     return uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
 
 
-@numba.njit(cache=True)
-def _move_along_ray(a, b, c, rx, ry, rz, ox, oy, oz):  # type: ignore[no-untyped-def]
-    """How far a point goes along the ray (rx, ry, rz) when the triangle a, b, c goes one unit along its normal.
+@njit(cache=True)
+def _move_along_ray(triangle, ray, other_ray):  # type: ignore[no-untyped-def]
+    """How far a point goes along a ray when its triangle goes one unit along its normal.
 
-    Zero where the triangle is turned away from the ray or from (ox, oy, oz), the direction from the other camera.
+    Zero where the triangle is turned away from the ray or from that of the other camera.
     """
+    a, b, c = triangle
+    rx, ry, rz = ray
+    ox, oy, oz = other_ray
     nx, ny, nz = _cross(a, b, c)
     square = nx * nx + ny * ny + nz * nz
     along = nx * rx + ny * ry + nz * rz
@@ -171,7 +169,7 @@ def _move_along_ray(a, b, c, rx, ry, rz, ox, oy, oz):  # type: ignore[no-untyped
     return np.sqrt(square) / along
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _sample(texels, u, v):  # type: ignore[no-untyped-def]
     """Bilinear grey level and derivatives at u, v, in texels from the centre of the first."""
     left, top = int(u), int(v)
@@ -187,14 +185,13 @@ def _sample(texels, u, v):  # type: ignore[no-untyped-def]
 
 
 @over_rows
-def _warp(  # type: ignore[no-untyped-def]
-    first, end, depth, owner, camera, pose, centre, texels, other_depth, other_camera, other_pose, other_centre,
-    vertices, faces, warped, slope,
-):  # fmt: skip
+def _warp(first, end, warped, slope, own, other, vertices, faces):  # type: ignore[no-untyped-def]
     """What the other view shows at each pixel's surface point: grey level, and its derivative along the normal.
 
     Both are float32 [H, W]; the derivative stays as it was where the other view does not see the point.
     """
+    depth, owner, camera, pose, centre = own.depth, own.owner, own.intrinsics_px, own.cam_from_world, own.centre
+    texels, other_camera, other_pose = other.texels, other.intrinsics_px, other.cam_from_world
     width = depth.shape[1]
     half = np.float32(0.5)
     m = other_pose
@@ -217,11 +214,11 @@ def _warp(  # type: ignore[no-untyped-def]
             u, v = other_camera[0] * s + other_camera[2] - half, other_camera[1] * t + other_camera[3] - half
             if not (u >= 0 and v >= 0 and u < texels.shape[1] - 1 and v < texels.shape[0] - 1):
                 continue
-            if not _in_sight(other_depth, int(u), int(v), w):
+            if not _in_sight(other.depth, int(u), int(v), w):
                 continue
-            ox, oy, oz = px - other_centre[0], py - other_centre[1], pz - other_centre[2]
+            ox, oy, oz = px - other.centre[0], py - other.centre[1], pz - other.centre[2]
             corners = vertices[faces[f, 0]], vertices[faces[f, 1]], vertices[faces[f, 2]]
-            move = _move_along_ray(corners[0], corners[1], corners[2], rx, ry, rz, ox, oy, oz)
+            move = _move_along_ray(corners, (rx, ry, rz), (ox, oy, oz))
             if move == 0:
                 continue
             dw = m[2, 0] * rx + m[2, 1] * ry + m[2, 2] * rz
@@ -232,18 +229,18 @@ def _warp(  # type: ignore[no-untyped-def]
             slope[y, x] = (gx * du + gy * dv) * move
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _in_sight(depth, left, top, z):  # type: ignore[no-untyped-def]
     """Whether a point at depth z is on the surface that the four pixels from (left, top) see, and not behind it."""
     nearest = min(depth[top, left], depth[top, left + 1], depth[top + 1, left], depth[top + 1, left + 1])
     return nearest < np.float32(1e29) and z <= nearest * np.float32(1 + SAME_DEPTH)
 
 
-@numba.njit(cache=True)
-def _accumulate(  # type: ignore[no-untyped-def]
-    gradient, curvature, pixel_size, weight, own, other, agreement, slope, owner, depth, corners, faces, focal
-):  # fmt: skip
+@njit(cache=True)
+def _accumulate(sums, own, other, agreement, slope, frame, faces):  # type: ignore[no-untyped-def]
     """Add residuals and their derivatives to the vertices of each pixel's face, by barycentric weights, in place."""
+    gradient, curvature, pixel_size, weight = sums
+    owner, depth, corners, focal = frame.owner, frame.depth, frame.corners, frame.intrinsics_px[0]
     height, width = owner.shape
     share = np.zeros(3, np.float32)
     for y in range(height):

@@ -1,4 +1,4 @@
-"""A position out of EXIF's GPS tags and XMP, with what is doubtful about it."""
+"""A position from the GPS tags of EXIF and from XMP, with what is doubtful about it (Exif 3.0, section 4.6.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JPEG decoding that hears what libjpeg complains of: a stream damaged inside still decodes, to other pixels.
+"""JPEG decoding that raises the warnings of libjpeg: a stream damaged inside still decodes, to other pixels.
 
 libjpeg (ITU-T T.81) fills what it cannot read with grey or with whatever the bits happen to mean, and says so in
 warnings that Pillow drops and OpenCV prints. simplejpeg (libjpeg-turbo) raises them, and gives the same pixels in less

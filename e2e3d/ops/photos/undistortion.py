@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.scene import Camera
+from e2e3d.ops.numba_jit import njit
 
 # Nothing beyond this angle from the axis is kept: a pinhole image stretches without bound towards 90 degrees.
 _WIDEST_TANGENT = float(np.tan(np.radians(65.0)))
@@ -122,7 +122,7 @@ def _sampling_map(camera: Camera, target: PinholeSize) -> tuple[NDArray[np.float
     return np.ascontiguousarray(px[..., 0]), np.ascontiguousarray(px[..., 1])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def _resample(
     image: NDArray[np.uint8], mask: NDArray[np.uint8], corner_x: NDArray[np.float32], corner_y: NDArray[np.float32]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

@@ -1,4 +1,4 @@
-"""What drones write beside EXIF: how the camera hung, and how well the receiver knew its place, from XMP.
+"""What drones write in XMP: the attitude of the camera and the accuracy of the GPS receiver.
 
 Names are those of DJI ("DJI Image Metadata"), which Autel and others copy, and of Parrot; only the local names are
 compared, since every maker has a namespace of its own. Angles are in degrees: yaw clockwise from north, pitch -90

@@ -14,7 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.ops.sample.sample_shading import GROUND, KNOT, PLINTH, SUN, WALL, add_colors, noise, pinhole_rays, shade
+from e2e3d.ops.sample.sample_shading import (
+    GROUND,
+    KNOT,
+    PLINTH,
+    SUN,
+    WALL,
+    Hits,
+    LitSurface,
+    add_colors,
+    noise,
+    pinhole_rays,
+    shade,
+)
 
 __all__ = ["Rendering", "SampleScene", "build_sample_scene", "look_at", "sample_poses", "shade"]
 
@@ -60,20 +72,23 @@ class SampleScene:
         camera = (intrinsics_px, cam_from_world, width_px, height_px)
         total = np.zeros((height_px, width_px, 3), np.float32)
         steps = (np.arange(supersampling) + 0.5) / supersampling
+        surface = LitSurface(self.faces, self.materials, self._lights)
         for offset_y in steps:
             for offset_x in steps:
                 rays = pinhole_rays(*camera, (offset_x, offset_y))
-                add_colors(total, rays, self._cast(rays), self.faces, self.materials, self._lights)
+                add_colors(total, rays, self._cast(rays), surface)
         hits = self._cast(pinhole_rays(*camera, (0.5, 0.5)))
-        depth = np.where(np.isfinite(hits["t_hit"]), hits["t_hit"], 0)  # the direction has z = 1, so t is the depth
-        normal_cam = hits["primitive_normals"] @ cam_from_world[:, :3].T.astype(np.float32) * (depth[..., None] > 0)
+        depth = np.where(np.isfinite(hits.depth), hits.depth, 0)  # the direction has z = 1, so t is the depth
+        normal_cam = hits.normal @ cam_from_world[:, :3].T.astype(np.float32) * (depth[..., None] > 0)
         image = np.clip(255 * total / supersampling**2 + 0.5, 0, 255).astype(np.uint8)
         return Rendering(image, depth.astype(np.float32), normal_cam.astype(np.float32))
 
-    def _cast(self, rays: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    def _cast(self, rays: NDArray[np.float32]) -> Hits:
         import open3d as o3d
 
-        return {name: tensor.numpy() for name, tensor in self._caster.cast_rays(o3d.core.Tensor(rays)).items()}
+        found = self._caster.cast_rays(o3d.core.Tensor(rays))
+        names = ("t_hit", "primitive_ids", "primitive_uvs", "primitive_normals")
+        return Hits(*(found[name].numpy() for name in names))
 
     @cached_property
     def _caster(self) -> Any:

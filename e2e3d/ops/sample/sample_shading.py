@@ -6,10 +6,12 @@ depends on nothing but the point: every view sees exactly the same texture.
 
 from __future__ import annotations
 
-import numba
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
 
 GROUND, WALL, PLINTH, KNOT = 0, 1, 2, 3
@@ -27,7 +29,34 @@ _PALETTES = np.array(
 )
 
 
-@numba.njit(cache=True, inline="always")
+class Hits(NamedTuple):
+    """Where rays hit the surface, as Open3D answers.
+
+    Attributes:
+        depth: float32 [H, W], infinite = no hit; `face` uint32 [H, W].
+        uv: float32 [H, W, 2], barycentric; `normal` float32 [H, W, 3].
+    """
+
+    depth: NDArray[np.float32]
+    face: NDArray[np.uint32]
+    uv: NDArray[np.float32]
+    normal: NDArray[np.float32]
+
+
+class LitSurface(NamedTuple):
+    """What rays can hit.
+
+    Attributes:
+        faces: int32 [F, 3]; `materials` uint8 [F], which palette each face has.
+        lights: float32 [V, 2], the shares of the sun and of the sky that each vertex sees.
+    """
+
+    faces: NDArray[np.int32]
+    materials: NDArray[np.uint8]
+    lights: NDArray[np.float32]
+
+
+@njit(cache=True, inline="always")
 def _hash01(x: int, y: int, z: int, seed: int) -> float:
     """Uniform pseudo-random number in [0, 1) of a lattice point (xorshift-multiply mixing)."""
     h = np.uint64(x) * np.uint64(0x9E3779B97F4A7C15)
@@ -40,7 +69,7 @@ def _hash01(x: int, y: int, z: int, seed: int) -> float:
     return np.float64(h >> np.uint64(40)) / 16777216.0
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _noise_at(x: float, y: float, z: float, seed: int) -> float:
     """Value noise in [0, 1]: smooth blend of the eight hashed lattice values around the point."""
     i, j, k = np.int64(np.floor(x)), np.int64(np.floor(y)), np.int64(np.floor(z))
@@ -54,12 +83,12 @@ def _noise_at(x: float, y: float, z: float, seed: int) -> float:
     return float(total)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _octave(x: float, y: float, z: float, frequency: float, seed: int) -> float:
     return float(_noise_at(x * frequency, y * frequency, z * frequency, seed))
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _joint(x: float, z: float, course: float, length: float) -> float:
     """1 in the middle of a block of masonry, falling to 0.35 in the joints around it."""
     row = np.floor(z / course)
@@ -70,7 +99,7 @@ def _joint(x: float, z: float, course: float, length: float) -> float:
     return float(0.35 + 0.65 * min(max(gap / 0.012, 0.0), 1.0))
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _albedo(x: float, y: float, z: float, material: int, palettes: NDArray[np.float64]) -> tuple[float, float, float]:
     """Colour of a point: coarse tone and three octaves of grain between the tones of the material."""
     base = _octave(x, y, z, 3.0, 0)
@@ -150,34 +179,31 @@ def _hits_kernel(
     first: int,
     end: int,
     rays: NDArray[np.float32],
-    depth: NDArray[np.float32],
-    face: NDArray[np.uint32],
-    uv: NDArray[np.float32],
-    normals: NDArray[np.float32],
-    faces: NDArray[np.int32],
-    materials: NDArray[np.uint8],
-    lights: NDArray[np.float32],
+    hits: Hits,
+    surface: LitSurface,
     sun: NDArray[np.float64],
     sky: tuple[float, float, float],
     palettes: NDArray[np.float64],
     total: NDArray[np.float32],
 ) -> None:
+    faces, lights = surface.faces, surface.lights
     for row in range(first, end):
         for column in range(rays.shape[1]):
-            z = depth[row, column]
+            z = hits.depth[row, column]
             if not np.isfinite(z):
                 total[row, column, 0] += sky[0]
                 total[row, column, 1] += sky[1]
                 total[row, column, 2] += sky[2]
                 continue
-            ray, normal, hit = rays[row, column], normals[row, column], face[row, column]
-            x, y, h = ray[0] + z * ray[3], ray[1] + z * ray[4], ray[2] + z * ray[5]
-            u, v = uv[row, column, 0], uv[row, column, 1]
+            origin, direction = rays[row, column, :3], rays[row, column, 3:]
+            normal, hit = hits.normal[row, column], hits.face[row, column]
+            x, y, h = origin[0] + z * direction[0], origin[1] + z * direction[1], origin[2] + z * direction[2]
+            u, v = hits.uv[row, column, 0], hits.uv[row, column, 1]
             a, b, c = faces[hit, 0], faces[hit, 1], faces[hit, 2]
             in_sun = (1 - u - v) * lights[a, 0] + u * lights[b, 0] + v * lights[c, 0]
             in_sky = (1 - u - v) * lights[a, 1] + u * lights[b, 1] + v * lights[c, 1]
             cosine = max(normal[0] * sun[0] + normal[1] * sun[1] + normal[2] * sun[2], 0.0)
-            red, green, blue = _albedo(x, y, h, materials[hit], palettes)
+            red, green, blue = _albedo(x, y, h, surface.materials[hit], palettes)
             warm = 0.80 * in_sun * cosine
             cool = 0.20 + 0.42 * in_sky  # the first part is light that bounces between surfaces
             total[row, column, 0] += min(red * (0.96 * cool + 1.04 * warm), 1.0)
@@ -220,20 +246,15 @@ def pinhole_rays(
 def add_colors(
     total: NDArray[np.float32],
     rays: NDArray[np.float32],
-    hits: dict[str, NDArray[np.generic]],
-    faces: NDArray[np.int32],
-    materials: NDArray[np.uint8],
-    lights: NDArray[np.float32],
+    hits: Hits,
+    surface: LitSurface,
 ) -> None:
     """Add to `total` [H, W, 3] the colours that `rays` [H, W, 6] see.
 
     Args:
         total: float32 [H, W, 3], changed in place.
         rays: as made by :func:`pinhole_rays`.
-        hits: Open3D's answer to the rays, as arrays.
-        faces: int32 [F, 3]; `materials` uint8 [F].
-        materials: which palette each face has.
-        lights: float32 [V, 2], the shares of the sun and of the sky that each vertex sees.
+        hits: where they hit the surface.
+        surface: what is hit.
     """
-    answers = (hits["t_hit"], hits["primitive_ids"], hits["primitive_uvs"], hits["primitive_normals"])
-    _hits_kernel(rays, *answers, faces, materials, lights, SUN, _SKY_RGB, _PALETTES, total)
+    _hits_kernel(rays, hits, surface, SUN, _SKY_RGB, _PALETTES, total)

@@ -66,7 +66,7 @@ def refine_calibration(
             continue
         candidate = pycolmap.Reconstruction(reconstruction)
         for camera_id in offered:
-            _enrich(candidate.camera(camera_id), step.model)
+            _generalise(candidate.camera(camera_id), step.model)
         candidate_free = free | offered if step.principal_point else free
         candidate_cost = adjust_bundle(candidate, fixed_cameras, candidate_free)
         shift = _MAX_CROPPED_SHIFT if candidate_cost < (1 - _CROPPED_GAIN) * cost else _MAX_PRINCIPAL_SHIFT
@@ -78,10 +78,10 @@ def refine_calibration(
 def plausible_lenses(reconstruction: pycolmap.Reconstruction) -> bool:
     """Whether every camera that took a registered photograph could exist; a few weak pairs can bend it beyond that."""
     used = {reconstruction.image(image_id).camera_id for image_id in reconstruction.reg_image_ids()}
-    return all(_could_exist(reconstruction.camera(camera_id)) for camera_id in used)
+    return all(_is_physical(reconstruction.camera(camera_id)) for camera_id in used)
 
 
-def _could_exist(camera: pycolmap.Camera) -> bool:
+def _is_physical(camera: pycolmap.Camera) -> bool:
     """COLMAP's own check, but that the principal point of a cropped picture may lie outside of it."""
     least, most, most_extra = _LENS_LIMITS
     longer = max(camera.width, camera.height)
@@ -105,7 +105,7 @@ def _supported_cameras(reconstruction: pycolmap.Reconstruction, step: _Step) -> 
     )
 
 
-def _enrich(camera: pycolmap.Camera, model: str | None) -> None:
+def _generalise(camera: pycolmap.Camera, model: str | None) -> None:
     """Change to a richer model that means the same projection; a model as rich already stays."""
     old = camera.model_name
     if model is None or old not in _MODELS or _MODELS.index(model) <= _MODELS.index(old):

@@ -1,9 +1,8 @@
 """GPS positions in the bundle adjustment, each weighted by how well it is known.
 
-They take the bending out of long blocks and hold what the photographs alone leave weak; a focal length that they would
-change by more than a little is not theirs to tell, and held. Positions that disagree with
-the others have no part in it, nor heights that were not believed; and where the adjustment makes the photographs fit
-worse than before, their positions are contradicted by them, and it is not used.
+They correct the bending of long blocks and fix what the photographs leave weak. A focal length that they would change
+by more than a little is held instead. Outliers and rejected heights are left out. Where the adjustment makes the
+reprojection errors worse than before, the positions contradict the photographs, and it is not used.
 """
 
 from __future__ import annotations

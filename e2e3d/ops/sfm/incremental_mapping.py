@@ -122,7 +122,7 @@ def reconstruct(
     """All components found, largest first, and none if the camera only turned; deterministic.
 
     Photographs of an object with little texture share few points with few others, fewer than COLMAP asks for, and too
-    few to tell a lens's distortion from the shape of the object. Where the matches connect more photographs than were
+    few to separate lens distortion from the shape of the object. Where the matches connect more photographs than were
     registered, mapping is repeated with less asked for, first with the lens held, and then globally.
 
     Args:
@@ -175,7 +175,7 @@ def run_mapper(
     else:
         options = incremental_options(fixed_cameras, settings)
         if attempt != "incremental":
-            _ask_less(options, settings.min_inliers)
+            _relax_options(options, settings.min_inliers)
             options.ba_refine_extra_params = attempt == "incremental-weak"
         pycolmap.IncrementalPipeline(options, database, manager).run()
     components = [manager.get(i) for i in range(manager.size())]
@@ -183,7 +183,7 @@ def run_mapper(
     return sorted(components, key=lambda c: (-c.num_reg_images(), -c.num_points3D()))
 
 
-def _ask_less(options: pycolmap.IncrementalPipelineOptions, min_inliers: int) -> None:
+def _relax_options(options: pycolmap.IncrementalPipelineOptions, min_inliers: int) -> None:
     """Register photographs by as few points as verify a pair, start from weaker pairs, and adjust more often."""
     options.ba_global_frames_ratio = options.ba_global_points_ratio = _GROWTH_WEAK
     options.mapper.abs_pose_min_num_inliers = min_inliers

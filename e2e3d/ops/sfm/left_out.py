@@ -130,7 +130,7 @@ def explain_failure(
 
     Args:
         feature_counts: keypoints found in each photograph.
-        motions: of every pair with verified matches, as :func:`~e2e3d.ops.matching.match_graph.pair_motions` tells
+        motions: of every pair with verified matches, as :func:`~e2e3d.ops.matching.match_graph.pair_motions` gives
         them.
         still: what was left out because it stands still in the image.
     """
@@ -168,7 +168,7 @@ def explain_failure(
 
 
 def pure_rotation_error() -> ReconstructionError:
-    """The camera stayed in one place, so that nothing can be told about depth."""
+    """The camera stayed in one place, so that depth is not determined."""
     return ReconstructionError(
         "pure-rotation",
         "The camera turned in one place, which shows no depth.",

@@ -1,10 +1,10 @@
 """Bundle adjustment in which photographs share parts of their intrinsics, and every part has a prior.
 
-COLMAP's adjustment shares all intrinsics of two photographs or none, and knows no prior. Photographs that were cropped
+COLMAP's adjustment shares all intrinsics of two photographs or none, and has no prior. Photographs that were cropped
 from one camera's share the focal length and the distortion, but not the principal point; a strip of photographs that
-look straight down does not tell its focal length, and must keep the known one. So the parts are indexed one by one here
-(:class:`LensBundle`). Levenberg-Marquardt with the points eliminated by their Schur complement (Triggs et al., "Bundle
-Adjustment - A Modern Synthesis", 2000); soft L1 loss; arrays only, one thread, no random choice.
+look straight down does not determine the focal length, and must keep the known one. So the parts are indexed one by one
+here (:class:`LensBundle`). Levenberg-Marquardt with the points eliminated by their Schur complement (Triggs et al.,
+"Bundle Adjustment - A Modern Synthesis", 2000); soft L1 loss; arrays only, one thread, no random choice.
 """
 
 from __future__ import annotations

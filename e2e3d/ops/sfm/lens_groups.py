@@ -1,11 +1,11 @@
-"""Which photographs were taken through the same lens, and which were cropped: told by the matches, not by EXIF.
+"""Which photographs were taken through the same lens, and which were cropped: by the matches, not by EXIF.
 
-Photographs without EXIF and of one size look like those of one camera, though a zoom moved, a telephone changed its
-lens, or somebody cropped them. With the intrinsics of every photograph set free, the matches then fit much better
-than with shared ones. The photographs are parted by their focal lengths, into no more lenses than it takes to fit
-about as well as with all of them free. That is a choice by cost with a penalty for parameters, as in Torr, "An
-Assessment of Information Criteria for Motion Model Selection" (CVPR 1997), but with margins that the small errors of a
-sound model (a rolling shutter, a breathing focus) do not reach.
+Photographs without EXIF and of one size look like those of one camera, although the zoom may have changed, a telephone
+may have used another lens, or they were cropped. With free intrinsics for every photograph, the matches then fit much
+better than with shared ones. The photographs are divided by their focal lengths into as few lenses as fit about as well
+as free intrinsics. That is a choice by cost with a penalty for parameters, as in Torr, "An Assessment of Information
+Criteria for Motion Model Selection" (CVPR 1997), but with margins that the small errors of a sound model (a rolling
+shutter, a breathing focus) do not reach.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def undetermined_cameras(scene: Scene, photos: Sequence[Photo]) -> frozenset[int
 
 
 def determined_cameras(scene: Scene, photos: Sequence[Photo]) -> frozenset[int]:
-    """Cameras whose focal length the observations tell to 2 %, whatever is said of it."""
+    """Cameras whose focal length the observations determine to 2 %, whatever its prior."""
     if not 3 <= len(scene.images) <= MAX_IMAGES:
         return frozenset()
     given = _numbers([image.camera_id for image in scene.images])
@@ -133,9 +133,9 @@ def determined_cameras(scene: Scene, photos: Sequence[Photo]) -> frozenset[int]:
     unknown = replace(known, known_focals_px=known.focals_px, focal_sigmas=np.ones_like(known.focal_sigmas))
     found = adjust(unknown, _COARSE)
     stays = np.abs(np.log(found.bundle.focals_px / known.focals_px)) < _STAYS
-    told = stays & (found.focal_sigmas < _DETERMINED)
+    determined = stays & (found.focal_sigmas < _DETERMINED)
     return frozenset(
-        image.camera_id for image, number in zip(scene.images, given.tolist(), strict=True) if told[number]
+        image.camera_id for image, number in zip(scene.images, given.tolist(), strict=True) if determined[number]
     )
 
 
@@ -210,7 +210,7 @@ def part_focals(focals_px: NDArray[np.float64], count: int) -> NDArray[np.int64]
 def bundle_of(
     scene: Scene, photos: Sequence[Photo], sharing: LensGrouping, start: LensBundle | None = None
 ) -> LensBundle:
-    """The scene's bundle with the intrinsics shared as told; values that differ become their median.
+    """The scene's bundle with the intrinsics shared as given; values that differ become their median.
 
     Args:
         scene: poses, points, observations, and the intrinsics to start from.

@@ -1,6 +1,6 @@
-"""Maps photographs again with the lenses that their matches tell, where those that were assumed do not fit.
+"""Maps photographs again with the lenses found from their matches, where the assumed ones do not fit.
 
-See :mod:`e2e3d.ops.sfm.lens_groups` for how lenses are told apart. Photographs of doubtful cameras are first mapped
+See :mod:`e2e3d.ops.sfm.lens_groups` for how lenses are found. Photographs of doubtful cameras are first mapped
 with a camera each. Lenses of few photographs then stay as they were found, since COLMAP's own adjustment can neither
 share a part of them nor hold them near to what is known.
 """
@@ -30,17 +30,17 @@ class MappedCameras:
     """Components, and the cameras that they were found with.
 
     Attributes:
-        photos: all photographs, regrouped where their lenses were told apart.
+        photos: all photographs, regrouped by the lenses that were found.
         components: largest first.
         fixed_cameras: ids of the cameras whose intrinsics are to stay.
-        told: whether the matches told other lenses than the files.
+        lenses_from_matches: whether the matches show other lenses than the files say.
         focal_held: whether a focal length that the photographs do not determine was held at the known one.
     """
 
     photos: tuple[Photo, ...]
     components: list[pycolmap.Reconstruction]
     fixed_cameras: frozenset[int]
-    told: bool = False
+    lenses_from_matches: bool = False
     focal_held: bool = False
 
 
@@ -51,7 +51,7 @@ def map_photographs(
     settings: sfm.SfmSettings,
     reachable: int,
 ) -> MappedCameras:
-    """Map photographs, and doubt their cameras, unless the user gave them.
+    """Map photographs, and check their cameras unless the user gave them.
 
     Args:
         photos: the usable photographs.
@@ -66,11 +66,11 @@ def map_photographs(
     if fixed or (not components and (not reachable or sfm.only_turned(database))):
         return assumed
     found = components[0].num_reg_images() if components else 0
-    verdict = "split" if found < _SPLIT_ALONE * reachable else doubtful(reconstruction_to_scene(components[0]), photos)
-    if verdict:
-        model = components[0] if verdict == "join" else _mapped_apart(photos, keypoints_px, blocks, settings)
+    finding = "split" if found < _SPLIT_ALONE * reachable else doubtful(reconstruction_to_scene(components[0]), photos)
+    if finding:
+        model = components[0] if finding == "join" else _mapped_apart(photos, keypoints_px, blocks, settings)
         if model is not None and model.num_reg_images() >= max(found, sfm.MIN_MODEL_SIZE):
-            return _with_told_lenses(assumed, model)
+            return _with_lenses_of_matches(assumed, model)
     if not components:
         return assumed
     held = undetermined_cameras(reconstruction_to_scene(components[0]), photos)
@@ -82,8 +82,8 @@ def map_photographs(
     return MappedCameras(photos, stiff, held, focal_held=True)
 
 
-def _with_told_lenses(assumed: MappedCameras, model: pycolmap.Reconstruction) -> MappedCameras:
-    """The photographs of `model` with the lenses that their matches tell."""
+def _with_lenses_of_matches(assumed: MappedCameras, model: pycolmap.Reconstruction) -> MappedCameras:
+    """The photographs of `model` with the lenses found from their matches."""
     scene = reconstruction_to_scene(model)
     intrinsics, adjusted = calibrate(scene, assumed.photos)
     by_photo = {image.photo_index: own for image, own in zip(scene.images, intrinsics, strict=True)}
@@ -91,8 +91,8 @@ def _with_told_lenses(assumed: MappedCameras, model: pycolmap.Reconstruction) ->
     rebuilt = _rebuilt(model, adjusted.bundle, photos, by_photo)
     images = Counter(rebuilt.image(image_id).camera_id for image_id in rebuilt.reg_image_ids())
     few = frozenset(camera_id for camera_id, count in images.items() if count < FEW_IMAGES)
-    told = _differ([assumed.photos[image.photo_index] for image in scene.images], intrinsics)
-    return MappedCameras(photos, [rebuilt, *assumed.components[1:]], few, told)
+    from_matches = _differ([assumed.photos[image.photo_index] for image in scene.images], intrinsics)
+    return MappedCameras(photos, [rebuilt, *assumed.components[1:]], few, from_matches)
 
 
 def _differ(photos: Sequence[Photo], intrinsics: Sequence[Intrinsics]) -> bool:

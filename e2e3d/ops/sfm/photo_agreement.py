@@ -1,7 +1,7 @@
 """Photographs whose place in the model contradicts what the others saw.
 
 A photograph of the other, equal half of a building, a mirrored one, or one from another day registers by what looks the
-same, with small errors, and is wrong. Two things give it away. Its verified matches with other photographs, those that
+same, with small errors, and is wrong. Two signs reveal it. Its verified matches with other photographs, those that
 mapping did not use included, do not fit its place (Zach, Klopschitz and Pollefeys, "Disambiguating visual relations
 using loop constraints", CVPR 2010, here against the poses of the finished model). And it does not see what it should:
 points that others see from about its place are missing in it (Zach, Irschara and Bischof, "What can missing
@@ -121,7 +121,7 @@ def refuted(agreement: Sequence[PhotoAgreement]) -> bool:
     return sum(agreeing) <= (1 - _MOST_CONTRADICTING) * len(agreeing)
 
 
-def take_out_contradicting(model: pycolmap.Reconstruction, agreement: Sequence[PhotoAgreement]) -> bool:
+def remove_contradicting(model: pycolmap.Reconstruction, agreement: Sequence[PhotoAgreement]) -> bool:
     """Take the photographs that contradict the model out of it, and say whether there were any.
 
     Where more than a third do, the model may be wrong rather than they: none is taken out.

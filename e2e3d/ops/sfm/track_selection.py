@@ -1,6 +1,6 @@
 """A subset of the tracks that fixes the cameras about as well as all of them, at a fraction of the mapper's time.
 
-Bundle adjustment costs as much as there are observations, and most of them repeat what longer tracks beside them say.
+The cost of bundle adjustment grows with the observations, and most are redundant beside longer tracks near them.
 As in Cui, Shen and Hu, "Tracks selection for robust, efficient and scalable large-scale structure from motion" (Pattern
 Recognition, 2017), long tracks that cover the photographs are preferred; here per cell of a grid on each photograph.
 """

@@ -1,9 +1,9 @@
 """Regions that show nothing to match, and which of them are no surface, such as a bright sky.
 
-Where windows hold but a gradient and noise, a match is a coincidence, and neighbours that take its plane over make it a
-patch on which other views agree, since they took theirs over too. No patch can be told from a surface by itself, but
-the region can: a white wall holds together, since its planes come from the texture around it; the sky is torn, since
-planes from everywhere meet there.
+Where windows hold only a gradient and noise, a match is a coincidence. Propagation spreads its plane to a patch, and
+other views agree on it, because they propagate theirs the same way. A single patch looks like a surface, but the region
+does not: the planes of a white wall come from the texture around it and are coherent; those of the sky come from
+everywhere and are not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from e2e3d.ops.stereo.support import NOISE_VARIANCE, large_regions, variance
 
 # Share of a blank region's agreeing pixels that must lie on surfaces; nearly all walls have 0.79 and more, skies 0.53
 # and less (benchmarks/RESULTS.md).
-_WHOLE = 2 / 3
+_LEAST_COHERENT = 2 / 3
 _LEAST_SHARE = 1 / 200  # of the image; in smaller regions what outlines cost counts for too much
 
 
@@ -31,8 +31,10 @@ def blank_regions(grey: NDArray[np.uint8], radius_px: int) -> NDArray[np.int32]:
     return large_regions(blank.astype(np.uint8), (2 * radius_px + 1) ** 2)
 
 
-def torn(region: NDArray[np.int32], agreeing: NDArray[np.bool_], on_surface: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The pixels, bool [H, W], of large blank regions whose depth is torn: none of it can be trusted.
+def incoherent_regions(
+    region: NDArray[np.int32], agreeing: NDArray[np.bool_], on_surface: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """The pixels, bool [H, W], of large blank regions whose depth is not coherent, and so not reliable.
 
     Args:
         region: int32 [H, W], from :func:`blank_regions`.
@@ -42,10 +44,10 @@ def torn(region: NDArray[np.int32], agreeing: NDArray[np.bool_], on_surface: NDA
     """
     count = int(region.max()) + 1
     agreed = np.bincount(region[agreeing], minlength=count)
-    is_torn = np.bincount(region[on_surface], minlength=count) < _WHOLE * agreed
-    is_torn &= np.bincount(region.ravel(), minlength=count) >= _LEAST_SHARE * region.size
-    is_torn[0] = False
-    return np.asarray(is_torn[region])
+    incoherent = np.bincount(region[on_surface], minlength=count) < _LEAST_COHERENT * agreed
+    incoherent &= np.bincount(region.ravel(), minlength=count) >= _LEAST_SHARE * region.size
+    incoherent[0] = False
+    return np.asarray(incoherent[region])
 
 
 def _detail(values: NDArray[np.float32], radius_px: int) -> NDArray[np.float32]:

@@ -8,12 +8,13 @@ worse; but here it is taken after all tests, and only where the finer size has n
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from e2e3d.data.dense import DepthMap, View
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.stereo.gaps import FILLED_CONFIDENCE
-from e2e3d.ops.stereo.planes import plane_from_normal
+from e2e3d.ops.stereo.planes import intrinsics, plane_from_normal, ray_through
+from e2e3d.ops.stereo.problem import DepthArrays
 from e2e3d.ops.stereo.pyramid import grey_view
 from e2e3d.ops.stereo.support import supported
 
@@ -38,11 +39,9 @@ def fill_from_coarser(found: DepthMap, view: View, coarse: DepthMap, coarse_view
     taken = depth <= 0
     if view.mask is not None:
         taken &= view.mask
-    _take(
-        (coarse.depth, coarse.normal_cam, coarse.confidence),
-        coarse_view.intrinsics_px.astype(np.float32),
-        (depth, normal_cam, confidence),
-        view.intrinsics_px.astype(np.float32),
+    _fill_pixels(
+        DepthArrays(coarse.depth, coarse.normal_cam, coarse.confidence, intrinsics(coarse_view.intrinsics_px)),
+        DepthArrays(depth, normal_cam, confidence, intrinsics(view.intrinsics_px)),
         taken,
     )
     ratio = max(view.image.shape[:2]) / max(coarse_view.image.shape[:2])
@@ -52,36 +51,33 @@ def fill_from_coarser(found: DepthMap, view: View, coarse: DepthMap, coarse_view
     return DepthMap(depth, normal_cam, confidence)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _take(coarse, coarse_camera, fine, camera, wanted):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill_pixels(coarse, fine, wanted):  # type: ignore[no-untyped-def]
     """Fill `wanted` pixels [H, W] of the maps `fine` from the maps `coarse`; then `wanted` are those that were filled.
 
-    Maps are depth, normals and confidence. A pixel takes the plane of the coarse pixel that its centre falls into.
+    A pixel takes the plane of the coarse pixel that its centre falls into.
     """
-    coarse_depth, coarse_normal, coarse_confidence = coarse
-    depth, normal, confidence = fine
+    coarse_depth, coarse_normal, coarse_confidence, coarse_camera = coarse
+    depth, normal, confidence, camera = fine
     height, width = depth.shape
     coarse_height, coarse_width = coarse_depth.shape
-    ratio_x, ratio_y = coarse_camera[0] / camera[0], coarse_camera[1] / camera[1]
+    ratio_x, ratio_y = coarse_camera.fx / camera.fx, coarse_camera.fy / camera.fy
     for y in range(height):
         for x in range(width):
             if not wanted[y, x]:
                 continue
             wanted[y, x] = False
-            u = (np.float32(x) + _HALF - camera[2]) * ratio_x + coarse_camera[2]
-            v = (np.float32(y) + _HALF - camera[3]) * ratio_y + coarse_camera[3]
+            u = (np.float32(x) + _HALF - camera.cx) * ratio_x + coarse_camera.cx
+            v = (np.float32(y) + _HALF - camera.cy) * ratio_y + coarse_camera.cy
             column = min(max(int(u), 0), coarse_width - 1)
             row = min(max(int(v), 0), coarse_height - 1)
             d, n = coarse_depth[row, column], coarse_normal[row, column]
             if d <= 0:
                 continue
             du, dv = u - np.float32(column) - _HALF, v - np.float32(row) - _HALF
-            ray_x, ray_y = (
-                (u - du - coarse_camera[2]) / coarse_camera[0],
-                (v - dv - coarse_camera[3]) / coarse_camera[1],
-            )
-            w, gx, gy = plane_from_normal(d, n[0], n[1], n[2], ray_x, ray_y, coarse_camera[0], coarse_camera[1])
-            w += gx * du + gy * dv
+            ray = ray_through(coarse_camera, u - du, v - dv)
+            plane = plane_from_normal(d, (n[0], n[1], n[2]), ray, coarse_camera)
+            w = plane.w + (plane.gx * du + plane.gy * dv)
             if w > 0:
                 wanted[y, x] = True
                 depth[y, x] = _ONE / w

@@ -11,9 +11,10 @@ pixels its parts are found to belong together; depths that agree by chance diffe
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from e2e3d.ops.numba_jit import njit
 
 _CONTINUES_PX = np.float32(1.0)
 
@@ -52,7 +53,7 @@ def _steps(reach_px: int) -> NDArray[np.int64]:
     return np.asarray(steps[distance == 1 if reach_px == 1 else distance > 0], np.int64)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _drop_small(
     planes: NDArray[np.float32],
     keep: NDArray[np.bool_],

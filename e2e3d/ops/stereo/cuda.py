@@ -13,7 +13,7 @@ import numpy as np
 from numba import cuda
 from numpy.typing import NDArray
 
-from e2e3d.ops.stereo.card import await_memory, require_cuda_libraries
+from e2e3d.ops.stereo.gpu_requirements import await_memory, require_cuda_libraries
 from e2e3d.ops.stereo.problem import MAX_SOURCES, WINDOW_FLOATS, Problem, Scratch, State, Sweep, new_state
 from e2e3d.ops.stereo.visit import start_pixel, visit_pixel
 
@@ -33,11 +33,22 @@ class CudaLauncher:
     def improve(self, problem: Problem, starts: NDArray[np.float32], views: int, sweeps: Sequence[Sweep]) -> State:
         """Choose among the planes to start from, [H, W, K, 3], then run the sweeps; returns the state, on the host."""
         state = new_state(problem)
-        await_memory(sum(array.nbytes for array in (*problem, *state, starts)))
-        device_problem = Problem(*map(to_device, problem))
+        await_memory(sum(array.nbytes for array in (*arrays_of(problem), *state, starts)))
+        device_problem = problem_on_device(problem)
         device_state: Any = State(*map(to_device, state))
         launch(device_problem, device_state, to_device(starts), views, sweeps)
         return State(*(array.copy_to_host() for array in device_state))
+
+
+def arrays_of(problem: Problem) -> list[Any]:
+    """The arrays of a problem, without its scalars."""
+    return [field for field in problem if isinstance(field, np.ndarray)]
+
+
+def problem_on_device(problem: Problem) -> Problem:
+    """The problem with copies of its arrays on the device; its scalars are arguments of the kernels."""
+    fields: tuple[Any, ...] = problem
+    return Problem(*(to_device(field) if isinstance(field, np.ndarray) else field for field in fields))
 
 
 def to_device(array: Any) -> Any:

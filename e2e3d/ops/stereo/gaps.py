@@ -1,19 +1,20 @@
 """Planes for the gaps of weak texture, from the sure depths around them.
 
-Where a wall or plaster shows next to nothing, no window tells one depth from its neighbours, and the agreement test
-drops what noise chose. Gaps that are enclosed by sure depths get a planar prior, as in ACMP (Xu and Tao, AAAI 2020),
-but after the test instead of before it: what the planes rest on is right then. Instead of a triangulation, a pixel
-looks along four lines (row, column, both diagonals) for the nearest sure pixel on either side. Inverse depth is linear
-on a plane, so every line predicts it; where the lines disagree, there is more than one surface around, and the gap
-stays. No line crosses an edge of the image, for surfaces end there.
+Where a wall or plaster has next to no texture, all depths match about as well, and the agreement test drops what noise
+chose. Gaps that are enclosed by confident depths get a planar prior, as in ACMP (Xu and Tao, AAAI 2020), but after the
+test instead of before it, when the depths that define the planes are reliable. Instead of a triangulation, a pixel
+searches along four lines (row, column, both diagonals) for the nearest confident pixel on either side. Inverse depth is
+linear on a plane, so every line predicts it; where the lines disagree, there is more than one surface around, and the
+gap stays. No line crosses an edge of the image, because surfaces end there.
 """
 
 from __future__ import annotations
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from e2e3d.ops.numba_jit import njit
 
 # Confidence of a filled pixel: less than the evidence that fusion asks for, so other views must have found the same.
 FILLED_CONFIDENCE = np.float32(0.3)
@@ -56,7 +57,7 @@ def planes_of_gaps(
     return filled, found
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _count_steps(sure: NDArray[np.bool_], edge: NDArray[np.bool_], reach: int, steps: NDArray[np.int16]) -> None:
     """Steps [H, W, 8] to the nearest sure pixel along the four directions, then against them; 0 = none in reach."""
     height, width = sure.shape
@@ -76,7 +77,7 @@ def _count_steps(sure: NDArray[np.bool_], edge: NDArray[np.bool_], reach: int, s
                     steps[y, x, k] = steps[py, px, k] + 1
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _fill(
     wanted: NDArray[np.bool_],
     steps: NDArray[np.int16],

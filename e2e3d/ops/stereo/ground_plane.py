@@ -105,7 +105,7 @@ class _Sweep:
     def _correlation(self, plane: NDArray[np.float64], source: GreyView, rows: slice) -> Floats:
         """Correlation with a source of all pixels in some rows."""
         m = transfer(self._view, source).astype(np.float64)
-        warp = m[:9].reshape(3, 3) + np.outer(m[9:], plane @ np.linalg.inv(calibration(self._view.camera)))
+        warp = m[:, :3] + np.outer(m[:, 3], plane @ np.linalg.inv(calibration(self._view.camera)))
         centre = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])  # of the first pixel, which OpenCV calls 0
         first = np.array([[1, 0, 0], [0, 1, rows.start], [0, 0, 1]])
         warp = np.linalg.inv(centre) @ warp @ centre @ first

@@ -1,4 +1,7 @@
-"""Cost of one plane hypothesis: in one source (colour and geometry), and over the sources chosen for a pixel."""
+"""Cost of one plane hypothesis: in one source (colour and geometry), and over the sources chosen for a pixel.
+
+The geometric term is the forward-backward reprojection error of COLMAP MVS (Schönberger et al., ECCV 2016).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.stereo.correlation import MAX_COST, SourceImage, Warp, correlation_cost
 from e2e3d.ops.stereo.jit import kernel
-from e2e3d.ops.stereo.matching import MAX_COST, correlation_cost
+from e2e3d.ops.stereo.planes import Plane
 from e2e3d.ops.stereo.problem import COST_SCALE, Problem, Scratch, State
 
 _HALF = np.float32(0.5)
@@ -22,8 +26,20 @@ _LEAST_VISIBILITY = np.float32(1e-4)
 _STEEPEST = np.float32(1.3)
 # Stored for a source outside of whose image a plane falls: above every cost, and the largest that can be stored.
 ABSENT = np.float32(4.0)
-# 1 - NCC that speaks neither for a plane nor against it: right ones cost less on the whole, wrong ones more.
+# 1 - NCC that is no evidence for a plane nor against it: most right planes cost less, most wrong ones more.
 _NEUTRAL_COST = np.float32(0.8)
+
+
+@kernel
+def transferred(
+    transfer: NDArray[np.float32], x: np.float32, y: np.float32, w: np.float32
+) -> tuple[np.float32, np.float32, np.float32]:
+    """Homogeneous position in another view of the point at (x, y), pixels, and inverse depth w; `transfer` [3, 4]."""
+    return (
+        transfer[0, 0] * x + transfer[0, 1] * y + transfer[0, 2] + transfer[0, 3] * w,
+        transfer[1, 0] * x + transfer[1, 1] * y + transfer[1, 2] + transfer[1, 3] * w,
+        transfer[2, 0] * x + transfer[2, 1] * y + transfer[2, 2] + transfer[2, 3] * w,
+    )
 
 
 @kernel
@@ -87,32 +103,30 @@ def reprojection_error(
     depth = source_depth_at(problem, source, u, v)
     if depth <= _ZERO:
         return limit
-    m = problem.backward[source]
-    inverse = _ONE / depth
-    z = m[6] * u + m[7] * v + m[8] + m[11] * inverse
+    back_x, back_y, z = transferred(problem.backward[source], u, v, _ONE / depth)
     if z < _MIN_DEPTH_RATIO:
         return limit
-    ex = (m[0] * u + m[1] * v + m[2] + m[9] * inverse) / z - x
-    ey = (m[3] * u + m[4] * v + m[5] + m[10] * inverse) / z - y
+    ex = back_x / z - x
+    ey = back_y / z - y
     return np.float32(min(np.float32(math.sqrt(ex * ex + ey * ey)), limit))
 
 
 @kernel
 def worst_cost(problem: Problem) -> np.float32:
-    """Cost of a plane that nothing speaks for."""
-    return np.float32(MAX_COST + problem.search[5] * problem.search[6])
+    """Cost of a plane without any evidence for it."""
+    return np.float32(MAX_COST + problem.search.geometric_weight * problem.search.geometric_limit_px)
 
 
 @kernel
 def combined_cost(problem: Problem, total: np.float32, seen: np.float32) -> np.float32:
     """Cost of a plane from the weighted sum `total` over the sources that contain it, whose weights sum to `seen` <= 1.
 
-    What the others would have said counts as neutral. Were they held against the plane, a near surface that only one
-    source contains would lose to a wrong one behind it that falls into more images: borders of flights over trees.
+    The other sources count with a neutral cost. If they counted against the plane, a near surface that only one source
+    contains would lose to a wrong one behind it that projects into more images: borders of flights over trees.
     """
     if seen <= _ZERO:
         return np.float32(worst_cost(problem))
-    neutral = _NEUTRAL_COST + problem.search[5] * problem.search[6]
+    neutral = _NEUTRAL_COST + problem.search.geometric_weight * problem.search.geometric_limit_px
     return np.float32(total + neutral * max(_ONE - seen, _ZERO))
 
 
@@ -123,20 +137,16 @@ def view_cost(
     source: int,
     x: np.float32,
     y: np.float32,
-    w: np.float32,
-    gx: np.float32,
-    gy: np.float32,
+    plane: Plane,
 ) -> np.float32:
-    """Cost of the plane (w, gx, gy) at pixel centre (x, y) in one source: 1 - NCC, plus the geometric term.
+    """Cost of a plane at pixel centre (x, y) in one source: 1 - NCC, plus the geometric term.
 
     ABSENT where the source does not contain the point, which is no evidence against the plane; a masked place is.
     """
     m = problem.forward[source]
-    z = m[6] * x + m[7] * y + m[8] + m[11] * w
+    u, v, z = transferred(m, x, y, plane.w)
     if z < _MIN_DEPTH_RATIO:
         return ABSENT
-    u = m[0] * x + m[1] * y + m[2] + m[9] * w
-    v = m[3] * x + m[4] * y + m[5] + m[10] * w
     inverse_z = _ONE / z
     source_u = u * inverse_z
     source_v = v * inverse_z
@@ -147,12 +157,15 @@ def view_cost(
     start = problem.layout[source, 0]
     if len(problem.source_usable) > 1 and problem.source_usable[start + int(source_v) * width + int(source_u)] == 0:
         return np.float32(worst_cost(problem))
-    by_x = m[0] + m[9] * gx, m[3] + m[10] * gx, m[6] + m[11] * gx
-    by_y = m[1] + m[9] * gy, m[4] + m[10] * gy, m[7] + m[11] * gy
-    warp = (u, v, z, *by_x, *by_y)
-    cost = correlation_cost(scratch.patch, scratch.quads, problem.texels, start, width, height, warp, problem.search[4])
-    if problem.search[5] > _ZERO:
-        cost += problem.search[5] * reprojection_error(problem, source, x, y, source_u, source_v, problem.search[6])
+    by_x = m[0, 0] + m[0, 3] * plane.gx, m[1, 0] + m[1, 3] * plane.gx, m[2, 0] + m[2, 3] * plane.gx
+    by_y = m[0, 1] + m[0, 3] * plane.gy, m[1, 1] + m[1, 3] * plane.gy, m[2, 1] + m[2, 3] * plane.gy
+    warp = Warp(u, v, z, *by_x, *by_y)
+    image = SourceImage(problem.texels, start, width, height)
+    search = problem.search
+    cost = correlation_cost(scratch.patch, scratch.quads, image, warp, search.noise_variance)
+    if search.geometric_weight > _ZERO:
+        error = reprojection_error(problem, source, x, y, source_u, source_v, search.geometric_limit_px)
+        cost += search.geometric_weight * error
     return np.float32(cost)
 
 
@@ -203,16 +216,14 @@ def plane_cost(
     used: int,
     x: np.float32,
     y: np.float32,
-    w: np.float32,
-    gx: np.float32,
-    gy: np.float32,
+    plane: Plane,
     bound: np.float32,
 ) -> np.float32:
     """Weighted cost of a plane over the chosen sources; stops once it cannot be below `bound` any more."""
     total = _ZERO
     seen = _ZERO
     for k in range(used):
-        cost = view_cost(problem, scratch, scratch.chosen[k], x, y, w, gx, gy)
+        cost = view_cost(problem, scratch, scratch.chosen[k], x, y, plane)
         if cost >= ABSENT:
             continue
         total += scratch.weights[k] * cost

@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import DepthMap, View
-from e2e3d.ops.stereo.agreement import combined_confidence, measure_agreement
-from e2e3d.ops.stereo.blank_regions import blank_regions, torn
+from e2e3d.ops.stereo.blank_regions import blank_regions, incoherent_regions
 from e2e3d.ops.stereo.coherence import coherent
 from e2e3d.ops.stereo.gaps import FILLED_CONFIDENCE, planes_of_gaps
 from e2e3d.ops.stereo.ground_plane import ground_plane
-from e2e3d.ops.stereo.offers import offered_planes
 from e2e3d.ops.stereo.problem import Launcher, Problem, State, Sweep
 from e2e3d.ops.stereo.pyramid import GreyView, MatchSettings, build_problem, calibration, grey_view, level_sizes
 from e2e3d.ops.stereo.sparse_planes import common_planes, planes_at_pixels, sparse_points_in
 from e2e3d.ops.stereo.start_planes import maps_from_planes, planes_from_maps, planes_from_points, upsample_planes
 from e2e3d.ops.stereo.support import supported
+from e2e3d.ops.stereo.view_agreement import combined_confidence, measure_agreement
+from e2e3d.ops.stereo.view_propagation import propagated_planes
 from e2e3d.ops.stereo.walls import planes_of_walls
 
 # After these sweeps a plane drawn from the whole range hardly ever wins.
@@ -151,11 +151,11 @@ def _large_planes(
     planes: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """Planes [H, W, K, 3] at one level that may go through much of the view; `planes` [H, W, 3] of sparse points."""
-    found = common_planes(sparse_points_in(view, sources, problem.camera), float(problem.search[2]))
+    found = common_planes(sparse_points_in(view, sources, problem.camera), float(problem.search.inverse_shift))
     behind = np.asarray(1 / planes[..., 0], np.float32)
     ground = ground_plane(reference, greys, behind, view.depth_range) if len(view.sparse_px) else None
     if ground is not None:
-        found.append(ground @ np.linalg.inv(calibration(problem.camera.astype(np.float64))))
+        found.append(ground @ np.linalg.inv(calibration(np.array(problem.camera, np.float64))))
     return planes_at_pixels(found, problem.grey.shape, view.depth_range)
 
 
@@ -181,29 +181,27 @@ def consistent_depth(
     problem = build_problem(grey_view(view), greys, maps, (width, height), view.depth_range, settings, True)
     problem.usable[np.asarray(depth.depth) <= 0] = 0
     planes = planes_from_maps(np.array(depth.depth), np.array(depth.normal_cam), problem.camera)
-    offers = offered_planes(view, planes, sources, source_depths, float(problem.search[2]))
-    starts = np.concatenate([planes[:, :, None], offers], 2)
-    del planes, offers
+    candidates = propagated_planes(view, planes, sources, source_depths, float(problem.search.inverse_shift))
+    starts = np.concatenate([planes[:, :, None], candidates], 2)
+    del planes, candidates
     state = improve(problem, starts, _geometric_plan(search), search.seed * 16 + 15, launcher)
     del starts
-    count, support, cost = measure_agreement(
-        problem, state, agreement.max_error_px, agreement.max_depth_ratio, launcher.threads
-    )
-    confidence = combined_confidence(count, support, cost)
+    agreed = measure_agreement(problem, state, agreement.max_error_px, agreement.max_depth_ratio, launcher.threads)
+    confidence = combined_confidence(agreed)
     if not drop:
         keep = (problem.usable > 0) & np.isfinite(state.cost)
         new_depth, normal = maps_from_planes(state.plane, keep, problem.camera)
         return DepthMap(new_depth, normal, np.where(keep, confidence, np.float32(0)))
     needed = min(agreement.min_views, len(sources))
-    keep = (count >= needed) & (cost <= agreement.max_cost) & (confidence >= agreement.min_confidence)
-    radius_px, inverse_shift = settings.window_radius_px, float(problem.search[2])
+    keep = (agreed.agreeing >= needed) & (agreed.cost <= agreement.max_cost) & (confidence >= agreement.min_confidence)
+    radius_px, inverse_shift = settings.window_radius_px, float(problem.search.inverse_shift)
 
     def on_surface(depths: NDArray[np.bool_], reach_px: int) -> NDArray[np.bool_]:
         backed = supported(problem.grey, depths, radius_px)
-        return coherent(state.plane, backed, count, inverse_shift, (2 * radius_px + 1) ** 2, reach_px)
+        return coherent(state.plane, backed, agreed.agreeing, inverse_shift, (2 * radius_px + 1) ** 2, reach_px)
 
     region = blank_regions(problem.grey, radius_px)
-    empty = torn(region, keep, on_surface(keep, 1)) if region.any() else np.zeros_like(keep)
+    empty = incoherent_regions(region, keep, on_surface(keep, 1)) if region.any() else np.zeros_like(keep)
     keep = on_surface(keep & ~empty, _POROUS_REACH_PX)  # anew, for what is gone supports nothing
     confidence = np.where(keep, confidence, np.float32(0))
     gap = (problem.usable > 0) & ~keep & ~empty

@@ -8,10 +8,38 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.stereo.planes import Intrinsics
+
 MAX_SOURCES = 16
 SAMPLES = 32  # of a window
 WINDOW_FLOATS, PATCH_FLOATS = 4 * SAMPLES, 6 * SAMPLES
 COST_SCALE = np.float32(65535.0 / 4.0)
+
+
+class Search(NamedTuple):
+    """Scalars of the search at one level, float32.
+
+    Attributes:
+        w_min, w_max: range of inverse depth that planes are drawn from.
+        inverse_shift: change of inverse depth that moves a source position by about one pixel.
+        inverse_color_scale: 1 / colour difference at which a window sample counts half.
+        noise_variance: variance of the greys' noise, added to both variances of the correlation.
+        geometric_weight: cost of one pixel of reprojection error; 0 = off. `geometric_limit_px` truncates it.
+        radius_px: of the wide window.
+        fine_variance: variance of the greys from which the fine window is used; 0 = never.
+        w_limit: largest inverse depth of a plane that was not drawn.
+    """
+
+    w_min: np.float32
+    w_max: np.float32
+    inverse_shift: np.float32
+    inverse_color_scale: np.float32
+    noise_variance: np.float32
+    geometric_weight: np.float32
+    geometric_limit_px: np.float32
+    radius_px: np.float32
+    fine_variance: np.float32
+    w_limit: np.float32
 
 
 class Problem(NamedTuple):
@@ -20,28 +48,41 @@ class Problem(NamedTuple):
     Attributes:
         grey: uint8 [H, W]; `usable` uint8 [H, W], 1 = find a depth here.
         offset_x, offset_y: float32 [2, 32], the samples of the fine and of the wide window.
-        camera: float32 [4]: fx, fy, cx, cy.
+        camera: of the reference; `search` the scalars.
         texels: uint32 [T], the sources' 2 x 2 neighbourhoods, one image after another.
         layout: int32 [S, 3]: start in `texels`, width, height of each source.
-        forward: float32 [S, 12]: A (row-major 3 x 3) and b with source pixel ~ A (x, y, 1) + b / depth.
+        forward: float32 [S, 3, 4]: [A b] with source pixel ~ A (x, y, 1) + b / depth, see :func:`pyramid.transfer`.
         source_usable: uint8 [T], laid out as `texels`, 0 = matches nothing; [1] when no source has a mask.
         source_depth: float32 [T], laid out as `texels`; [1] when the geometric term is off.
-        backward: float32 [S, 12]: the same as `forward`, from the source to the reference.
-        search: float32 [10], see :class:`Search`.
+        backward: float32 [S, 3, 4]: the same as `forward`, from the source to the reference.
     """
 
     grey: NDArray[np.uint8]
     usable: NDArray[np.uint8]
     offset_x: NDArray[np.float32]
     offset_y: NDArray[np.float32]
-    camera: NDArray[np.float32]
+    camera: Intrinsics
     texels: NDArray[np.uint32]
     layout: NDArray[np.int32]
     forward: NDArray[np.float32]
     source_usable: NDArray[np.uint8]
     source_depth: NDArray[np.float32]
     backward: NDArray[np.float32]
-    search: NDArray[np.float32]
+    search: Search
+
+
+class DepthArrays(NamedTuple):
+    """A depth map as kernels take it.
+
+    Attributes:
+        depth: float32 [H, W]; `normal_cam` float32 [H, W, 3]; `confidence` float32 [H, W].
+        camera: of the view.
+    """
+
+    depth: NDArray[np.float32]
+    normal_cam: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    camera: Intrinsics
 
 
 class State(NamedTuple):
@@ -79,38 +120,12 @@ class Sweep(NamedTuple):
     parabola_px: np.float32
 
 
-class Search(NamedTuple):
-    """Scalars of a problem, in the order of ``Problem.search``.
-
-    Attributes:
-        w_min, w_max: range of inverse depth that planes are drawn from.
-        inverse_shift: change of inverse depth that moves a source position by about one pixel.
-        inverse_color_scale: 1 / colour difference at which a window sample counts half.
-        noise_variance: variance of the greys' noise, added to both variances of the correlation.
-        geometric_weight: cost of one pixel of reprojection error; 0 = off. `geometric_limit_px` truncates it.
-        radius_px: of the wide window.
-        fine_variance: variance of the greys from which the fine window is used; 0 = never.
-        w_limit: largest inverse depth of a plane that was not drawn.
-    """
-
-    w_min: float
-    w_max: float
-    inverse_shift: float
-    inverse_color_scale: float
-    noise_variance: float
-    geometric_weight: float
-    geometric_limit_px: float
-    radius_px: float
-    fine_variance: float
-    w_limit: float
-
-
 class Scratch(NamedTuple):
     """Memory of one thread.
 
     Attributes:
         patch: float32 [PATCH_FLOATS], or [WINDOW_FLOATS] without `quads`: the window of the pixel that is visited, see
-            :mod:`matching`.
+            :mod:`correlation`.
         weights: float32 [MAX_SOURCES]; `chosen` int32 [MAX_SOURCES], the sources that it is matched with.
         quads: uint32 [32] for processors that want the loads of a correlation in a loop of their own, else None.
     """

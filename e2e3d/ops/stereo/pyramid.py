@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import View
-from e2e3d.ops.stereo.matching import window_offsets
+from e2e3d.ops.stereo.correlation import window_offsets
+from e2e3d.ops.stereo.planes import intrinsics
 from e2e3d.ops.stereo.problem import Problem, Search
 
 FINE_RADIUS_PX = 3
@@ -82,12 +83,12 @@ def calibration(camera: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def transfer(first: GreyView, second: GreyView) -> NDArray[np.float32]:
-    """float32 [12]: A row by row, then b, with pixel_second ~ A (x, y, 1) + b / depth for a pixel of the first view."""
+    """float32 [3, 4]: [A b] with pixel_second ~ A (x, y, 1) + b / depth for a pixel of the first view."""
     R = second.cam_from_world[:, :3] @ first.cam_from_world[:, :3].T
     t = second.cam_from_world[:, 3] - R @ first.cam_from_world[:, 3]
     K = calibration(second.camera)
     A = K @ R @ np.linalg.inv(calibration(first.camera))
-    return np.concatenate([A.ravel(), K @ t]).astype(np.float32)
+    return np.concatenate([A, (K @ t)[:, None]], 1).astype(np.float32)
 
 
 def pack_texels(grey: NDArray[np.uint8]) -> NDArray[np.uint32]:
@@ -105,7 +106,7 @@ def source_shifts(reference: GreyView, sources: Sequence[GreyView], w: float) ->
     for source in sources:
         m = transfer(reference, source).astype(float)
         step = 1e-3 * w
-        near, far = ((m[:9].reshape(3, 3) @ centre + m[9:] * value) for value in (w + step, w - step))
+        near, far = (m[:, :3] @ centre + m[:, 3] * value for value in (w + step, w - step))
         shifts.append(np.linalg.norm(near[:2] / near[2] - far[:2] / far[2]) / (2 * step))
     return np.array(shifts)
 
@@ -142,46 +143,56 @@ def build_problem(
         settings: how similarity is measured.
         fine: whether to use the fine window where it shows enough.
     """
-    scale = size[0] / reference.grey.shape[1]
     level = reference.resized(*size)
+    scale = size[0] / reference.grey.shape[1]
     w_min, w_max = 1 / depth_range[1], 1 / depth_range[0]
     typical = 0.5 * (w_min + w_max)
-    resized, depths = [], []
-    for k, source in enumerate(sources):
-        factor = scale * matched_scale(reference, source, 1 / typical)
-        width, height = (max(8, round(factor * n)) for n in source.grey.shape[::-1])
-        resized.append(source.resized(width, height))
-        if source_depths is not None:
-            depth = cv2.resize(np.array(source_depths[k]), (width, height), interpolation=cv2.INTER_NEAREST)
-            depths.append(np.asarray(depth, np.float32).ravel())
-    sizes = [view.grey.size for view in resized]
-    starts = np.cumsum([0, *sizes[:-1]])
+    factors = [scale * matched_scale(reference, source, 1 / typical) for source in sources]
+    resized = [source.resized(*_scaled_size(source, factor)) for source, factor in zip(sources, factors, strict=True)]
+    starts = np.cumsum([0, *(view.grey.size for view in resized[:-1])])
     layout = np.array([(s, *v.grey.shape[::-1]) for s, v in zip(starts, resized, strict=True)], np.int32)
     masked = any(view.mask is not None for view in resized)
     offsets = np.stack([window_offsets(radius) for radius in (FINE_RADIUS_PX, settings.window_radius_px)], 1)
     search = Search(
-        w_min=w_min,
-        w_max=w_max,
-        inverse_shift=1 / max(float(np.median(source_shifts(level, resized, typical))), 1e-9),
-        inverse_color_scale=1 / settings.color_scale,
-        noise_variance=settings.noise_sigma**2,
-        geometric_weight=settings.geometric_weight if source_depths is not None else 0.0,
-        geometric_limit_px=settings.geometric_limit_px,
-        radius_px=settings.window_radius_px,
-        fine_variance=settings.fine_texture**2 if fine else 0.0,
-        w_limit=NEARER * w_max,
+        w_min=np.float32(w_min),
+        w_max=np.float32(w_max),
+        inverse_shift=np.float32(1 / max(float(np.median(source_shifts(level, resized, typical))), 1e-9)),
+        inverse_color_scale=np.float32(1 / settings.color_scale),
+        noise_variance=np.float32(settings.noise_sigma**2),
+        geometric_weight=np.float32(settings.geometric_weight if source_depths is not None else 0.0),
+        geometric_limit_px=np.float32(settings.geometric_limit_px),
+        radius_px=np.float32(settings.window_radius_px),
+        fine_variance=np.float32(settings.fine_texture**2 if fine else 0.0),
+        w_limit=np.float32(NEARER * w_max),
     )
     return Problem(
         grey=np.array(level.grey),
         usable=level.usable(),
         offset_x=np.ascontiguousarray(offsets[0]),
         offset_y=np.ascontiguousarray(offsets[1]),
-        camera=level.camera.astype(np.float32),
+        camera=intrinsics(level.camera),
         texels=np.concatenate([pack_texels(view.grey) for view in resized]),
         layout=layout,
         forward=np.stack([transfer(level, view) for view in resized]),
         source_usable=np.concatenate([v.usable().ravel() for v in resized]) if masked else np.ones(1, np.uint8),
-        source_depth=np.concatenate(depths) if depths else np.zeros(1, np.float32),
+        source_depth=_resized_depths(source_depths, resized),
         backward=np.stack([transfer(view, level) for view in resized]),
-        search=np.array(search, np.float32),
+        search=search,
     )
+
+
+def _scaled_size(view: GreyView, factor: float) -> tuple[int, int]:
+    """Width and height of a view scaled by `factor`, at least 8 pixels each."""
+    height, width = (max(8, round(factor * side)) for side in view.grey.shape)
+    return width, height
+
+
+def _resized_depths(depths: Sequence[NDArray[np.float32]] | None, views: Sequence[GreyView]) -> NDArray[np.float32]:
+    """Depth maps at the sizes of their views, laid out as ``Problem.source_depth``; float32 [1] without any."""
+    if depths is None:
+        return np.zeros(1, np.float32)
+    resized = (
+        cv2.resize(np.array(depth), view.grey.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        for depth, view in zip(depths, views, strict=True)
+    )
+    return np.concatenate([np.asarray(depth, np.float32).ravel() for depth in resized])

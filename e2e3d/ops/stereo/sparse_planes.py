@@ -9,13 +9,13 @@ and Tao, AAAI 2020).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.dense import View
 from e2e3d.ops.stereo.plane_search import at_pixels, fitted_plane, plane_of_most
+from e2e3d.ops.stereo.planes import Intrinsics
 from e2e3d.ops.stereo.pyramid import NEARER
 
 MOST_PLANES = 4
@@ -54,8 +54,8 @@ def common_planes(points: NDArray[np.float64], tolerance: float) -> list[NDArray
     return planes
 
 
-def sparse_points_in(view: View, sources: Sequence[View], camera: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Column, row, inverse depth [N, 3] in a `view` with `camera` (fx, fy, cx, cy) of its and the sources' points."""
+def sparse_points_in(view: View, sources: Sequence[View], camera: Intrinsics) -> NDArray[np.float64]:
+    """Column, row, inverse depth [N, 3] in a `view` with `camera` of its and the sources' points."""
     fx, fy, cx, cy = camera
     found = []
     for other in (view, *sources):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.ops.stereo.planes import normal_from_plane, plane_from_normal
+from e2e3d.ops.numba_jit import njit
+from e2e3d.ops.stereo.planes import Intrinsics, Plane, normal_from_plane, plane_from_normal, ray_through
 from e2e3d.ops.stereo.problem import Problem, State
 from e2e3d.runtime.threads import in_blocks
 
@@ -66,7 +66,7 @@ def upsample_planes(
     return planes
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _upsample_rows(
     planes: NDArray[np.float32],
     cost: NDArray[np.float32],
@@ -101,39 +101,37 @@ def _upsample_rows(
                     result[y, x, 2] = planes[r, c, 2] * ratio_y
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def planes_from_maps(
-    depth: NDArray[np.float32], normal: NDArray[np.float32], camera: NDArray[np.float32]
+    depth: NDArray[np.float32], normal: NDArray[np.float32], camera: Intrinsics
 ) -> NDArray[np.float32]:
     """Planes [H, W, 3] of a depth and normal map; zeros where depth is 0."""
     height, width = depth.shape
-    fx, fy, cx, cy = camera[0], camera[1], camera[2], camera[3]
     planes = np.zeros((height, width, 3), np.float32)
     for y in range(height):
         for x in range(width):
             if depth[y, x] > 0:
-                ray_x, ray_y = (np.float32(x) + _HALF - cx) / fx, (np.float32(y) + _HALF - cy) / fy
+                ray = ray_through(camera, np.float32(x) + _HALF, np.float32(y) + _HALF)
                 n = normal[y, x]
-                w, gx, gy = plane_from_normal(depth[y, x], n[0], n[1], n[2], ray_x, ray_y, fx, fy)
-                planes[y, x, 0], planes[y, x, 1], planes[y, x, 2] = w, gx, gy
+                plane = plane_from_normal(depth[y, x], (n[0], n[1], n[2]), ray, camera)
+                planes[y, x, 0], planes[y, x, 1], planes[y, x, 2] = plane.w, plane.gx, plane.gy
     return planes
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def maps_from_planes(
-    planes: NDArray[np.float32], keep: NDArray[np.bool_], camera: NDArray[np.float32]
+    planes: NDArray[np.float32], keep: NDArray[np.bool_], camera: Intrinsics
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Depth [H, W] and normal [H, W, 3] of planes; zeros where `keep` is False."""
     height, width = keep.shape
-    fx, fy, cx, cy = camera[0], camera[1], camera[2], camera[3]
     depth = np.zeros((height, width), np.float32)
     normal = np.zeros((height, width, 3), np.float32)
     for y in range(height):
         for x in range(width):
             if keep[y, x] and planes[y, x, 0] > 0:
-                ray_x, ray_y = (np.float32(x) + _HALF - cx) / fx, (np.float32(y) + _HALF - cy) / fy
-                w, gx, gy = planes[y, x, 0], planes[y, x, 1], planes[y, x, 2]
-                depth[y, x] = _ONE / w
-                nx, ny, nz = normal_from_plane(w, gx, gy, ray_x, ray_y, fx, fy)
+                ray = ray_through(camera, np.float32(x) + _HALF, np.float32(y) + _HALF)
+                plane = Plane(planes[y, x, 0], planes[y, x, 1], planes[y, x, 2])
+                depth[y, x] = _ONE / plane.w
+                nx, ny, nz = normal_from_plane(plane, ray, camera)
                 normal[y, x, 0], normal[y, x, 1], normal[y, x, 2] = nx, ny, nz
     return depth, normal

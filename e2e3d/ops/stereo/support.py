@@ -1,8 +1,8 @@
-"""Which depths rest on what the pixel itself shows, and not on an outline at the rim of its window.
+"""Which depths are supported by the texture at the pixel itself, not only by an outline at the border of its window.
 
 Beside the outline of an object in front of something blank, a window holds no texture but the outline. So the blank
-pixels take the depth of the object, in all views alike: neither colours nor other views' depths tell. The place of the
-texture in the window does.
+pixels get the depth of the object, in all views alike ("foreground fattening"), and neither colours nor the depths of
+other views show the error. The position of the texture in the window does.
 """
 
 from __future__ import annotations

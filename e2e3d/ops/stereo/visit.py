@@ -1,6 +1,7 @@
 """One visit of one pixel: propagation from the other colour of the checkerboard, perturbed or refined planes.
 
-After ACMH (Xu and Tao, CVPR 2019): each of eight regions around the pixel hands over its best plane. Everything that a
+After ACMH (Xu and Tao, CVPR 2019): each of eight regions around the pixel
+proposes its best plane. Everything that a
 visit reads from other pixels belongs to the other colour or is constant, so visits of one colour may run in any order.
 """
 
@@ -9,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.stereo.correlation import FINE, WIDE, load_patch
 from e2e3d.ops.stereo.hypothesis import ABSENT, choose_sources, combined_cost, plane_cost, view_cost
 from e2e3d.ops.stereo.jit import kernel
-from e2e3d.ops.stereo.matching import load_patch
-from e2e3d.ops.stereo.planes import is_visible
+from e2e3d.ops.stereo.planes import Plane, is_visible, ray_through
 from e2e3d.ops.stereo.problem import COST_SCALE, Problem, Scratch, State, Sweep
 from e2e3d.ops.stereo.randomness import hash32, signed, uniform
 
@@ -48,35 +49,26 @@ def best_neighbour(cost: NDArray[np.float32], x: int, y: int, direction: int, fa
 @kernel
 def load_reference(problem: Problem, patch: NDArray[np.float32], x: int, y: int) -> None:
     """Prepare the reference side around (x, y): the fine window where it shows enough, the wide one elsewhere."""
-    search = problem.search
-    if search[8] > np.float32(0.0):
-        fine_x, fine_y = problem.offset_x[0], problem.offset_y[0]
-        variance = load_patch(patch, problem.grey, problem.usable, x, y, fine_x, fine_y, search[3], search[4])
-        if variance >= search[8]:
-            return
-    wide_x, wide_y = problem.offset_x[1], problem.offset_y[1]
-    load_patch(patch, problem.grey, problem.usable, x, y, wide_x, wide_y, search[3], search[4])
+    enough = problem.search.fine_variance
+    if enough > np.float32(0.0) and load_patch(problem, patch, FINE, x, y) >= enough:
+        return
+    load_patch(problem, patch, WIDE, x, y)
 
 
 @kernel
-def store(
-    problem: Problem,
-    state: State,
-    scratch: Scratch,
-    x: int,
-    y: int,
-    w: np.float32,
-    gx: np.float32,
-    gy: np.float32,
-) -> None:
-    """Make (w, gx, gy) the plane of pixel (x, y) and evaluate it in every source."""
-    state.plane[y, x, 0] = w
-    state.plane[y, x, 1] = gx
-    state.plane[y, x, 2] = gy
+def plane_at(state: State, x: int, y: int) -> Plane:
+    """The present plane of pixel (x, y)."""
+    return Plane(state.plane[y, x, 0], state.plane[y, x, 1], state.plane[y, x, 2])
+
+
+@kernel
+def store(problem: Problem, state: State, scratch: Scratch, x: int, y: int, plane: Plane) -> None:
+    """Make `plane` that of pixel (x, y) and evaluate it in every source."""
+    state.plane[y, x, 0], state.plane[y, x, 1], state.plane[y, x, 2] = plane.w, plane.gx, plane.gy
     px = np.float32(x) + _HALF
     py = np.float32(y) + _HALF
     for s in range(state.view_cost.shape[2]):
-        cost = view_cost(problem, scratch, s, px, py, w, gx, gy)
+        cost = view_cost(problem, scratch, s, px, py, plane)
         state.view_cost[y, x, s] = np.uint16(cost * COST_SCALE + _HALF)
 
 
@@ -132,17 +124,16 @@ def start_pixel(
     search, camera = problem.search, problem.camera
     px = np.float32(x) + _HALF
     py = np.float32(y) + _HALF
-    ray_x = (px - camera[2]) / camera[0]
-    ray_y = (py - camera[3]) / camera[1]
+    ray = ray_through(camera, px, py)
     load_reference(problem, scratch.patch, x, y)
     best = np.float32(np.inf)
     for k in range(starts.shape[2]):
-        w, gx, gy = starts[y, x, k, 0], starts[y, x, k, 1], starts[y, x, k, 2]
-        if k > 0 and not is_visible(w, gx, gy, ray_x, ray_y, camera[0], camera[1], search[0], search[9]):
+        plane = Plane(starts[y, x, k, 0], starts[y, x, k, 1], starts[y, x, k, 2])
+        if k > 0 and not is_visible(plane, ray, camera, search.w_min, search.w_limit):
             continue
         kept = 0
         for s in range(state.view_cost.shape[2]):
-            cost = view_cost(problem, scratch, s, px, py, w, gx, gy)
+            cost = view_cost(problem, scratch, s, px, py, plane)
             if k == 0:
                 state.view_cost[y, x, s] = np.uint16(cost * COST_SCALE + _HALF)
             if cost < ABSENT:
@@ -154,9 +145,9 @@ def start_pixel(
         if total < best:
             best = total
             if k > 0:
-                store(problem, state, scratch, x, y, w, gx, gy)
+                store(problem, state, scratch, x, y, plane)
             else:
-                state.plane[y, x, 0], state.plane[y, x, 1], state.plane[y, x, 2] = w, gx, gy
+                state.plane[y, x, 0], state.plane[y, x, 1], state.plane[y, x, 2] = plane.w, plane.gx, plane.gy
     state.cost[y, x] = best
 
 
@@ -165,30 +156,29 @@ def perturbed(
     stream: np.uint32,
     draw: int,
     kind: int,
-    w: np.float32,
-    gx: np.float32,
-    gy: np.float32,
+    plane: Plane,
     step: np.float32,
     tilt: np.float32,
-) -> tuple[np.float32, np.float32, np.float32]:
-    """The plane (w, gx, gy), moved at random by up to `step` (kind 0), tilted by up to `tilt` (1), or both (2)."""
+) -> Plane:
+    """A plane moved at random by up to `step` (kind 0), tilted by up to `tilt` (1), or both (2)."""
+    w, gx, gy = plane
     if kind != 1:
         w += step * signed(stream, draw)
     if kind != 0:
         gx += tilt * signed(stream, draw + 1)
         gy += tilt * signed(stream, draw + 2)
-    return w, gx, gy
+    return Plane(w, gx, gy)
 
 
 @kernel
-def plane_of(state: State, neighbour: int, x: int, y: int) -> tuple[np.float32, np.float32, np.float32]:
+def plane_of_neighbour(state: State, neighbour: int, x: int, y: int) -> Plane:
     """The plane of the pixel with flat index `neighbour`, moved to (x, y)."""
     width = state.plane.shape[1]
     row = neighbour // width
     column = neighbour - row * width
-    gx = state.plane[row, column, 1]
-    gy = state.plane[row, column, 2]
-    return state.plane[row, column, 0] + gx * np.float32(x - column) + gy * np.float32(y - row), gx, gy
+    there = plane_at(state, column, row)
+    w = there.w + there.gx * np.float32(x - column) + there.gy * np.float32(y - row)
+    return Plane(w, there.gx, there.gy)
 
 
 @kernel
@@ -198,9 +188,7 @@ def refine_depth(
     used: int,
     px: np.float32,
     py: np.float32,
-    w: np.float32,
-    gx: np.float32,
-    gy: np.float32,
+    plane: Plane,
     cost: np.float32,
     step: np.float32,
 ) -> tuple[np.float32, np.float32]:
@@ -208,23 +196,51 @@ def refine_depth(
 
     The plane keeps its slope; where a side of it is cheaper, the parabola is laid around that side.
     """
-    ahead = plane_cost(problem, scratch, used, px, py, w + step, gx, gy, _UNBOUNDED)
-    behind = plane_cost(problem, scratch, used, px, py, w - step, gx, gy, _UNBOUNDED)
+    w, gx, gy = plane
+    ahead = plane_cost(problem, scratch, used, px, py, Plane(w + step, gx, gy), _UNBOUNDED)
+    behind = plane_cost(problem, scratch, used, px, py, Plane(w - step, gx, gy), _UNBOUNDED)
     if behind < ahead:
         ahead, behind, step = behind, ahead, -step
     if ahead < cost:
         w, cost, behind = w + step, ahead, cost
-        ahead = plane_cost(problem, scratch, used, px, py, w + step, gx, gy, _UNBOUNDED)
+        ahead = plane_cost(problem, scratch, used, px, py, Plane(w + step, gx, gy), _UNBOUNDED)
     if ahead < cost:
         return w + step, ahead
     curvature = ahead + behind - cost - cost
     if curvature < _LEAST_CURVATURE:
         return w, cost
     vertex = w + step * _HALF * (behind - ahead) / curvature
-    vertex_cost = plane_cost(problem, scratch, used, px, py, vertex, gx, gy, cost)
+    vertex_cost = plane_cost(problem, scratch, used, px, py, Plane(vertex, gx, gy), cost)
     if vertex_cost < cost:
         return vertex, vertex_cost
     return w, cost
+
+
+@kernel
+def proposed_plane(
+    problem: Problem, state: State, sweep: Sweep, plane: Plane, trial: int, x: int, y: int
+) -> tuple[bool, Plane]:
+    """Plane number `trial` to try at pixel (x, y) beside its `plane`, and whether it is worth an evaluation.
+
+    The planes of neighbouring regions come first, then planes drawn from the whole range, then perturbed ones.
+    """
+    search = problem.search
+    regions = 8 if sweep.far else 4
+    if trial < regions:
+        neighbour = best_neighbour(state.cost, x, y, trial & 3, trial >= 4)
+        if neighbour < 0:
+            return False, plane
+        other = plane_of_neighbour(state, neighbour, x, y)
+        tilt = abs(other.gx - plane.gx) + abs(other.gy - plane.gy)
+        change = abs(other.w - plane.w) + search.radius_px * tilt
+        return change * (_ONE / search.inverse_shift) >= _SAME_PX, other
+    stream = hash32(np.uint32(sweep.stream) ^ hash32(np.uint32(y * problem.grey.shape[1] + x)))
+    if trial < regions + sweep.draws:
+        w = search.w_min + (search.w_max - search.w_min) * uniform(stream, trial * 3)
+        slope = w / problem.camera.fx
+        return True, Plane(w, slope * signed(stream, trial * 3 + 1), slope * signed(stream, trial * 3 + 2))
+    kind, step = (trial - regions - sweep.draws) % 3, sweep.step_px * search.inverse_shift
+    return True, perturbed(stream, trial * 3, kind, plane, step, step / search.radius_px)
 
 
 @kernel
@@ -239,53 +255,30 @@ def visit_pixel(
     """Improve the plane of pixel (x, y)."""
     if problem.usable[y, x] == 0:
         return
-    search = problem.search
-    width = problem.grey.shape[1]
+    search, camera = problem.search, problem.camera
     px = np.float32(x) + _HALF
     py = np.float32(y) + _HALF
-    fx, fy = problem.camera[0], problem.camera[1]
-    ray_x = (px - problem.camera[2]) / fx
-    ray_y = (py - problem.camera[3]) / fy
+    ray = ray_through(camera, px, py)
     used = choose_sources(state, scratch, x, y, sweep.views)
     best = stored_cost(problem, state, scratch, used, x, y)
-    w, gx, gy = state.plane[y, x, 0], state.plane[y, x, 1], state.plane[y, x, 2]
+    plane = plane_at(state, x, y)
     load_reference(problem, scratch.patch, x, y)
-    shift = _ONE / search[2]
-    # Only planes that are offered come nearer than the range: on a plain sky, where nothing tells, the others would.
-    w_most = max(search[1], w)
+    # Only candidate planes may come nearer than the range: on a plain sky, without evidence, drawn planes would.
+    w_most = max(search.w_max, plane.w)
     changed = False
-    stream = hash32(np.uint32(sweep.stream) ^ hash32(np.uint32(y * width + x)))
-    regions = 8 if sweep.far else 4
-    trials = regions + sweep.draws + sweep.perturbations
-    for trial in range(trials):
-        if trial < regions:
-            neighbour = best_neighbour(state.cost, x, y, trial & 3, trial >= 4)
-            if neighbour < 0:
-                continue
-            tw, tx, ty = plane_of(state, neighbour, x, y)
-            change = abs(tw - w) + search[7] * (abs(tx - gx) + abs(ty - gy))
-            if change * shift < _SAME_PX:
-                continue
-        elif trial < regions + sweep.draws:
-            tw = search[0] + (search[1] - search[0]) * uniform(stream, trial * 3)
-            slope = tw / fx
-            tx = slope * signed(stream, trial * 3 + 1)
-            ty = slope * signed(stream, trial * 3 + 2)
-        else:
-            kind, step = (trial - regions - sweep.draws) % 3, sweep.step_px * search[2]
-            tw, tx, ty = perturbed(stream, trial * 3, kind, w, gx, gy, step, step / search[7])
-        if not is_visible(tw, tx, ty, ray_x, ray_y, fx, fy, search[0], w_most):
+    for trial in range((8 if sweep.far else 4) + sweep.draws + sweep.perturbations):
+        worth, other = proposed_plane(problem, state, sweep, plane, trial, x, y)
+        if not worth or not is_visible(other, ray, camera, search.w_min, w_most):
             continue
-        cost = plane_cost(problem, scratch, used, px, py, tw, tx, ty, best)
+        cost = plane_cost(problem, scratch, used, px, py, other, best)
         if cost < best:
-            best, w, gx, gy = cost, tw, tx, ty
-            changed = True
+            best, plane, changed = cost, other, True
     if sweep.parabola_px > np.float32(0.0):
-        step = sweep.parabola_px * search[2]
-        tw, cost = refine_depth(problem, scratch, used, px, py, w, gx, gy, best, step)
-        if cost < best and is_visible(tw, gx, gy, ray_x, ray_y, fx, fy, search[0], w_most):
-            best, w = cost, tw
-            changed = True
+        step = sweep.parabola_px * search.inverse_shift
+        w, cost = refine_depth(problem, scratch, used, px, py, plane, best, step)
+        refined = Plane(w, plane.gx, plane.gy)
+        if cost < best and is_visible(refined, ray, camera, search.w_min, w_most):
+            best, plane, changed = cost, refined, True
     state.cost[y, x] = best
     if changed:
-        store(problem, state, scratch, x, y, w, gx, gy)
+        store(problem, state, scratch, x, y, plane)

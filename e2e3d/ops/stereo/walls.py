@@ -1,8 +1,9 @@
-"""Planes for the holes of flat walls that show nothing: the plane on which the rest of the wall lies.
+"""Planes for the holes of flat walls without texture: the plane that fits the rest of the wall.
 
-A planar prior as in TAPA-MVS (Romanoni and Matteucci, ICCV 2019), but for regions that are found by what they lack
-(:mod:`e2e3d.ops.stereo.blank_regions`) instead of for superpixels, and after the test of agreement instead of before
-it: what the plane rests on is right then. What lies between textured surfaces is left to :mod:`e2e3d.ops.stereo.gaps`.
+A planar prior as in TAPA-MVS (Romanoni and Matteucci, ICCV 2019), but for regions without texture
+(:mod:`e2e3d.ops.stereo.blank_regions`) instead of superpixels, and after the agreement test instead of before it, when
+the depths that define the plane are reliable. Gaps between textured surfaces are left to
+:mod:`e2e3d.ops.stereo.gaps`.
 """
 
 from __future__ import annotations

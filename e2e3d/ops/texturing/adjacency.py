@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-import numba
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
+
+from e2e3d.ops.numba_jit import njit
+
+
+class Edge(NamedTuple):
+    """The edge of a face in one of its three slots, and the neighbour's slot that holds the same edge."""
+
+    face: int
+    slot: int
+    neighbour: int
+    opposite: int
 
 
 def face_adjacency(faces: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -26,7 +38,7 @@ def face_adjacency(faces: NDArray[np.int32]) -> NDArray[np.int32]:
     return neighbours.reshape(-1, 3)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def opposite_slots(neighbours: NDArray[np.int32], faces: NDArray[np.int32]) -> NDArray[np.int8]:
     """Slot int8 [F, 3] of each shared edge in the neighbour's own row; -1 without a neighbour."""
     slots = np.full(neighbours.shape, -1, np.int8)
@@ -43,7 +55,7 @@ def opposite_slots(neighbours: NDArray[np.int32], faces: NDArray[np.int32]) -> N
     return slots
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def connected_parts(neighbours: NDArray[np.int32], label: NDArray[np.int32]) -> tuple[NDArray[np.int32], int]:
     """Number the connected sets of faces of one label: part int32 [F] (-1 where the label is), and how many."""
     part = np.full(len(label), -1, np.int32)

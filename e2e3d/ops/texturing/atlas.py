@@ -1,4 +1,4 @@
-"""Fills the atlas: which face owns each texel, and its colour straight from the full-resolution photograph.
+"""Fills the atlas: the face of each texel, and its colour from the full-resolution photograph.
 
 A texel's surface point is projected through the complete camera model, so neither the size of a face nor lens
 distortion bends the texture, and photographs are never resampled twice.
@@ -7,19 +7,18 @@ distortion bends the texture, and photographs are never resampled twice.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.camera import project
 from e2e3d.ops.texturing.packing import CELL_PX, GUTTER_PX, AtlasLayout
 
 
-@dataclass(frozen=True)
-class Atlas:
+class Atlas(NamedTuple):
     """Texels and what they belong to.
 
     Attributes:
@@ -33,6 +32,27 @@ class Atlas:
     corner_px: NDArray[np.float32]
     page: NDArray[np.int32]
     chart: NDArray[np.int32]
+
+
+class Surface(NamedTuple):
+    """The mesh to paint: `vertices` float32 [V, 3] in the world, `faces` int32 [F, 3]."""
+
+    vertices: NDArray[np.float32]
+    faces: NDArray[np.int32]
+
+
+class PosedPhoto(NamedTuple):
+    """A photograph to paint from.
+
+    Attributes:
+        image: uint8 [H, W, 3].
+        camera: float64 [26] of :func:`~e2e3d.ops.texturing.camera.camera_vector`.
+        gain: float64 [3], what its colours are multiplied by.
+    """
+
+    image: NDArray[np.uint8]
+    camera: NDArray[np.float64]
+    gain: NDArray[np.float64]
 
 
 def lay_out(face_px: NDArray[np.float32], chart: NDArray[np.int32], layout: AtlasLayout) -> Atlas:
@@ -49,28 +69,28 @@ def lay_out(face_px: NDArray[np.float32], chart: NDArray[np.int32], layout: Atla
     own = chart[seen]
     corner_px[seen] = (face_px[seen] - layout.corner_px[own][:, None]) * layout.scale + layout.origin_px[own][:, None]
     page[seen] = layout.page[own]
-    loose = np.flatnonzero(~seen)
+    unseen = np.flatnonzero(~seen)
     columns = layout.size_px // CELL_PX
-    cell = np.stack([np.arange(len(loose)) % columns, np.arange(len(loose)) // columns], 1) * CELL_PX
+    cell = np.stack([np.arange(len(unseen)) % columns, np.arange(len(unseen)) // columns], 1) * CELL_PX
     triangle = np.array([[0.5, 0.5], [0.5, CELL_PX - 0.5], [CELL_PX - 0.5, 0.5]])
-    corner_px[loose] = cell[:, None] + triangle
+    corner_px[unseen] = cell[:, None] + triangle
     owner = np.full((layout.pages, layout.size_px, layout.size_px), -1, np.int32)
-    _own_cells(owner[0], loose, columns)
-    _own_faces(owner, corner_px, page, chart)
+    _assign_cells(owner[0], unseen, columns)
+    _assign_faces(owner, corner_px, page, chart)
     for _ in range(GUTTER_PX):
-        _grow(owner)
+        _dilate(owner)
     return Atlas(owner, corner_px, page, chart)
 
 
-@numba.njit(cache=True)
-def _own_cells(owner, loose, columns):  # type: ignore[no-untyped-def]
-    for i in range(len(loose)):
+@njit(cache=True)
+def _assign_cells(owner, unseen, columns):  # type: ignore[no-untyped-def]
+    for i in range(len(unseen)):
         x, y = (i % columns) * CELL_PX, (i // columns) * CELL_PX
-        owner[y : y + CELL_PX, x : x + CELL_PX] = loose[i]
+        owner[y : y + CELL_PX, x : x + CELL_PX] = unseen[i]
 
 
-@numba.njit(cache=True)
-def _own_faces(owner, corner_px, page, chart):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _assign_faces(owner, corner_px, page, chart):  # type: ignore[no-untyped-def]
     size = owner.shape[1]
     for f in range(len(chart)):
         if chart[f] < 0:
@@ -89,8 +109,8 @@ def _own_faces(owner, corner_px, page, chart):  # type: ignore[no-untyped-def]
                     owner[page[f], y, x] = f
 
 
-@numba.njit(cache=True)
-def _grow(owner):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _dilate(owner):  # type: ignore[no-untyped-def]
     """Give background texels beside an owned one (of the previous round) the same owner, in place."""
     pages, height, width = owner.shape
     for p in range(pages):
@@ -109,7 +129,7 @@ def _grow(owner):  # type: ignore[no-untyped-def]
                     owner[p, y, x] = -2 - owner[p, y, x]
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def barycentric(corner_px, f, x, y):  # type: ignore[no-untyped-def]
     """Weights of the three corners of face f at the point (x, y) of its page; extrapolates outside."""
     x0, y0 = corner_px[f, 0, 0], corner_px[f, 0, 1]
@@ -140,7 +160,7 @@ def chart_rows(atlas: Atlas, chart_count: int) -> tuple[NDArray[np.int32], NDArr
     return np.stack([chart, page[chart], y, box[chart, 0], box[chart, 2]], 1).astype(np.int32), start
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _chart_boxes(corner_px, chart, count, size):  # type: ignore[no-untyped-def]
     box = np.zeros((count, 4), np.int64)
     box[:, :2] = size
@@ -156,8 +176,8 @@ def _chart_boxes(corner_px, chart, count, size):  # type: ignore[no-untyped-def]
 
 
 @over_rows
-def paint_rows(first, end, runs, pages, atlas_owner, corner_px, chart, vertices, faces, camera, image, gain, scale):  # type: ignore[no-untyped-def]
-    """Paint the runs [R, 5] of the charts of one photograph (uint8 [H, W, 3]) into uint8 `pages` [P, S, S, 3].
+def paint_rows(first, end, runs, pages, atlas, surface, photo, scale):  # type: ignore[no-untyped-def]
+    """Paint the runs [R, 5] of the charts of one photograph into uint8 `pages` [P, S, S, 3].
 
     `scale` is texels per pixel; below 1 a texel is the mean of a grid of samples as dense as the photograph.
     """
@@ -165,23 +185,28 @@ def paint_rows(first, end, runs, pages, atlas_owner, corner_px, chart, vertices,
     for r in range(first, end):
         c, p, y = runs[r, 0], runs[r, 1], runs[r, 2]
         for x in range(runs[r, 3], runs[r, 4]):
-            f = atlas_owner[p, y, x]
-            if f < 0 or chart[f] != c:
+            f = atlas.owner[p, y, x]
+            if f < 0 or atlas.chart[f] != c:
                 continue
-            b0, b1, b2 = barycentric(corner_px, f, x + 0.5, y + 0.5)
-            red, green, blue, hit = surface_colour(b0, b1, b2, f, vertices, faces, camera, image, taps, scale)
+            weights = barycentric(atlas.corner_px, f, x + 0.5, y + 0.5)
+            red, green, blue, hit = surface_colour(weights, f, surface, photo, taps, scale)
             if hit:
-                pages[p, y, x, 0] = min(255, int(red * gain[0] + 0.5))
-                pages[p, y, x, 1] = min(255, int(green * gain[1] + 0.5))
-                pages[p, y, x, 2] = min(255, int(blue * gain[2] + 0.5))
+                pages[p, y, x, 0] = min(255, int(red * photo.gain[0] + 0.5))
+                pages[p, y, x, 1] = min(255, int(green * photo.gain[1] + 0.5))
+                pages[p, y, x, 2] = min(255, int(blue * photo.gain[2] + 0.5))
 
 
-@numba.njit(cache=True)
-def surface_colour(b0, b1, b2, f, vertices, faces, camera, image, taps, scale):  # type: ignore[no-untyped-def]
-    """Colour of a surface point in a photograph, averaged over 1 / scale pixels; last: whether it is in view."""
+@njit(cache=True)
+def surface_colour(weights, f, surface, photo, taps, scale):  # type: ignore[no-untyped-def]
+    """Colour of a point of face f in a photograph, averaged over 1 / scale pixels; last: whether it is in view.
+
+    `weights` are the point's barycentric ones.
+    """
+    b0, b1, b2 = weights
+    vertices, faces, image = surface.vertices, surface.faces, photo.image
     i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
     u, v, z = project(
-        camera,
+        photo.camera,
         b0 * vertices[i, 0] + b1 * vertices[j, 0] + b2 * vertices[k, 0],
         b0 * vertices[i, 1] + b1 * vertices[j, 1] + b2 * vertices[k, 1],
         b0 * vertices[i, 2] + b1 * vertices[j, 2] + b2 * vertices[k, 2],

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.scene import Camera
 from e2e3d.errors import ReconstructionError
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
 
+# Places in a camera's vector; a fisheye has k3 and k4 in those of p1 and p2.
+FX, FY, CX, CY, K1, K2, P1, P2, K3, K4, K5, K6 = range(12)
+POSE = 12  # of the 12 numbers of `cam_from_world`, row by row
+FISHEYE, WIDEST = 24, 25
 CAMERA_SIZE = 26
 
 # Where each parameter goes in (fx, fy, cx, cy, k1, k2, p1, p2, k3, k4, k5, k6); a single focal length goes to 0 and 1.
@@ -38,8 +42,8 @@ _FISHEYE = {
 def camera_vector(camera: Camera, cam_from_world: NDArray[np.float64]) -> NDArray[np.float64]:
     """Pack a calibrated, posed camera into float64 [26] for :func:`project`.
 
-    Layout: 12 intrinsics, 12 of `cam_from_world` [3, 4] row by row, 1 for a fisheye, the largest tangent (squared) of
-    an angle from the axis that the photograph shows; farther points could fold back into it.
+    Layout: 12 intrinsics, `cam_from_world` [3, 4], 1 for a fisheye, and the squared tangent of the widest angle from
+    the axis that the photograph shows; farther points could fold back into it.
 
     Raises:
         ReconstructionError: for a camera model that is not supported.
@@ -53,9 +57,9 @@ def camera_vector(camera: Camera, cam_from_world: NDArray[np.float64]) -> NDArra
     vector = np.zeros(CAMERA_SIZE)
     for slot, value in zip(slots, camera.params, strict=True):
         vector[list(slot) if isinstance(slot, tuple) else slot] = value
-    vector[12:24] = np.asarray(cam_from_world, np.float64).ravel()
-    vector[24] = float(camera.model in _FISHEYE)
-    vector[25] = _largest_tangent_squared(camera)
+    vector[POSE:FISHEYE] = np.asarray(cam_from_world, np.float64).ravel()
+    vector[FISHEYE] = float(camera.model in _FISHEYE)
+    vector[WIDEST] = _largest_tangent_squared(camera)
     return vector
 
 
@@ -76,31 +80,31 @@ def _largest_tangent_squared(camera: Camera) -> float:
     return float(np.nanmax((rays**2).sum(1)) * 1.1)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def project(camera, x, y, z):  # type: ignore[no-untyped-def]
     """Project the world point (x, y, z): (u, v) in pixels and the depth, which is 0 for a point that is not in view."""
-    zc = camera[20] * x + camera[21] * y + camera[22] * z + camera[23]
+    zc = camera[POSE + 8] * x + camera[POSE + 9] * y + camera[POSE + 10] * z + camera[POSE + 11]
     if zc <= 1e-9:
         return 0.0, 0.0, 0.0
-    a = (camera[12] * x + camera[13] * y + camera[14] * z + camera[15]) / zc
-    b = (camera[16] * x + camera[17] * y + camera[18] * z + camera[19]) / zc
+    a = (camera[POSE] * x + camera[POSE + 1] * y + camera[POSE + 2] * z + camera[POSE + 3]) / zc
+    b = (camera[POSE + 4] * x + camera[POSE + 5] * y + camera[POSE + 6] * z + camera[POSE + 7]) / zc
     r2 = a * a + b * b
-    if r2 > camera[25]:
+    if r2 > camera[WIDEST]:
         return 0.0, 0.0, 0.0
-    if camera[24] > 0.5:
+    if camera[FISHEYE] > 0.5:
         r = math.sqrt(r2)
         if r > 1e-9:
             theta = math.atan(r)
             t2 = theta * theta
-            bend = 1 + t2 * (camera[4] + t2 * (camera[5] + t2 * (camera[6] + t2 * camera[7])))
+            bend = 1 + t2 * (camera[K1] + t2 * (camera[K2] + t2 * (camera[P1] + t2 * camera[P2])))
             a, b = a * bend * theta / r, b * bend * theta / r
     else:
-        bend = 1 + r2 * (camera[4] + r2 * (camera[5] + r2 * camera[8]))
-        bend /= 1 + r2 * (camera[9] + r2 * (camera[10] + r2 * camera[11]))
-        da = 2 * camera[6] * a * b + camera[7] * (r2 + 2 * a * a)
-        db = 2 * camera[7] * a * b + camera[6] * (r2 + 2 * b * b)
+        bend = 1 + r2 * (camera[K1] + r2 * (camera[K2] + r2 * camera[K3]))
+        bend /= 1 + r2 * (camera[K4] + r2 * (camera[K5] + r2 * camera[K6]))
+        da = 2 * camera[P1] * a * b + camera[P2] * (r2 + 2 * a * a)
+        db = 2 * camera[P2] * a * b + camera[P1] * (r2 + 2 * b * b)
         a, b = a * bend + da, b * bend + db
-    return camera[0] * a + camera[2], camera[1] * b + camera[3], zc
+    return camera[FX] * a + camera[CX], camera[FY] * b + camera[CY], zc
 
 
 def project_points(camera: NDArray[np.float64], points_world: NDArray[np.float32]) -> NDArray[np.float32]:

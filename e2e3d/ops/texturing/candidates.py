@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from e2e3d.ops.row_kernels import over_rows
 
 MAX_CANDIDATES = 12
-DISTRUST = 0.02
+LAST_RESORT = 0.02  # of its quality, what a demoted candidate keeps
 
 
 @dataclass(frozen=True)
@@ -53,28 +53,28 @@ def _offer(first, end, views, qualities, colours, view, quality, colour):  # typ
                 colours[f, worst, c] = colour[f, c]
 
 
-def keep_consistent(candidates: Candidates, trusted: NDArray[np.bool_], neighbours: NDArray[np.int32]) -> Candidates:
-    """Keep the candidates that are `trusted` [F, K]; rows come out sorted by view.
+def keep_consistent(candidates: Candidates, consistent: NDArray[np.bool_], neighbours: NDArray[np.int32]) -> Candidates:
+    """Keep the candidates that are `consistent` [F, K]; rows come out sorted by view.
 
-    A view dropped for one face is made a last resort for the faces around it (`neighbours` int32 [F, 3]), which an
-    intruder's outline may cross.
+    A view dropped for one face is made a last resort for the faces around it (`neighbours` int32 [F, 3]), which the
+    outline of a passer-by may cross.
     """
-    view = np.where(trusted, candidates.view, np.int16(-1))
-    quality = np.where(trusted, candidates.quality, np.float32(0))
-    suspect = np.where(trusted, np.int16(-1), candidates.view)
-    trusted_quality = quality.copy()
-    _distrust(view, quality, suspect, neighbours, trusted_quality)
+    view = np.where(consistent, candidates.view, np.int16(-1))
+    quality = np.where(consistent, candidates.quality, np.float32(0))
+    dropped = np.where(consistent, np.int16(-1), candidates.view)
+    demoted = quality.copy()
+    _demote(view, quality, dropped, neighbours, demoted)
     order = np.argsort(np.where(view >= 0, view, np.int16(32767)), axis=1, kind="stable")
     return Candidates(
         np.take_along_axis(view, order, 1),
-        np.take_along_axis(trusted_quality, order, 1),
+        np.take_along_axis(demoted, order, 1),
         np.take_along_axis(candidates.colour, order[..., None], 1),
     )
 
 
 @over_rows
-def _distrust(first, end, views, qualities, suspect, neighbours, out):  # type: ignore[no-untyped-def]
-    """Qualities [F, K], cut in `out` where the view is suspect (int16 [F, K], -1 = none) up to two edges away."""
+def _demote(first, end, views, qualities, dropped, neighbours, out):  # type: ignore[no-untyped-def]
+    """Qualities [F, K], cut in `out` where the view is dropped (int16 [F, K], -1 = none) up to two edges away."""
     for f in range(first, end):
         for i in range(3):
             g = neighbours[f, i]
@@ -85,8 +85,8 @@ def _distrust(first, end, views, qualities, suspect, neighbours, out):  # type: 
                 if h < 0 or h == f:
                     continue
                 for k in range(views.shape[1]):
-                    if suspect[h, k] < 0:
+                    if dropped[h, k] < 0:
                         continue
                     for m in range(views.shape[1]):
-                        if views[f, m] == suspect[h, k]:
-                            out[f, m] = qualities[f, m] * DISTRUST
+                        if views[f, m] == dropped[h, k]:
+                            out[f, m] = qualities[f, m] * LAST_RESORT

@@ -1,33 +1,60 @@
-"""Which photographs tell the truth about a face: their majority, and what continues across the faces around it.
+"""Which photographs show the face itself, and not something in front of it: outlier rejection over the whole mesh.
 
-Glare, shadows and passers-by show in a minority of the photographs of a place, but not everywhere: one person may
-stand before a place that only two photographs see. So each face gets a few hypotheses, groups of
-photographs that agree. A hypothesis costs by the votes it lacks, and where a photograph is believed in one face and not
-in the next although it looks the same in both: the outline of a passer-by is an edge in the photographs that show him
-and in no other, so the cheapest labelling cuts him out along it. Waechter et al. (ECCV 2014) reject outliers face by
-face; the smoothness follows Boykov and Jolly (ICCV 2001), and the message passing is Kolmogorov's (TPAMI 2006).
+Glare, shadows and passers-by show in a minority of the photographs of a place, but not everywhere: one person may stand
+before a place that only two photographs see. So each face gets a few hypotheses, groups of photographs that agree. A
+hypothesis costs by the votes it lacks, and where a photograph is a member in one face and not in the next although it
+looks the same in both: the outline of a passer-by is an edge in the photographs that show the person and in no other,
+so the cheapest labelling follows it. Waechter et al. (ECCV 2014) reject outliers face by face; the smoothness follows
+Boykov and Jolly (ICCV 2001), and the message passing is Kolmogorov's (TPAMI 2006).
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
+from e2e3d.ops.texturing.adjacency import Edge
 from e2e3d.ops.texturing.candidates import Candidates
 from e2e3d.ops.texturing.median import median_of
 
 MAX_HYPOTHESES = 4
 LIMIT_FLOOR, LIMIT_SIGMAS, LIMIT_MOST = 14.0, 4.0, 40.0
-PAIR_LIMIT = 30.0  # two photographs alone cannot tell noise from a contradiction
+PAIR_LIMIT = 30.0  # two photographs are not enough to separate noise from a contradiction
 CONTRAST_SHARE = 0.7  # of the local contrast, which blur and errors of the surface turn into differences
 VOTE = 3.0
 GLARE = 1.5  # highlights only ever add light
 EDGE_LEVELS = 16.0
 SWEEPS = 10
+
+
+class _Hypotheses(NamedTuple):
+    """Groups of photographs that agree on a face.
+
+    Attributes:
+        members: uint16 [F, H], bit k = the candidate in place k.
+        cost: float32 [F, H]; `used` int8 [F], how many hypotheses a face has.
+    """
+
+    members: NDArray[np.uint16]
+    cost: NDArray[np.float32]
+    used: NDArray[np.int8]
+
+
+class _Shared(NamedTuple):
+    """Room for the photographs that two faces share, up to K.
+
+    Attributes:
+        place: int64 [2, K], their places among the candidates of either face.
+        weight: float32 [K], how well they continue across the edge.
+    """
+
+    place: NDArray[np.int64]
+    weight: NDArray[np.float32]
 
 
 def consistent_candidates(
@@ -45,13 +72,13 @@ def consistent_candidates(
     colour = np.where((candidates.view >= 0)[..., None], candidates.colour * factor[candidates.view], np.float32(-1))
     centre, limit = np.full((len(colour), 3), -1, np.float32), np.zeros(len(colour), np.float32)
     _centres(colour, centre, limit)
-    _widen(limit, centre, neighbours)
-    members = np.zeros((len(colour), MAX_HYPOTHESES), np.uint16)
-    cost, count = np.zeros((len(colour), MAX_HYPOTHESES), np.float32), np.ones(len(colour), np.int8)
-    _hypotheses(colour, centre, limit, members, cost, count)
-    message = np.zeros((len(count), 3, MAX_HYPOTHESES), np.float32)
-    choice = _message_passing(candidates.view, colour, centre, members, cost, count, message, neighbours, slots)
-    chosen = members[np.arange(len(count)), choice]
+    _adapt_limits(limit, centre, neighbours)
+    shape = (len(colour), MAX_HYPOTHESES)
+    hypotheses = _Hypotheses(np.zeros(shape, np.uint16), np.zeros(shape, np.float32), np.ones(len(colour), np.int8))
+    _find_hypotheses(colour, centre, limit, hypotheses)
+    message = np.zeros((len(colour), 3, MAX_HYPOTHESES), np.float32)
+    choice = _message_passing(candidates.view, colour, centre, hypotheses, message, neighbours, slots)
+    chosen = hypotheses.members[np.arange(len(colour)), choice]
     return np.asarray(chosen[:, None] >> np.arange(candidates.view.shape[1], dtype=np.uint16) & 1, bool)
 
 
@@ -80,7 +107,7 @@ def _centres(first, end, colour, centre, limit):  # type: ignore[no-untyped-def]
 
 
 @over_rows
-def _widen(first, end, limit, centre, neighbours):  # type: ignore[no-untyped-def]
+def _adapt_limits(first, end, limit, centre, neighbours):  # type: ignore[no-untyped-def]
     """Let the limits [F] grow with the contrast to the faces around, in place."""
     for f in range(first, end):
         contrast = np.float32(0)
@@ -92,8 +119,9 @@ def _widen(first, end, limit, centre, neighbours):  # type: ignore[no-untyped-de
 
 
 @over_rows
-def _hypotheses(first, end, colour, centre, limit, members, cost, count):  # type: ignore[no-untyped-def]
-    """Groups of candidates that agree: bit sets uint16 [F, H], what each costs float32 [F, H], how many int8 [F]."""
+def _find_hypotheses(first, end, colour, centre, limit, hypotheses):  # type: ignore[no-untyped-def]
+    """Groups of candidates that agree, and what each costs, in place."""
+    members, cost, count = hypotheses
     mean, votes = np.empty((MAX_HYPOTHESES, 3), np.float32), np.empty(MAX_HYPOTHESES, np.float32)
     for f in range(first, end):
         present, one = 0, 0
@@ -120,15 +148,15 @@ def _hypotheses(first, end, colour, centre, limit, members, cost, count):  # typ
             left &= ~best
             count[f] += 1
         if count[f] > 1:
-            _price(colour[f], members[f], cost[f], count[f], mean, votes)
+            _set_costs(colour[f], members[f], cost[f], count[f], mean, votes)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _distance(a, b):  # type: ignore[no-untyped-def]
     return max(abs(a[0] - b[0]), abs(a[1] - b[1]), abs(a[2] - b[2]))
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _group(colour, centre, limit):  # type: ignore[no-untyped-def]
     """The colours [K, 3] near the centre (negative = empty place), as a bit set of their places, and how many."""
     group, votes = np.uint16(0), 0
@@ -139,9 +167,9 @@ def _group(colour, centre, limit):  # type: ignore[no-untyped-def]
     return group, votes
 
 
-@numba.njit(cache=True)
-def _price(colour, members, cost, count, mean, votes):  # type: ignore[no-untyped-def]
-    """What each hypothesis of a face costs, in place: the votes it lacks, and being the brighter one.
+@njit(cache=True)
+def _set_costs(colour, members, cost, count, mean, votes):  # type: ignore[no-untyped-def]
+    """The cost of each hypothesis of a face, in place: for the votes it lacks, and for being the brighter one.
 
     `mean` [H, 3] and `votes` [H] are memory to work in.
     """
@@ -164,20 +192,20 @@ def _price(colour, members, cost, count, mean, votes):  # type: ignore[no-untype
                 break
 
 
-@numba.njit(cache=True)
-def _message_passing(views, colour, centre, members, cost, count, message, neighbours, slots):  # type: ignore[no-untyped-def]  # noqa: C901
-    """Index int64 [F] of the chosen hypothesis; ``message[f, k]`` is what neighbour k tells f about f's hypotheses."""
+@njit(cache=True)
+def _message_passing(views, colour, centre, hypotheses, message, neighbours, slots):  # type: ignore[no-untyped-def]  # noqa: C901
+    """Index int64 [F] of the chosen hypothesis; ``message[f, k]`` is that of neighbour k to f."""
+    members, cost, count = hypotheses
     faces = len(count)
     choice = np.zeros(faces, np.int64)
     belief = np.zeros(MAX_HYPOTHESES, np.float32)
-    link = np.zeros((2, views.shape[1]), np.int64)
-    weight = np.zeros(views.shape[1], np.float32)
+    links = _Shared(np.zeros((2, views.shape[1]), np.int64), np.zeros(views.shape[1], np.float32))
     for f in range(faces):
         for k in range(3):
             g = neighbours[f, k]
             if g >= 0 and slots[f, k] >= 0 and count[f] == 1 and count[g] > 1:
-                shared = _links(views, colour, centre, f, g, link, weight)
-                _send(members, message, belief, np.float32(1), f, k, g, slots[f, k], count, shared, link, weight)
+                shared = _links(views, colour, centre, f, g, links)
+                _send(hypotheses, message, belief, np.float32(1), Edge(f, k, g, slots[f, k]), shared, links)
     for sweep in range(2 * SWEEPS):
         forward = sweep % 2 == 0
         for step in range(faces):
@@ -197,8 +225,8 @@ def _message_passing(views, colour, centre, members, cost, count, message, neigh
                 g = neighbours[f, k]
                 if g < 0 or slots[f, k] < 0 or count[g] == 1 or (g > f) != forward:
                     continue
-                shared = _links(views, colour, centre, f, g, link, weight)
-                _send(members, message, belief, share, f, k, g, slots[f, k], count, shared, link, weight)
+                shared = _links(views, colour, centre, f, g, links)
+                _send(hypotheses, message, belief, share, Edge(f, k, g, slots[f, k]), shared, links)
     for f in range(faces):
         if count[f] == 1:
             continue
@@ -212,18 +240,18 @@ def _message_passing(views, colour, centre, members, cost, count, message, neigh
                 for i in range(count[f]):
                     belief[i] += message[f, k, i]
             else:
-                shared = _links(views, colour, centre, f, g, link, weight)
+                shared = _links(views, colour, centre, f, g, links)
                 for i in range(count[f]):
-                    belief[i] += _breaks(members[f, i], members[g, choice[g]], shared, link, weight)
+                    belief[i] += _disagreement(members[f, i], members[g, choice[g]], shared, links)
         for i in range(count[f]):
             if belief[i] < belief[choice[f]]:
                 choice[f] = i
     return choice
 
 
-@numba.njit(cache=True)
-def _links(views, colour, centre, f, g, link, weight):  # type: ignore[no-untyped-def]
-    """The photographs of both faces: their places in either row, and how well they continue across the edge.
+@njit(cache=True)
+def _links(views, colour, centre, f, g, links):  # type: ignore[no-untyped-def]
+    """Write the photographs that show both faces to `links`; returns how many.
 
     One continues where it does not change, or changes as the surface does.
     """
@@ -238,32 +266,34 @@ def _links(views, colour, centre, f, g, link, weight):  # type: ignore[no-untype
                     change = colour[f, i, c] - colour[g, j, c]
                     step = max(step, abs(change))
                     odd = max(odd, abs(change - (centre[f, c] - centre[g, c])))
-                link[0, shared], link[1, shared] = i, j
-                weight[shared] = math.exp(-((min(step, odd) / np.float32(EDGE_LEVELS)) ** 2))
+                links.place[0, shared], links.place[1, shared] = i, j
+                links.weight[shared] = math.exp(-((min(step, odd) / np.float32(EDGE_LEVELS)) ** 2))
                 shared += 1
                 break
     return shared
 
 
-@numba.njit(cache=True)
-def _breaks(own, other, shared, link, weight):  # type: ignore[no-untyped-def]
-    """Cost of the photographs that are believed on one side only."""
+@njit(cache=True)
+def _disagreement(own, other, shared, links):  # type: ignore[no-untyped-def]
+    """Cost of the shared photographs that are members on one side only."""
     cost = np.float32(0)
     for s in range(shared):
-        if (own >> link[0, s] & 1) != (other >> link[1, s] & 1):
-            cost += weight[s]
+        if (own >> links.place[0, s] & 1) != (other >> links.place[1, s] & 1):
+            cost += links.weight[s]
     return cost
 
 
-@numba.njit(cache=True)
-def _send(members, message, belief, share, f, k, g, slot, count, shared, link, weight):  # type: ignore[no-untyped-def]
-    """Face f's message to g; a face of one hypothesis sends what disagreement with it costs."""
+@njit(cache=True)
+def _send(hypotheses, message, belief, share, edge, shared, links):  # type: ignore[no-untyped-def]
+    """A face's message to its neighbour; a face of one hypothesis sends what disagreement with it costs."""
+    f, k, g, slot = edge
+    members, count = hypotheses.members, hypotheses.used
     least = np.float32(1e30)
     for j in range(count[g]):
         value = np.float32(1e30)
         for i in range(count[f]):
             own = share * belief[i] - message[f, k, i] if count[f] > 1 else np.float32(0)
-            value = min(value, own + _breaks(members[f, i], members[g, j], shared, link, weight))
+            value = min(value, own + _disagreement(members[f, i], members[g, j], shared, links))
         message[g, slot, j] = value
         least = min(least, value)
     for j in range(count[g]):

@@ -1,13 +1,13 @@
-"""What evens out photographs, from places that several of them see: a gain for each, the falloff of each lens."""
+"""Exposure compensation from faces that several photographs see: a gain for each, the falloff of each lens."""
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.texturing.candidates import Candidates
-from e2e3d.ops.texturing.falloff import TERMS, loss
+from e2e3d.ops.texturing.falloff import TERMS, log_falloff
 from e2e3d.ops.texturing.median import median_of
 
 SAMPLES = 50_000
@@ -16,8 +16,8 @@ ITERATIONS = 6
 CAUCHY_SCALE = 0.08
 MAX_LOG_GAIN = 1.5
 PRIOR = 0.1  # weight of gain 1 over that of a photograph's neighbours
-FREE = 1e-3  # the same while the falloff is sought, which would make up for gains held back
-FALLOFF_PRIOR = 5e-5  # for no falloff, a pair of colours: what speaks where all see a place at the same radius
+FREE = 1e-3  # the same while the falloff is estimated, which would compensate for damped gains
+FALLOFF_PRIOR = 5e-5  # for no falloff, a pair of colours: decides where all photographs see a place at the same radius
 LEAST_LOSS, MOST_LOSS = 0.03, 1.0  # in a corner, logarithms
 
 
@@ -72,7 +72,7 @@ def _solve_falloff(normal: NDArray[np.float64], right: NDArray[np.float64], damp
     return np.where(total < LEAST_LOSS, 0.0, falloff * np.minimum(1, MOST_LOSS / np.maximum(total, LEAST_LOSS)))
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _normal_equations(views, colours, chosen, squared_radius, lens, log_gain, falloff, table):  # type: ignore[no-untyped-def]  # noqa: C901
     """Normal equations [U, U] and [U, 3] of the gains and then the falloffs, colours eliminated; and their weight."""
     count, size = len(log_gain), views.shape[1]
@@ -105,7 +105,7 @@ def _normal_equations(views, colours, chosen, squared_radius, lens, log_gain, fa
             for k in range(n):
                 evened[k] = value[k, c] + log_gain[place[k, 0], c]
                 if lens[place[k, 0]] >= 0:
-                    evened[k] += loss(falloff[lens[place[k, 0]]], term[k, 1])
+                    evened[k] += log_falloff(falloff[lens[place[k, 0]]], term[k, 1])
                 ordered[k] = evened[k]
             centre = median_of(ordered, n)
             for k in range(n):

@@ -1,4 +1,4 @@
-"""How much darker a lens draws towards its corners, and photographs without it.
+"""Vignetting: how much darker a lens is towards the corners, and its compensation.
 
 Goldman and Chen, "Vignette and Exposure Calibration and Compensation" (ICCV 2005): an even polynomial of the distance
 from the principal point, here of the logarithm and with coefficients that are not negative, so that it can only grow.
@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
-from e2e3d.ops.texturing.camera import project
+from e2e3d.ops.texturing.camera import CX, CY, FISHEYE, POSE, project
 from e2e3d.ops.texturing.candidates import Candidates
 
 TERMS = 3
-LEAST_VIEWS = 3  # fewer photographs of a lens cannot tell it from the light of the scene
+LEAST_VIEWS = 3  # fewer photographs of a lens do not separate it from the light of the scene
 
 
 def lenses(cameras: NDArray[np.float64], sizes_px: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -27,7 +27,7 @@ def lenses(cameras: NDArray[np.float64], sizes_px: NDArray[np.int64]) -> NDArray
         cameras: float64 [N, 26] of :func:`~e2e3d.ops.texturing.camera.camera_vector`.
         sizes_px: int64 [N, 2], width and height of each photograph.
     """
-    same = np.concatenate([cameras[:, :12], cameras[:, 24:25], sizes_px], 1)
+    same = np.concatenate([cameras[:, :POSE], cameras[:, FISHEYE : FISHEYE + 1], sizes_px], 1)
     _, lens, count = np.unique(same, axis=0, return_inverse=True, return_counts=True)
     number = np.where(count >= LEAST_VIEWS, np.cumsum(count >= LEAST_VIEWS) - 1, -1)
     return np.asarray(number[lens.ravel()], np.int64)
@@ -62,19 +62,19 @@ def _squared_radii(first, end, chosen, vertices, faces, cameras, sizes_px, views
                     cameras[i], (a[0] + b[0] + c[0]) / 3, (a[1] + b[1] + c[1]) / 3, (a[2] + b[2] + c[2]) / 3
                 )
                 corner = (sizes_px[i, 0] ** 2 + sizes_px[i, 1] ** 2) / 4
-                out[m, k] = ((x - cameras[i, 2]) ** 2 + (y - cameras[i, 3]) ** 2) / corner
+                out[m, k] = ((x - cameras[i, CX]) ** 2 + (y - cameras[i, CY]) ** 2) / corner
 
 
-@numba.njit(cache=True)
-def loss(falloff, squared_radius):  # type: ignore[no-untyped-def]
-    """Logarithm of what is lost at a squared radius under the coefficients `falloff` [3] of r², r⁴ and r⁶."""
+@njit(cache=True)
+def log_falloff(falloff, squared_radius):  # type: ignore[no-untyped-def]
+    """Logarithm of the lost light at a squared radius under the coefficients `falloff` [3] of r², r⁴ and r⁶."""
     return squared_radius * (falloff[0] + squared_radius * (falloff[1] + squared_radius * falloff[2]))
 
 
 def without_falloff(
     image: NDArray[np.uint8], centre_px: NDArray[np.float64], falloff: NDArray[np.float64]
 ) -> NDArray[np.uint8]:
-    """A photograph uint8 [H, W, 3] as a lens that loses nothing would draw it, around the principal point [2]."""
+    """A photograph uint8 [H, W, 3] without the falloff around the principal point [2]."""
     out = np.empty_like(image)
     _without_falloff(image, centre_px, falloff, out)
     return out
@@ -87,21 +87,21 @@ def _without_falloff(first, end, image, centre_px, falloff, out):  # type: ignor
     for y in range(first, end):
         for x in range(width):
             squared = ((x + 0.5 - centre_px[0]) ** 2 + (y + 0.5 - centre_px[1]) ** 2) / corner
-            factor = math.exp(loss(falloff, squared))
+            factor = math.exp(log_falloff(falloff, squared))
             for c in range(3):
                 out[y, x, c] = int(min(255.0, image[y, x, c] * factor + 0.5))
 
 
-def brighten(candidates: Candidates, squared_radius: NDArray[np.float32], falloff: NDArray[np.float64]) -> None:
-    """Take the losses `falloff` [N, 3] off the colours of all candidates, in place."""
-    _brighten(candidates.view, candidates.colour, squared_radius, falloff)
+def remove_falloff(candidates: Candidates, squared_radius: NDArray[np.float32], falloff: NDArray[np.float64]) -> None:
+    """Remove the `falloff` [N, 3] of each photograph from the colours of all candidates, in place."""
+    _remove_falloff(candidates.view, candidates.colour, squared_radius, falloff)
 
 
 @over_rows
-def _brighten(first, end, views, colours, squared_radius, falloff):  # type: ignore[no-untyped-def]
+def _remove_falloff(first, end, views, colours, squared_radius, falloff):  # type: ignore[no-untyped-def]
     for f in range(first, end):
         for k in range(views.shape[1]):
             if views[f, k] >= 0:
-                factor = math.exp(loss(falloff[views[f, k]], squared_radius[f, k]))
+                factor = math.exp(log_falloff(falloff[views[f, k]], squared_radius[f, k]))
                 for c in range(3):
                     colours[f, k, c] = int(min(255.0, colours[f, k, c] * factor + 0.5))

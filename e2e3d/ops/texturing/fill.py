@@ -1,11 +1,11 @@
-"""Colour where no photograph looks: faces nobody saw, and the background of the atlas."""
+"""Colour for faces that no photograph sees, and for the background of the atlas."""
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.texturing.atlas import Atlas, barycentric
 from e2e3d.ops.texturing.packing import CELL_PX
 
@@ -32,7 +32,7 @@ def diffuse_colours(
     return colours
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _spread(colours, fixed, start, neighbour, fallback, sweeps):  # type: ignore[no-untyped-def]  # noqa: C901
     """Breadth-first from the fixed vertices, then Gauss-Seidel sweeps in that order and back, in place."""
     count = len(colours)
@@ -68,7 +68,7 @@ def _spread(colours, fixed, start, neighbour, fallback, sweeps):  # type: ignore
                 colours[v, c] = fallback[v, c]
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def face_colour_means(vertex_count, faces, colour):  # type: ignore[no-untyped-def]
     """Mean float32 [V, 3] of the colours [F, 3] of the faces at each vertex, negative ones left out; -1 without any."""
     total = np.zeros((vertex_count, 3), np.float32)
@@ -89,13 +89,13 @@ def paint_unseen(
     pages: NDArray[np.uint8], atlas: Atlas, faces: NDArray[np.int32], colours: NDArray[np.float32]
 ) -> None:
     """Paint the cells of the faces without a chart with their vertex colours [V, 3], in place."""
-    loose = np.flatnonzero(atlas.chart < 0)
-    _paint_cells(pages[0], loose, atlas.corner_px, faces, colours)
+    unlabelled = np.flatnonzero(atlas.chart < 0)
+    _paint_cells(pages[0], unlabelled, atlas.corner_px, faces, colours)
 
 
-@numba.njit(cache=True)
-def _paint_cells(page, loose, corner_px, faces, colours):  # type: ignore[no-untyped-def]
-    for f in loose:
+@njit(cache=True)
+def _paint_cells(page, unlabelled, corner_px, faces, colours):  # type: ignore[no-untyped-def]
+    for f in unlabelled:
         x0, y0 = int(corner_px[f, 0, 0]), int(corner_px[f, 0, 1])
         for y in range(y0, y0 + CELL_PX):
             for x in range(x0, x0 + CELL_PX):
@@ -117,7 +117,7 @@ def fill_background(page: NDArray[np.uint8], owned: NDArray[np.bool_]) -> None:
     _push(page, owned, coarse)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _pull(page, owned):  # type: ignore[no-untyped-def]
     height, width = (page.shape[0] + 1) // 2, (page.shape[1] + 1) // 2
     coarse = np.zeros((height, width, 3), np.uint8)
@@ -136,7 +136,7 @@ def _pull(page, owned):  # type: ignore[no-untyped-def]
     return coarse, known
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _push(page, owned, coarse):  # type: ignore[no-untyped-def]
     for y in range(page.shape[0]):
         for x in range(page.shape[1]):

@@ -7,10 +7,10 @@ the registration average out.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.atlas import Atlas, barycentric
 
@@ -67,7 +67,7 @@ def level_seams(
     return offset
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _solve(start, column, weight, diagonal, right, x, tolerance, max_iterations):  # type: ignore[no-untyped-def]  # noqa: C901
     """Conjugate gradients, preconditioned by the diagonal, for all channels of x float32 [N, 3] at once, in place.
 
@@ -133,7 +133,7 @@ def _edge_differences(first, end, seams, pages, corner_px, page, out):  # type: 
             out[e, 1, c] /= finish
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _bilinear(pages, p, x, y, c):  # type: ignore[no-untyped-def]
     size = pages.shape[1]
     px, py = min(max(x - 0.5, 0.0), size - 1.001), min(max(y - 0.5, 0.0), size - 1.001)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numba
+from e2e3d.ops.numba_jit import njit
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def median_of(values, count):  # type: ignore[no-untyped-def]
     """Median of the first `count` (at least 1) of `values` [N], which come out sorted (insertion sort)."""
     for i in range(1, count):

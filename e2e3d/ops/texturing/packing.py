@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.errors import SettingsError
+from e2e3d.ops.numba_jit import njit
 
 CELL_PX = 4
 GUTTER_PX = 3
@@ -98,7 +98,7 @@ def pack_charts(
     return AtlasLayout(scale, page, origin, corner, size, int(page.max(initial=0)) + 1)
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _boxes(face_px, chart, count):  # type: ignore[no-untyped-def]
     low, high = np.full((count, 2), np.inf), np.full((count, 2), -np.inf)
     for f in range(len(chart)):
@@ -149,7 +149,7 @@ def _whole_blocks(cells: int) -> int:
     return -(-cells // BLOCK_CELLS) * BLOCK_CELLS
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _masks(face_px, chart, corner, scale, cells, offsets):  # type: ignore[no-untyped-def]
     """Cells that each chart touches with its gutter: uint8, rows of w cells, chart p from offsets[p]."""
     mask = np.zeros(offsets[-1], np.uint8)
@@ -169,7 +169,7 @@ def _masks(face_px, chart, corner, scale, cells, offsets):  # type: ignore[no-un
     return mask
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _place(order, cells, offsets, mask, loose, side, max_pages):  # type: ignore[no-untyped-def]
     """Put the charts into the first free place, one after another: whether all fit, page [C] and place [C, 2] in cells.
 
@@ -203,7 +203,7 @@ def _place(order, cells, offsets, mask, loose, side, max_pages):  # type: ignore
     return True, page, place
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _coarser(grid, step):  # type: ignore[no-untyped-def]
     """Whether anything is set in each block of step x step cells: uint8 [P, ceil(H / step), ceil(W / step)]."""
     pages, height, width = grid.shape
@@ -216,7 +216,7 @@ def _coarser(grid, step):  # type: ignore[no-untyped-def]
     return out
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _free_cells(coarse):  # type: ignore[no-untyped-def]
     free = np.zeros(coarse.shape[:2], np.int64)
     for p in range(coarse.shape[0]):
@@ -226,7 +226,7 @@ def _free_cells(coarse):  # type: ignore[no-untyped-def]
     return free
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _first_fit(coarse, free, own):  # type: ignore[no-untyped-def]
     """First page, x and y at which the cells set in `own` [h, w] are free; page -1 when there is none."""
     h, w = own.shape
@@ -255,7 +255,7 @@ def _first_fit(coarse, free, own):  # type: ignore[no-untyped-def]
     return -1, 0, 0
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _first_box(grid, w, h, start):  # type: ignore[no-untyped-def]
     """First page, x and y from position `start` on at which a box of w x h cells is free; page -1 without one."""
     pages, side = grid.shape[0], grid.shape[1]
@@ -281,7 +281,7 @@ def _first_box(grid, w, h, start):  # type: ignore[no-untyped-def]
     return -1, 0, 0
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _mark(grid, coarse, free, own, x, y, step):  # type: ignore[no-untyped-def]
     """Set the cells of a chart placed at (x, y) on the grid and its coarse copy."""
     for v in range(own.shape[0]):

@@ -1,14 +1,14 @@
-"""Strips of texels along the seams, where two photographs are faded into each other."""
+"""Strips of texels along the seams, in which two photographs are blended."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.atlas import Atlas, barycentric, surface_colour
 from e2e3d.ops.texturing.candidates import Candidates
@@ -17,8 +17,7 @@ STRIP_PX = 10
 DISAGREEMENT = 30.0
 
 
-@dataclass(frozen=True)
-class SeamStrip:
+class SeamStrip(NamedTuple):
     """Texels near a seam, inside a chart.
 
     Attributes:
@@ -37,7 +36,7 @@ class SeamStrip:
     colour: NDArray[np.float32]
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def find_seams(neighbours, slots, chart):  # type: ignore[no-untyped-def]
     """Edges between charts, int32 [E, 4]: face and slot on either side; a face's slot k runs from corner k to k + 1."""
     count = 0
@@ -63,7 +62,7 @@ def seam_strip(atlas: Atlas, seams: NDArray[np.int32], label: NDArray[np.int32],
     )
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _collect(owner, corner_px, page, chart, seams, reach):  # type: ignore[no-untyped-def]
     """Breadth-first search from the texels along each side of each seam, inside the chart."""
     size = owner.shape[1]
@@ -88,7 +87,7 @@ def _collect(owner, corner_px, page, chart, seams, reach):  # type: ignore[no-un
             visited[p, y, x] = 1
             if count == capacity:
                 capacity *= 2
-                texel, distance, origin = _longer(texel), _longer(distance), _longer(origin)
+                texel, distance, origin = _doubled(texel), _doubled(distance), _doubled(origin)
             texel[count], distance[count], origin[count] = (np.int64(p) * size + y) * size + x, 0, e
             count += 1
     head = 0
@@ -109,31 +108,32 @@ def _collect(owner, corner_px, page, chart, seams, reach):  # type: ignore[no-un
             visited[p, v, u] = 1
             if count == capacity:
                 capacity *= 2
-                texel, distance, origin = _longer(texel), _longer(distance), _longer(origin)
+                texel, distance, origin = _doubled(texel), _doubled(distance), _doubled(origin)
             texel[count], distance[count], origin[count] = (p * size + v) * size + u, d + 1, e
             count += 1
     seam = (origin[:count] // 2).astype(np.int32)
     return texel[:count], distance[:count], seam, (origin[:count] % 2).astype(np.int8)
 
 
-@numba.njit(cache=True)
-def _longer(values):  # type: ignore[no-untyped-def]
-    longer = np.empty(2 * len(values), values.dtype)
-    longer[: len(values)] = values
-    return longer
+@njit(cache=True)
+def _doubled(values):  # type: ignore[no-untyped-def]
+    doubled = np.empty(2 * len(values), values.dtype)
+    doubled[: len(values)] = values
+    return doubled
 
 
 @over_rows
-def paint_strip(first, end, texel, colour, owner, corner_px, vertices, faces, camera, image, gain, scale):  # type: ignore[no-untyped-def]
+def paint_strip(first, end, texel, colour, atlas, surface, photo, scale):  # type: ignore[no-untyped-def]
     """Sample texels int64 [T] of a strip in the photograph across their seam, into `colour` float32 [T, 3]."""
-    size = owner.shape[1]
+    size = atlas.owner.shape[1]
     taps = max(1, math.ceil(1 / scale - 1e-6))
     for i in range(first, end):
         p, y, x = texel[i] // (size * size), texel[i] // size % size, texel[i] % size
-        f = owner[p, y, x]
-        b0, b1, b2 = barycentric(corner_px, f, x + 0.5, y + 0.5)
-        red, green, blue, hit = surface_colour(b0, b1, b2, f, vertices, faces, camera, image, taps, scale)
+        f = atlas.owner[p, y, x]
+        weights = barycentric(atlas.corner_px, f, x + 0.5, y + 0.5)
+        red, green, blue, hit = surface_colour(weights, f, surface, photo, taps, scale)
         if hit:
+            gain = photo.gain
             colour[i, 0], colour[i, 1], colour[i, 2] = red * gain[0], green * gain[1], blue * gain[2]
 
 
@@ -152,19 +152,19 @@ def fade_strip(
         corner_node: int32 [F, 3], the node of each face corner.
         offset: float32 [N, 3] of :func:`~e2e3d.ops.texturing.levelling.level_seams`.
     """
-    texels = strip.texel, strip.distance, strip.seam, strip.side, strip.colour
-    _fade(*texels, pages.reshape(-1, 3), seams, corner_node, offset, STRIP_PX)
+    _fade(strip, pages.reshape(-1, 3), seams, corner_node, offset)
 
 
 @over_rows
-def _fade(first, end, texel, distance, seam, side, colour, pages, seams, corner_node, offset, reach):  # type: ignore[no-untyped-def]
+def _fade(first, end, strip, pages, seams, corner_node, offset):  # type: ignore[no-untyped-def]
+    texel, colour = strip.texel, strip.colour
     for i in range(first, end):
         if colour[i, 0] < 0:
             continue
-        e, other = seam[i], 2 - 2 * side[i]
+        e, other = strip.seam[i], 2 - 2 * strip.side[i]
         g, j = seams[e, other], seams[e, other + 1]
         a, b = corner_node[g, j], corner_node[g, (j + 1) % 3]
-        weight = 0.5 * (1 - (distance[i] + 0.5) / reach)
+        weight = 0.5 * (1 - (strip.distance[i] + 0.5) / STRIP_PX)
         worst = 0.0
         for c in range(3):
             levelled = colour[i, c] + 0.5 * (offset[a, c] + offset[b, c])

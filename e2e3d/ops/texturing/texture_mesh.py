@@ -12,12 +12,12 @@ from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.errors import ReconstructionError
 from e2e3d.ops.row_kernels import over_rows
 from e2e3d.ops.texturing.adjacency import connected_parts, face_adjacency, opposite_slots
-from e2e3d.ops.texturing.atlas import Atlas, chart_rows, lay_out, paint_rows
-from e2e3d.ops.texturing.camera import project, project_points
+from e2e3d.ops.texturing.atlas import Atlas, PosedPhoto, Surface, chart_rows, lay_out, paint_rows
+from e2e3d.ops.texturing.camera import CX, CY, project, project_points
 from e2e3d.ops.texturing.candidates import Candidates, keep_consistent, offer_view
 from e2e3d.ops.texturing.consensus import consistent_candidates
 from e2e3d.ops.texturing.exposure import estimate_exposure, sampled_faces
-from e2e3d.ops.texturing.falloff import brighten, lenses, squared_radii, without_falloff
+from e2e3d.ops.texturing.falloff import lenses, remove_falloff, squared_radii, without_falloff
 from e2e3d.ops.texturing.fill import diffuse_colours, face_colour_means, fill_background, paint_unseen
 from e2e3d.ops.texturing.levelling import add_offsets, chart_nodes, level_seams
 from e2e3d.ops.texturing.packing import pack_charts
@@ -67,7 +67,7 @@ def texture_mesh(
     candidates, sizes_px = collect_candidates(vertices, faces, cameras, load_photo)
     gain = np.ones((len(cameras), 3))
     if even_exposure:
-        gain, load_photo = _even_out(candidates, vertices, faces, cameras, sizes_px, load_photo)
+        gain, load_photo = _compensate_exposure(candidates, vertices, faces, cameras, sizes_px, load_photo)
     neighbours = face_adjacency(faces)
     slots = opposite_slots(neighbours, faces)
     candidates = keep_consistent(candidates, consistent_candidates(candidates, gain, neighbours, slots), neighbours)
@@ -79,7 +79,8 @@ def texture_mesh(
     layout = pack_charts(face_px, chart, chart_count, atlas_size_px, max_pages)
     atlas = lay_out(face_px, chart, layout)
     seams = find_seams(neighbours, slots, chart)
-    pages = _paint(vertices, faces, cameras, load_photo, candidates, label, charts, atlas, seams, gain, layout.scale)
+    surface = Surface(vertices, faces)
+    pages = _paint(surface, cameras, load_photo, candidates, label, charts, atlas, seams, gain, layout.scale)
     _fill(pages, atlas, mesh, faces, candidates, label, gain)
     size = layout.size_px
     uv = atlas.corner_px / np.float32(size)
@@ -92,10 +93,10 @@ def collect_candidates(
 ) -> tuple[Candidates, NDArray[np.int64]]:
     """Rate every face in every photograph, two photographs at a time; also their widths and heights int64 [N, 2].
 
-    A face that shows the sky in a third of its photographs is no surface there, whatever lies behind it in the others.
+    A face that shows the sky in a third of its photographs reaches over the outline, whatever the others show there.
     """
     candidates = Candidates.empty(len(faces), len(cameras))
-    seen, spilled = np.zeros(len(faces), np.int32), np.zeros(len(faces), np.int32)
+    seen, background = np.zeros(len(faces), np.int32), np.zeros(len(faces), np.int32)
     sizes_px = np.zeros((len(cameras), 2), np.int64)
 
     def rated(view: int) -> tuple[tuple[int, ...], NDArray[np.float32], NDArray[np.uint8]]:
@@ -106,15 +107,15 @@ def collect_candidates(
     for view, (size_px, quality, colour) in enumerate(in_order(rated, range(len(cameras)), _RATED_TOGETHER)):
         sizes_px[view] = size_px
         seen += quality > 0
-        spilled += quality < 0
+        background += quality < 0
         offer_view(candidates, view, quality, colour)
-    beyond = (spilled > 0) & (2 * spilled >= seen)
+    beyond = (background > 0) & (2 * background >= seen)
     candidates.view[beyond] = -1
     candidates.quality[beyond] = 0
     return candidates, sizes_px
 
 
-def _even_out(
+def _compensate_exposure(
     candidates: Candidates,
     vertices: NDArray[np.float32],
     faces: NDArray[np.int32],
@@ -122,22 +123,24 @@ def _even_out(
     sizes_px: NDArray[np.int64],
     load_photo: LoadPhoto,
 ) -> tuple[NDArray[np.float64], LoadPhoto]:
-    """Gains [N, 3], and how to load photographs without the falloff of their lens, which the candidates lose here."""
+    """Gains [N, 3], and how to load photographs without their falloff, which is removed from the candidates."""
     chosen = sampled_faces(len(faces))
     lens = lenses(cameras, sizes_px)
     radius = squared_radii(vertices, faces, chosen, cameras, sizes_px, candidates.view)
     gain, falloff = estimate_exposure(candidates, chosen, radius, lens)
     if not falloff.any():
         return gain, load_photo
-    brighten(
+    remove_falloff(
         candidates, squared_radii(vertices, faces, np.arange(len(faces)), cameras, sizes_px, candidates.view), falloff
     )
 
-    def load_even(view: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+    def load_compensated(view: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
         image, mask = load_photo(view)
-        return (without_falloff(image, cameras[view, 2:4], falloff[view]) if falloff[view].any() else image), mask
+        return (
+            without_falloff(image, cameras[view, CX : CY + 1], falloff[view]) if falloff[view].any() else image
+        ), mask
 
-    return gain, load_even
+    return gain, load_compensated
 
 
 def _views_of_charts(chart: NDArray[np.int32], label: NDArray[np.int32], count: int) -> NDArray[np.int32]:
@@ -159,8 +162,7 @@ def _project_corners(first, end, faces, vertices, cameras, label, out):  # type:
 
 
 def _paint(
-    vertices: NDArray[np.float32],
-    faces: NDArray[np.int32],
+    surface: Surface,
     cameras: NDArray[np.float64],
     load_photo: LoadPhoto,
     candidates: Candidates,
@@ -178,11 +180,11 @@ def _paint(
     used = np.unique(charts.view).tolist()
     for view, (image, _) in zip(used, in_order(load_photo, used, ahead=1), strict=True):
         own = [runs[start[c] : start[c + 1]] for c in np.flatnonzero(charts.view == view)]
-        args = (vertices, faces, cameras[view], image, gain[view], scale)
-        paint_rows(np.concatenate(own), pages, atlas.owner, atlas.corner_px, atlas.chart, *args)
+        photo = PosedPhoto(image, cameras[view], gain[view])
+        paint_rows(np.concatenate(own), pages, atlas, surface, photo, scale)
         part = slice(*np.searchsorted(strip.view, [view, view + 1]))
-        paint_strip(strip.texel[part], strip.colour[part], atlas.owner, atlas.corner_px, *args)
-    corner_node, node_count = chart_nodes(faces, atlas.chart)
+        paint_strip(strip.texel[part], strip.colour[part], atlas, surface, photo, scale)
+    corner_node, node_count = chart_nodes(surface.faces, atlas.chart)
     offset = level_seams(atlas, pages, seams, corner_node, node_count)
     add_offsets(pages, atlas, corner_node, offset)
     fade_strip(pages, strip, seams, corner_node, offset)

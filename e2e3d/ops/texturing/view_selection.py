@@ -8,11 +8,11 @@ given to a neighbour's view where the energy allows.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.ops.texturing.adjacency import connected_parts
+from e2e3d.ops.numba_jit import njit
+from e2e3d.ops.texturing.adjacency import Edge, connected_parts
 from e2e3d.ops.texturing.candidates import Candidates
 
 SMOOTHNESS = 1.0
@@ -44,9 +44,9 @@ def select_views(candidates: Candidates, neighbours: NDArray[np.int32], slots: N
     return label
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _message_passing(views, cost, count, neighbours, slots, smoothness, sweeps):  # type: ignore[no-untyped-def]  # noqa: C901
-    """Index int64 [F] of the chosen candidate; ``message[f, k]`` is what neighbour k tells f about f's candidates."""
+    """Index int64 [F] of the chosen candidate; ``message[f, k]`` is that of neighbour k to f."""
     faces, size = views.shape
     message = np.zeros((faces, 3, size), np.float32)
     choice = np.zeros(faces, np.int64)
@@ -71,7 +71,7 @@ def _message_passing(views, cost, count, neighbours, slots, smoothness, sweeps):
                 g = neighbours[f, k]
                 if g < 0 or count[g] == 0 or (g > f) != forward:
                     continue
-                _send(views, message, belief, share, smoothness, f, k, g, slots[f, k], n, count[g])
+                _send(views, message, belief, share, smoothness, Edge(f, k, g, slots[f, k]), n, count[g])
     for f in range(faces):
         n = count[f]
         best = np.float32(1e30)
@@ -91,9 +91,13 @@ def _message_passing(views, cost, count, neighbours, slots, smoothness, sweeps):
     return choice
 
 
-@numba.njit(cache=True)
-def _send(views, message, belief, share, smoothness, f, k, g, slot, n, m):  # type: ignore[no-untyped-def]
-    """Face f's message to g under the Potts term; both candidate lists are sorted by view, so a merge finds equals."""
+@njit(cache=True)
+def _send(views, message, belief, share, smoothness, edge, n, m):  # type: ignore[no-untyped-def]
+    """A face's message to its neighbour under the Potts term; `n` and `m` are the numbers of their candidates.
+
+    Both candidate lists are sorted by view, so a merge finds equals.
+    """
+    f, k, g, slot = edge
     low = np.float32(1e30)
     for i in range(n):
         low = min(low, share * belief[i] - message[f, k, i])
@@ -111,7 +115,7 @@ def _send(views, message, belief, share, smoothness, f, k, g, slot, n, m):  # ty
         message[g, slot, j] -= least
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _merge_small(label, part, members, start, views, cost, neighbours, small):  # type: ignore[no-untyped-def]
     """Relabel charts of fewer than `small` faces where a neighbour's view serves all their faces; returns how many.
 
@@ -142,7 +146,7 @@ def _merge_small(label, part, members, start, views, cost, neighbours, small):  
     return changed
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _merge_gain(faces, p, own, view, label, part, views, cost, neighbours):  # type: ignore[no-untyped-def]
     """Energy saved when the faces of part p go from view `own` to `view`; -inf when one of them cannot."""
     gain = 8.0

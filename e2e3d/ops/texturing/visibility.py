@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.ops.numba_jit import njit
 from e2e3d.ops.row_kernels import over_rows
+from e2e3d.ops.texturing.camera import FISHEYE, FX, POSE
 
 MAX_RASTER_PX = 4_000_000
 VISIBLE_SHARE = 0.97
 MIN_COSINE = 0.12
 OUTLINE_MARGIN_PX = 3
 TOLERANCE_PX = 2.0  # by which a face may lie behind one that it touches, as in wrinkles
-STRANGER = 0.25  # of it, behind one that it does not touch: another sheet, or the other side of a wall
+NOT_ADJACENT = 0.25  # of it, behind one that is not adjacent: another sheet, or the other side of a wall
 BEHIND_OUTLINE, BEFORE_OUTLINE = 0.1, 0.25
 GRADIENT_FLOOR = 4.0
 CLIPPED = 254
@@ -25,6 +28,28 @@ BLUR_FLOOR, PLAIN = 0.5, 0.2  # energy of gradients, grey levels squared, and wh
 RIM_PX = 14
 RIM_STEP = 4  # the colours on both sides of an outline are compared on a coarser grid
 RIM_CONTRAST, RIM_SHARE = 40.0, 0.5
+
+
+class _Raster(NamedTuple):
+    """A photograph at the size at which it is rated, and the faces drawn into it.
+
+    Attributes:
+        depth: float32 [H, W]; `owner` int32 [H, W], see :func:`face_buffer`.
+        nearest, farthest: float32 [H, W], least and largest depth within the margin of an outline.
+        image: uint8 [H, W, 3]; `gradient` float32 [H, W], its detail; `usable` uint8 [H, W], 1 = use.
+        pixel_angle: width of a pixel at depth 1.
+        area_factor: pixels of the photograph for one here.
+    """
+
+    depth: NDArray[np.float32]
+    owner: NDArray[np.int32]
+    nearest: NDArray[np.float32]
+    farthest: NDArray[np.float32]
+    image: NDArray[np.uint8]
+    gradient: NDArray[np.float32]
+    usable: NDArray[np.uint8]
+    pixel_angle: float
+    area_factor: float
 
 
 def score_view(
@@ -39,9 +64,9 @@ def score_view(
 
     The rating is Waechter's gradient magnitude integral (projected area times mean gradient, so it prefers close,
     frontal and sharp views) with a floor for plain surfaces, times the cosine of the viewing angle and the fineness of
-    detail around the face, which tells a blurred view from one of a plain surface. It is cut where an
+    detail around the face, which separates a blurred view from one of a plain surface. It is cut where an
     outline is within a few pixels, because a reconstructed outline is never exact: to a tenth behind an occluder, whose
-    colour may spill over, to a quarter in front of something farther. Clipped pixels, and the edges around them, show
+    colour may be sampled, to a quarter in front of something farther. Clipped pixels, and the edges around them, show
     light instead of surface and count as plain. A face beside nothing that has the colour of what lies there, the sky,
     rather than of the surface around it, is not usable.
 
@@ -72,15 +97,16 @@ def score_view(
     window = np.ones((2 * OUTLINE_MARGIN_PX + 1,) * 2, np.uint8)
     nearest = cv2.erode(depth, window, borderType=cv2.BORDER_REPLICATE)
     farthest = cv2.dilate(depth, window, borderType=cv2.BORDER_REPLICATE)
-    pixel_angle = float(1 / (camera[0] * size[0] / width))
-    centre = -camera[12:24].reshape(3, 4)[:, :3].T @ camera[12:24].reshape(3, 4)[:, 3]
+    pose = camera[POSE:FISHEYE].reshape(3, 4)
+    centre = -pose[:, :3].T @ pose[:, 3]
     cosine, quality = np.zeros(len(faces), np.float32), np.zeros(len(faces), np.float32)
     colour = np.zeros((len(faces), 3), np.uint8)
     _cosines(faces, vertices_world, centre, cosine)
-    buffers = (depth, owner, nearest, farthest, small, gradient, usable)
-    _rate_faces(faces, corners, cosine, *buffers, pixel_angle, scale**-2, quality, colour)
+    pixel_angle = float(1 / (camera[FX] * size[0] / width))
+    raster = _Raster(depth, owner, nearest, farthest, small, gradient, usable, pixel_angle, scale**-2)
+    _rate_faces(faces, corners, cosine, raster, quality, colour)
     rated = np.flatnonzero(quality > 0)
-    quality[rated[_spilled(corners, faces[rated], colour[rated], small, owner)]] = -1
+    quality[rated[_shows_background(corners, faces[rated], colour[rated], small, owner)]] = -1
     return quality, colour
 
 
@@ -125,7 +151,7 @@ def _bandwidth(grey: NDArray[np.uint8], clipped: NDArray[np.uint8], size: tuple[
     return np.asarray(cv2.resize(found, size, interpolation=cv2.INTER_LINEAR))
 
 
-def _spilled(
+def _shows_background(
     corners: NDArray[np.float32],
     faces: NDArray[np.int32],
     colour: NDArray[np.uint8],
@@ -147,9 +173,9 @@ def _spilled(
     inside, outside = (_local_means(coarse, side)[y[rim], x[rim]] for side in (surface == 1, surface == 0))
     own = colour[rim].astype(np.float32)
     contrast, away = (np.abs(side - outside).max(1) for side in (inside, own))
-    spilled = np.zeros(len(faces), bool)
-    spilled[rim] = (contrast > RIM_CONTRAST) & (away < RIM_SHARE * contrast)
-    return spilled
+    background = np.zeros(len(faces), bool)
+    background[rim] = (contrast > RIM_CONTRAST) & (away < RIM_SHARE * contrast)
+    return background
 
 
 def _local_means(image: NDArray[np.float32], chosen: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -177,7 +203,7 @@ def _cosines(first, end, faces, vertices, centre, out):  # type: ignore[no-untyp
             out[f] = (nx * dx + ny * dy + nz * dz) / length
 
 
-@numba.njit(cache=True)
+@njit(cache=True)
 def _plane(corners, face):  # type: ignore[no-untyped-def]
     """Barycentric gradients and inverse depths of a projected face: x, y, z of each corner and twice its area."""
     x0, y0, z0 = corners[face[0], 0], corners[face[0], 1], corners[face[0], 2]
@@ -224,10 +250,10 @@ def _nearest_faces(first, end, depth, owner, corners, faces):  # type: ignore[no
                     owner[y, x] = f
 
 
-@numba.njit(cache=True)
-def _reached(z, f, faces, depth, owner, tolerance):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _is_first_surface(z, f, faces, depth, owner, tolerance):  # type: ignore[no-untyped-def]
     """Whether face f at depth z is the first surface at a pixel, or a wrinkle behind it, within the tolerance."""
-    if owner < 0 or owner == f or z <= depth + STRANGER * tolerance:
+    if owner < 0 or owner == f or z <= depth + NOT_ADJACENT * tolerance:
         return True
     if z > depth + tolerance:
         return False
@@ -239,11 +265,9 @@ def _reached(z, f, faces, depth, owner, tolerance):  # type: ignore[no-untyped-d
 
 
 @over_rows
-def _rate_faces(  # type: ignore[no-untyped-def]
-    first, end, faces, corners, cosine, depth, owner, nearest, farthest, image, gradient, usable, pixel_angle,
-    area_factor, quality, colour,
-):  # fmt: skip
-    """Quality float32 [F] and mean colour uint8 [F, 3] of each face, from the buffers of :func:`face_buffer`."""
+def _rate_faces(first, end, faces, corners, cosine, raster, quality, colour):  # type: ignore[no-untyped-def]
+    """Quality float32 [F] and mean colour uint8 [F, 3] of each face."""
+    depth, owner, nearest, farthest, image, gradient, usable, pixel_angle, area_factor = raster
     height, width = depth.shape
     for f in range(first, end):
         x0, y0, z0, x1, y1, z1, x2, y2, z2, area = _plane(corners, faces[f])
@@ -267,14 +291,14 @@ def _rate_faces(  # type: ignore[no-untyped-def]
                     continue
                 total += 1
                 z = 1 / (i0 + b1 * (i1 - i0) + b2 * (i2 - i0))
-                if usable[y, x] and _reached(z, f, faces, depth[y, x], owner[y, x], tolerance):
+                if usable[y, x] and _is_first_surface(z, f, faces, depth[y, x], owner[y, x], tolerance):
                     seen += 1
                     sharp += gradient[y, x]
                     red, green, blue = red + image[y, x, 0], green + image[y, x, 1], blue + image[y, x, 2]
         # A face smaller than a pixel is compared with what lies at the pixel's centre, on the same slope.
-        off_centre = tolerance + zm * pixel_angle * np.sqrt(1 - cosine[f] ** 2) / cosine[f] / STRANGER
+        off_centre = tolerance + zm * pixel_angle * np.sqrt(1 - cosine[f] ** 2) / cosine[f] / NOT_ADJACENT
         xc, yc = int((x0 + x1 + x2) / 3), int((y0 + y1 + y2) / 3)
-        if total == 0 and usable[yc, xc] and _reached(zm, f, faces, depth[yc, xc], owner[yc, xc], off_centre):
+        if total == 0 and usable[yc, xc] and _is_first_surface(zm, f, faces, depth[yc, xc], owner[yc, xc], off_centre):
             total, seen, sharp = 1, 1, gradient[yc, xc]
             red, green, blue = float(image[yc, xc, 0]), float(image[yc, xc, 1]), float(image[yc, xc, 2])
         if seen == 0 or seen < VISIBLE_SHARE * total:

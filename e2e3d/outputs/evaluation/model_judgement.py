@@ -35,7 +35,7 @@ from e2e3d.ops.evaluation.weigh_signs import weigh
 from e2e3d.ops.geo.georeferencing import spread_of
 from e2e3d.ops.matching.match_blocks import matches_of
 from e2e3d.ops.poses import camera_centres
-from e2e3d.ops.sfm.lens_notes import exif_factor
+from e2e3d.ops.sfm.lens_remarks import exif_factor
 
 _VIEWS = 6
 _PAIRS = 400

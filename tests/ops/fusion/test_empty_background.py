@@ -13,7 +13,7 @@ from e2e3d.config.fusion import FusionConfig
 from e2e3d.config.mesh import MeshConfig
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.mesh import Mesh
-from e2e3d.ops.fusion.empty_background import empty_background, falls_in
+from e2e3d.ops.fusion.empty_background import empty_background, projects_into
 from e2e3d.ops.fusion.fusion_view import prepare_view
 from e2e3d.ops.fusion.point_fusion import fuse_view, merge_clouds
 from e2e3d.ops.mesh.meshing import build_mesh
@@ -67,7 +67,7 @@ def test_points_before_the_background() -> None:
     background[:, 5:] = True
     points = np.array([[1.0, 0, 4], [-1.0, 0, 4], [1.0, 0, -4], [90, 0, 4]])
     k = np.array([10.0, 10, 5, 5])
-    assert falls_in(points, background, k, np.eye(3, 4)).tolist() == [True, False, False, False]
+    assert projects_into(points, background, k, np.eye(3, 4)).tolist() == [True, False, False, False]
 
 
 def grown(depth_map: DepthMap) -> DepthMap:

@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from e2e3d.data.dense import PointCloud
-from e2e3d.ops.mesh.mesh_points import crowded, take_points, triangulation_angles, well_placed
+from e2e3d.ops.mesh.mesh_points import has_neighbours, take_points, triangulation_angles, well_triangulated
 
 
 def cloud_of(points: np.ndarray, views: list[list[int]], footprint: float = 0.01) -> PointCloud:
@@ -38,14 +38,14 @@ def test_far_background_is_not_well_placed_and_multiple_scales_are() -> None:
     cloud = cloud_of(np.zeros((5, 3)), [[0, 1, 2]] * 2 + [[0, 1]] * 3)
     cloud = replace(cloud, footprint=np.float32([0.01, 0.01, 0.05, 0.1, 0.01]))
     angles = np.float32([60, 70, 50, 3, 0])
-    assert well_placed(cloud, angles, 20).tolist() == [True, True, True, False, False]
+    assert well_triangulated(cloud, angles, 20).tolist() == [True, True, True, False, False]
 
 
 def test_lonely_points_are_told_from_a_surface() -> None:
     grid = np.stack(np.meshgrid(np.arange(20), np.arange(20), [0]), -1).reshape(-1, 3) * 0.01
     points = np.concatenate([grid, [[0.1, 0.1, 0.2], [1, 1, 1]]])
     cloud = cloud_of(points, [[0, 1]] * len(points))
-    keep = crowded(cloud.points_world, cloud.footprint, 6, 3.0)
+    keep = has_neighbours(cloud.points_world, cloud.footprint, 6, 3.0)
     assert keep[:-2].all()
     assert not keep[-2:].any()
 
@@ -56,15 +56,15 @@ def test_company_is_counted_within_the_radius_of_each_point(spread: float) -> No
     points = np.concatenate([random.normal(0, 1, (4000, 3)), random.normal(0, 30, (500, 3))]).astype(np.float32)
     footprint = (0.05 * np.exp(random.normal(0, spread, len(points)))).astype(np.float32)
     distance = cKDTree(points).query(points, 7)[0][:, -1]
-    company = distance <= np.float32(3) * footprint
-    assert 0.01 < company.mean() < 0.99
-    assert (crowded(points, footprint, 6, 3.0) == company).all()
+    neighboured = distance <= np.float32(3) * footprint
+    assert 0.01 < neighboured.mean() < 0.99
+    assert (has_neighbours(points, footprint, 6, 3.0) == neighboured).all()
 
 
 def test_points_in_one_place_are_company_even_without_a_radius() -> None:
-    assert crowded(np.zeros((7, 3), np.float32), np.zeros(7, np.float32), 6, 3.0).all()
-    assert not crowded(np.zeros((6, 3), np.float32), np.zeros(6, np.float32), 6, 3.0).any()
-    assert crowded(np.zeros((0, 3), np.float32), np.zeros(0, np.float32), 6, 3.0).shape == (0,)
+    assert has_neighbours(np.zeros((7, 3), np.float32), np.zeros(7, np.float32), 6, 3.0).all()
+    assert not has_neighbours(np.zeros((6, 3), np.float32), np.zeros(6, np.float32), 6, 3.0).any()
+    assert has_neighbours(np.zeros((0, 3), np.float32), np.zeros(0, np.float32), 6, 3.0).shape == (0,)
 
 
 def test_taking_points_keeps_their_views() -> None:

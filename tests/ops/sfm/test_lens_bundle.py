@@ -7,7 +7,7 @@ from e2e3d.data.photo import CameraGuess, Photo
 from e2e3d.data.scene import Camera, Scene, SceneImage
 from e2e3d.ops.sfm.lens_bundle import adjust, residuals_px
 from e2e3d.ops.sfm.lens_groups import LensGrouping, bundle_of, determined_cameras, doubtful, undetermined_cameras
-from e2e3d.ops.sfm.lens_notes import lens_notes
+from e2e3d.ops.sfm.lens_remarks import lens_remarks
 from tests.ops.synthetic_sfm import HEIGHT, WIDTH, K, arc_poses, project
 
 POINTS = np.random.default_rng(5).uniform([-1.6, -1.2, 0.0], [1.6, 1.2, 2.2], (250, 3))
@@ -92,10 +92,10 @@ def test_a_focal_length_is_determined_only_where_the_observations_alone_tell_it(
 
 def test_a_focal_length_that_exif_misstates_is_remarked_where_the_matches_tell_it() -> None:
     arc, strip = scene_of(arc_poses(8), POINTS), scene_of(STRIP, GROUND)
-    (note,) = lens_notes(arc, photos_of(8, K[0, 0] / 2, "exif"), told=False, focal_held=False)
+    (note,) = lens_remarks(arc, photos_of(8, K[0, 0] / 2, "exif"), from_matches=False, focal_held=False)
     assert (note.code, len(note.photographs)) == ("focal-misstated", 8)
-    assert lens_notes(arc, photos_of(8, K[0, 0] * 1.1, "exif"), told=False, focal_held=False) == ()
-    assert lens_notes(strip, photos_of(6, K[0, 0] / 2, "exif"), told=False, focal_held=False) == ()
+    assert lens_remarks(arc, photos_of(8, K[0, 0] * 1.1, "exif"), from_matches=False, focal_held=False) == ()
+    assert lens_remarks(strip, photos_of(6, K[0, 0] / 2, "exif"), from_matches=False, focal_held=False) == ()
 
 
 def test_a_sound_scene_is_not_doubted() -> None:

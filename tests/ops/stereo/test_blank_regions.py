@@ -1,11 +1,11 @@
-"""In regions that show nothing, depth stays where it holds together (plaster) and goes where it is torn (sky)."""
+"""In regions without texture, coherent depth stays (plaster) and incoherent depth is dropped (sky)."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from e2e3d.ops.stereo.blank_regions import blank_regions, torn
+from e2e3d.ops.stereo.blank_regions import blank_regions, incoherent_regions
 
 RADIUS = 5
 SHAPE = (200, 300)
@@ -28,18 +28,18 @@ def patches(share: float) -> np.ndarray:
 def test_a_region_whose_depth_is_torn_is_none():
     everywhere = np.ones(SHAPE, bool)
     for slope in (0.0, 1.0):  # a strong gradient is as blank as none
-        result = torn(blank_regions(picture(slope=slope), RADIUS), everywhere, patches(0.5))
+        result = incoherent_regions(blank_regions(picture(slope=slope), RADIUS), everywhere, patches(0.5))
         assert result[:, : HALF - RADIUS].all()
         assert not result[:, HALF + RADIUS :].any()
 
 
 def test_a_region_whose_depth_holds_together_is_a_surface():
     for agreeing in (np.ones(SHAPE, bool), patches(0.25)):  # holes do not count against it
-        assert not torn(blank_regions(picture(), RADIUS), agreeing, agreeing).any()
+        assert not incoherent_regions(blank_regions(picture(), RADIUS), agreeing, agreeing).any()
 
 
 def test_texture_is_a_surface_however_torn_its_depth():
-    result = torn(blank_regions(picture(noise=3.0), RADIUS), np.ones(SHAPE, bool), patches(0.25))
+    result = incoherent_regions(blank_regions(picture(noise=3.0), RADIUS), np.ones(SHAPE, bool), patches(0.25))
     assert not result[:, : HALF - RADIUS].any()
 
 
@@ -49,4 +49,4 @@ def test_what_is_small_is_not_judged(side: int):
     grey[20 : 20 + side, 10 : 10 + side] = 60
     region = blank_regions(grey, RADIUS)
     assert region.any() == (side == 20)
-    assert not torn(region, np.ones(SHAPE, bool), patches(0.25)).any()
+    assert not incoherent_regions(region, np.ones(SHAPE, bool), patches(0.25)).any()

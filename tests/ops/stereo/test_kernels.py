@@ -12,17 +12,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2e3d.ops.stereo import cpu
+from e2e3d.ops.stereo.correlation import WIDE, SourceImage, Warp, correlation_cost, load_patch, window_offsets
 from e2e3d.ops.stereo.hypothesis import ABSENT, plane_cost, source_depth_at, view_cost
-from e2e3d.ops.stereo.matching import correlation_cost, load_patch, window_offsets
-from e2e3d.ops.stereo.planes import is_visible, normal_from_plane, plane_from_normal
+from e2e3d.ops.stereo.planes import Intrinsics, Plane, Ray, is_visible, normal_from_plane, plane_from_normal
 from e2e3d.ops.stereo.problem import COST_SCALE, PATCH_FLOATS, SAMPLES, new_state
-from e2e3d.ops.stereo.pyramid import MatchSettings, build_problem, grey_view, level_sizes, pack_texels
+from e2e3d.ops.stereo.pyramid import GreyView, MatchSettings, build_problem, grey_view, level_sizes, pack_texels
 from e2e3d.ops.stereo.randomness import uniform
 from e2e3d.ops.stereo.visit import _FAR, _NEAR, keep_least, load_reference, refine_depth, start_pixel
 from tests.ops.stereo.scenes import HEIGHT, PLANE, WIDTH, plane_views, pose
 
 F = np.float32
 SETTINGS = MatchSettings(5, 12.0, 1.5, 0.0, 3.0, 4.0)
+CAMERA = Intrinsics(F(100), F(100), F(0), F(0))
+
+
+def problem_of(grey, mask=None):
+    """A problem whose reference is `grey`, with the wide window everywhere."""
+    view = GreyView(grey, np.array([90.0, 90, 25, 20]), pose((0.0, 0.0, 0.0)), mask)
+    return build_problem(view, [view], None, grey.shape[::-1], (2.0, 9.0), SETTINGS)
 
 
 def reference_patch(grey, x, y, offsets, color_scale):
@@ -38,12 +45,12 @@ def test_correlation_is_the_weighted_ncc_of_exact_bilinear_samples(gathers):
     source = rng.integers(0, 255, (30, 60)).astype(np.uint8)
     offsets = window_offsets(5)
     scratch = cpu.new_scratch(gathers)
-    load_patch(scratch.patch, grey, np.ones_like(grey), 20, 18, *offsets, F(1 / 12), F(2.25))
+    load_patch(problem_of(grey), scratch.patch, WIDE, 20, 18)
     H = np.array([[1.1, 0.05, 3.0], [-0.04, 0.9, 1.0], [1e-3, -2e-3, 1.0]])
     centre = H @ (20.5, 18.5, 1)
-    warp = tuple(map(F, (*centre, *H[:, 0], *H[:, 1])))
-    layout = np.int32(0), np.int32(60), np.int32(30)
-    cost = correlation_cost(scratch.patch, scratch.quads, pack_texels(source), *layout, warp, F(2.25))
+    warp = Warp(*map(F, (*centre, *H[:, 0], *H[:, 1])))
+    image = SourceImage(pack_texels(source), np.int32(0), np.int32(60), np.int32(30))
+    cost = correlation_cost(scratch.patch, scratch.quads, image, warp, F(2.25))
 
     values, weights = reference_patch(grey, 20, 18, offsets, 12)
     samples = []
@@ -69,9 +76,9 @@ def test_the_right_plane_costs_nothing_and_a_wrong_one_does():
     fx, fy, cx, cy = problem.camera
     ray = np.array([(x + 0.5 - cx) / fx, (y + 0.5 - cy) / fy, 1])
     w, gx, gy = PLANE @ ray, PLANE[0] / fx, PLANE[1] / fy
-    right = view_cost(problem, scratch, 0, F(x + 0.5), F(y + 0.5), F(w), F(gx), F(gy))
-    wrong = view_cost(problem, scratch, 0, F(x + 0.5), F(y + 0.5), F(w * 1.1), F(gx), F(gy))
-    flat = view_cost(problem, scratch, 0, F(x + 0.5), F(y + 0.5), F(w), F(0), F(0))
+    right = view_cost(problem, scratch, 0, F(x + 0.5), F(y + 0.5), Plane(F(w), F(gx), F(gy)))
+    wrong = view_cost(problem, scratch, 0, F(x + 0.5), F(y + 0.5), Plane(F(w * 1.1), F(gx), F(gy)))
+    flat = view_cost(problem, scratch, 0, F(x + 0.5), F(y + 0.5), Plane(F(w), F(0), F(0)))
     assert right < 0.02
     assert wrong > 0.3
     assert right < flat
@@ -84,12 +91,12 @@ def test_a_depth_is_refined_to_a_fraction_of_a_pixel(off_px):
     scratch = cpu.new_scratch()
     scratch.weights[:2], scratch.chosen[:2] = 0.5, (0, 1)
     fx, fy, cx, cy = problem.camera
-    pixel, gx, gy = F(problem.search[2]), F(PLANE[0] / fx), F(PLANE[1] / fy)
+    pixel, gx, gy = problem.search.inverse_shift, F(PLANE[0] / fx), F(PLANE[1] / fy)
     errors = []
     for x, y in itertools.product(range(30, WIDTH - 30, 8), range(20, HEIGHT - 20, 8)):
         load_reference(problem, scratch.patch, x, y)
         truth = F(PLANE @ ((x + 0.5 - cx) / fx, (y + 0.5 - cy) / fy, 1))
-        common = (problem, scratch, 2, F(x + 0.5), F(y + 0.5), F(truth + off_px * pixel), gx, gy)
+        common = (problem, scratch, 2, F(x + 0.5), F(y + 0.5), Plane(F(truth + off_px * pixel), gx, gy))
         before = plane_cost(*common, F(9))
         w, after = refine_depth(*common, before, F(0.5) * pixel)
         assert after <= before
@@ -109,25 +116,26 @@ def test_a_depth_is_refined_to_a_fraction_of_a_pixel(off_px):
 def test_plane_and_normal_are_inverse(depth, a, b, ray_x, ray_y, focal):
     normal = np.array([a, b, -2.0])
     normal /= np.linalg.norm(normal)
-    w, gx, gy = plane_from_normal(*map(F, (depth, *normal, ray_x, ray_y, focal, focal)))
-    assert w == pytest.approx(1 / depth, rel=1e-6)
-    back = normal_from_plane(w, gx, gy, *map(F, (ray_x, ray_y, focal, focal)))
+    ray, camera = Ray(F(ray_x), F(ray_y)), Intrinsics(F(focal), F(focal), F(0), F(0))
+    plane = plane_from_normal(F(depth), tuple(map(F, normal)), ray, camera)
+    assert plane.w == pytest.approx(1 / depth, rel=1e-6)
+    back = normal_from_plane(plane, ray, camera)
     np.testing.assert_allclose(back, normal, atol=2e-5)
 
 
 def test_planes_seen_edge_on_or_out_of_range_are_invisible():
-    camera = (F(0), F(0), F(100), F(100), F(0.1), F(1.0))
-    assert is_visible(F(0.5), F(0), F(0), *camera)
-    assert not is_visible(F(0.05), F(0), F(0), *camera)
-    assert not is_visible(F(1.5), F(0), F(0), *camera)
-    assert not is_visible(F(0.5), F(0.5), F(0), *camera)
+    seen = Ray(F(0), F(0)), CAMERA, F(0.1), F(1.0)
+    assert is_visible(Plane(F(0.5), F(0), F(0)), *seen)
+    assert not is_visible(Plane(F(0.05), F(0), F(0)), *seen)
+    assert not is_visible(Plane(F(1.5), F(0), F(0)), *seen)
+    assert not is_visible(Plane(F(0.5), F(0.5), F(0)), *seen)
 
 
 def test_ground_at_three_degrees_is_visible_and_at_one_is_not():
-    camera = (F(0), F(0.08), F(100), F(100), F(0.001), F(1.0))
+    where = Ray(F(0), F(0.08)), CAMERA, F(0.001), F(1.0)
     for degrees, seen in ((3, True), (1, False)):
         slope = 0.5 / np.tan(np.radians(degrees)) / 100
-        assert is_visible(F(0.5), F(0), F(slope), *camera) == seen
+        assert is_visible(Plane(F(0.5), F(0), F(slope)), *where) == seen
 
 
 def source_with(depth):
@@ -208,18 +216,18 @@ def test_a_source_that_does_not_contain_a_plane_says_nothing_about_it():
     problem = build_problem(greys[0], [greys[1], aside], None, (WIDTH, HEIGHT), (2.0, 9.0), SETTINGS)
     fx, fy, cx, cy = problem.camera
     x, y = 60, 50
-    w, gx, gy = map(F, (PLANE @ ((x + 0.5 - cx) / fx, (y + 0.5 - cy) / fy, 1), PLANE[0] / fx, PLANE[1] / fy))
+    plane = Plane(*map(F, (PLANE @ ((x + 0.5 - cx) / fx, (y + 0.5 - cy) / fy, 1), PLANE[0] / fx, PLANE[1] / fy)))
     scratch = cpu.new_scratch()
     load_reference(problem, scratch.patch, x, y)
     centre = F(x + 0.5), F(y + 0.5)
-    right, absent = (view_cost(problem, scratch, s, *centre, w, gx, gy) for s in range(2))
+    right, absent = (view_cost(problem, scratch, s, *centre, plane) for s in range(2))
     assert right < 0.1
     assert absent == ABSENT
     scratch.weights[:2], scratch.chosen[:2] = (0.25, 0.75), (0, 1)
-    half_seen = plane_cost(problem, scratch, 2, *centre, w, gx, gy, F(9))
+    half_seen = plane_cost(problem, scratch, 2, *centre, plane, F(9))
     assert half_seen == pytest.approx(0.25 * right + 0.75 * 0.8, abs=1e-5)
     scratch.weights[0], scratch.chosen[0] = 1, 1
-    assert plane_cost(problem, scratch, 1, *centre, w, gx, gy, F(9)) == 2
+    assert plane_cost(problem, scratch, 1, *centre, plane, F(9)) == 2
 
 
 @given(st.lists(st.floats(0, 2, width=32), min_size=1, max_size=12), st.integers(1, 5))
@@ -233,12 +241,12 @@ def test_the_least_costs_are_kept_in_order(costs, views):
 def test_masked_pixels_have_no_weight_in_a_window():
     rng = np.random.default_rng(4)
     grey = rng.integers(100, 130, (20, 20)).astype(np.uint8)
-    usable = np.ones_like(grey)
-    usable[:, 12:] = 0
-    other = np.where(usable > 0, grey, 255 - grey).astype(np.uint8)
+    mask = np.ones(grey.shape, bool)
+    mask[:, 12:] = False
+    other = np.where(mask, grey, 255 - grey).astype(np.uint8)
     patches = np.zeros((2, PATCH_FLOATS), F)
     for patch, picture in zip(patches, (grey, other), strict=True):
-        load_patch(patch, picture, usable, 10, 10, *window_offsets(5), F(1 / 12), F(2.25))
+        load_patch(problem_of(picture, mask), patch, WIDE, 10, 10)
     np.testing.assert_array_equal(patches[0], patches[1])
     assert patches[0, :SAMPLES].sum() == pytest.approx(1, abs=1e-5)
 
@@ -250,13 +258,13 @@ def test_nothing_matches_in_the_masked_area_of_a_source():
     source = replace(grey_view(views[1]), mask=masked)
     problem = build_problem(grey_view(views[0]), [source], None, (WIDTH, HEIGHT), (2.0, 9.0), SETTINGS)
     fx, fy, cx, cy = problem.camera
-    A, b = problem.forward[0, :9].reshape(3, 3), problem.forward[0, 9:]
+    A, b = problem.forward[0, :, :3], problem.forward[0, :, 3]
     scratch = cpu.new_scratch()
     for x in range(40, 100):
         ray = np.array([(x + 0.5 - cx) / fx, (50.5 - cy) / fy, 1])
         plane = (PLANE @ ray, PLANE[0] / fx, PLANE[1] / fy)
         load_reference(problem, scratch.patch, x, 50)
-        cost = view_cost(problem, scratch, 0, F(x + 0.5), F(50.5), *map(F, plane))
+        cost = view_cost(problem, scratch, 0, F(x + 0.5), F(50.5), Plane(*map(F, plane)))
         at = A @ (x + 0.5, 50.5, 1) + b * plane[0]
         assert (cost == 2) == (40 <= at[0] / at[2] < 60)
 

@@ -25,24 +25,24 @@ SIZE = (20, 15)
 CONSISTENCY = """
 import sys
 import numpy as np
-from tests.ops.stereo.test_card import solve
+from tests.ops.stereo.test_gpu_requirements import solve
 result = solve("cuda")
 np.savez(sys.argv[1], depth=result.depth, confidence=result.confidence)
 """
 
 MEMORY = """
 from e2e3d.errors import MachineError
-from e2e3d.ops.stereo import card
+from e2e3d.ops.stereo import gpu_requirements
 class Card:
     free = 1 << 30
     def get_memory_info(self):
         Card.free += 1 << 30
         return Card.free, 8 << 30
-card.cuda.current_context = Card
-card.await_memory(4 << 30)  # others let go of theirs meanwhile
+gpu_requirements.cuda.current_context = Card
+gpu_requirements.await_memory(4 << 30)  # others let go of theirs meanwhile
 assert Card.free >= (4 << 30) + (256 << 20)
 try:
-    card.await_memory(9 << 30)
+    gpu_requirements.await_memory(9 << 30)
 except MachineError as error:
     assert error.code == "gpu-memory", error
 else:
@@ -73,7 +73,7 @@ import numpy as np
 from numba import cuda
 dispatcher.get_current_device = lambda: types.SimpleNamespace(compute_capability=(8, 0))
 from e2e3d.ops.stereo import cuda as gpu
-from tests.ops.stereo.test_card import solve
+from tests.ops.stereo.test_gpu_requirements import solve
 
 compiled = {}
 

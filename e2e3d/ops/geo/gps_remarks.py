@@ -1,4 +1,4 @@
-"""What is said of GPS positions that were doubted, in whole sentences with a stable code each."""
+"""Remarks on doubtful GPS positions: whole sentences, each with a stable code."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def still(spread_m: float) -> Remark:
 
 
 def up_unknown(up: UpEstimate) -> Remark:
-    """Neither views nor positions tell up."""
+    """Neither views nor positions determine up."""
     message = f"Which way is up cannot be told, so the GPS positions were not used. {up.reason}".strip()
     return Remark("up-unknown", message)
 

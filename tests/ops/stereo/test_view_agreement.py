@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from e2e3d.ops.stereo.agreement import combined_confidence
+from e2e3d.ops.stereo.view_agreement import Agreement, combined_confidence
 
 
 def confidence(count: int, support: float, cost: float) -> float:
     arrays = np.uint8([count]), np.float32([support]), np.float32([cost])
-    return float(combined_confidence(*arrays)[0])
+    return float(combined_confidence(Agreement(*arrays))[0])
 
 
 def test_many_agreeing_views_outweigh_a_cost_that_noise_explains() -> None:

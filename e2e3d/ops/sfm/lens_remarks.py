@@ -14,23 +14,23 @@ _MISSTATED = 1.5  # factor between a focal length and the one that EXIF states
 _CROPPED = 0.05  # offset of the principal point over the longer side; lenses sit within 0.02 of the middle
 
 
-def lens_notes(scene: Scene, photos: Sequence[Photo], told: bool, focal_held: bool) -> tuple[Remark, ...]:
+def lens_remarks(scene: Scene, photos: Sequence[Photo], from_matches: bool, focal_held: bool) -> tuple[Remark, ...]:
     """Notes on the cameras of `scene`.
 
     Args:
         scene: the calibrated cameras.
         photos: with what was thought of their cameras.
-        told: whether the matches told other lenses than the files.
+        from_matches: whether the matches show other lenses than the files say.
         focal_held: whether a focal length was held at the known one.
     """
     if any(photo.camera is not None and photo.camera.intrinsics_px is not None for photo in photos):
         return ()
     lenses = _photographs_by_lens(scene)
     notes = []
-    if told and len(lenses) > _LISTED:
+    if from_matches and len(lenses) > _LISTED:
         message = "Nearly every photograph has a focal length of its own: they were zoomed, or cropped and resized."
         notes.append(Remark("lens", message, tuple(image.name for image in scene.images)))
-    elif told and len(lenses) > 1:
+    elif from_matches and len(lenses) > 1:
         notes += [_lens_note(number, len(lenses), *lens) for number, lens in enumerate(lenses.items(), 1)]
     if focal_held:
         message = (
@@ -67,8 +67,8 @@ def _photographs_by_lens(scene: Scene) -> dict[float, tuple[str, ...]]:
 def _misstated(scene: Scene, photos: Sequence[Photo]) -> tuple[str, ...]:
     """Names of the photographs whose EXIF is far from a focal length that the matches leave no doubt about."""
     far = [image for image in scene.images if exif_factor(scene, image, photos[image.photo_index]) > _MISSTATED]
-    told = determined_cameras(scene, photos) if far else frozenset()
-    return tuple(image.name for image in far if image.camera_id in told)
+    determined = determined_cameras(scene, photos) if far else frozenset()
+    return tuple(image.name for image in far if image.camera_id in determined)
 
 
 def exif_factor(scene: Scene, image: SceneImage, photo: Photo) -> float:

@@ -16,17 +16,15 @@ of the source positions in x and in y.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.ops.stereo.jit import vector_kernel
-from e2e3d.ops.stereo.problem import SAMPLES
+from e2e3d.ops.stereo.problem import SAMPLES, Problem
 
 MAX_COST = np.float32(2.0)
-
-Warp = tuple[np.float32, ...]
-"""Homogeneous source position (u, v, z) of a patch's centre, px; its derivative by the reference's x; and by y."""
 
 _WEIGHT, _VALUE, _X, _Y, _FRACTION_X, _FRACTION_Y = (part * SAMPLES for part in range(6))
 _HALF = np.float32(0.5)
@@ -36,6 +34,30 @@ _BYTE = np.uint32(255)
 _CENTRE = np.float32(128.0)
 _SAFE_EDGE = np.float32(1.001)
 _LEAST_TOTAL = np.float32(1e-6)
+FINE, WIDE = 0, 1  # the windows, rows of ``Problem.offset_x``
+
+
+class Warp(NamedTuple):
+    """Homogeneous source position (u, v, z) of a patch's centre, px; its derivative by the reference's x; and by y."""
+
+    u: np.float32
+    v: np.float32
+    z: np.float32
+    u_x: np.float32
+    v_x: np.float32
+    z_x: np.float32
+    u_y: np.float32
+    v_y: np.float32
+    z_y: np.float32
+
+
+class SourceImage(NamedTuple):
+    """One source's part of ``Problem.texels``: where it starts, and its size, int32."""
+
+    texels: NDArray[np.uint32]
+    start: np.int32
+    width: np.int32
+    height: np.int32
 
 
 def window_offsets(radius_px: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -47,18 +69,13 @@ def window_offsets(radius_px: int) -> tuple[NDArray[np.float32], NDArray[np.floa
 
 
 @vector_kernel
-def load_patch(
-    patch: NDArray[np.float32],  # the first four parts are written
-    grey: NDArray[np.uint8],  # [H, W]
-    usable: NDArray[np.uint8],  # [H, W], 1 = use, 0 = no weight
-    x: int,
-    y: int,
-    offset_x: NDArray[np.float32],
-    offset_y: NDArray[np.float32],
-    inverse_color_scale: np.float32,
-    noise_variance: np.float32,
-) -> np.float32:
-    """Prepare the reference side of the correlation around pixel (x, y); returns the weighted variance of its greys."""
+def load_patch(problem: Problem, patch: NDArray[np.float32], window: int, x: int, y: int) -> np.float32:
+    """Prepare the reference side of the correlation around pixel (x, y); returns the weighted variance of its greys.
+
+    The first four parts of `patch` are written; `window` is FINE or WIDE.
+    """
+    grey, usable = problem.grey, problem.usable
+    offset_x, offset_y = problem.offset_x[window], problem.offset_y[window]
     height, width = grey.shape
     centre = np.float32(grey[y, x])
     for k in range(SAMPLES):
@@ -73,7 +90,7 @@ def load_patch(
     square = _ZERO
     for k in range(SAMPLES):
         value = patch[_VALUE + k] - centre
-        ratio = value * inverse_color_scale
+        ratio = value * problem.search.inverse_color_scale
         weight = patch[_WEIGHT + k] / (_ONE + ratio * ratio)
         patch[_WEIGHT + k] = weight
         patch[_VALUE + k] = value
@@ -83,7 +100,7 @@ def load_patch(
     inverse_total = _ONE / max(total, _LEAST_TOTAL)
     mean *= inverse_total
     variance = max(square * inverse_total - mean * mean, _ZERO)
-    scale = _ONE / np.float32(math.sqrt(variance + noise_variance))
+    scale = _ONE / np.float32(math.sqrt(variance + problem.search.noise_variance))
     for k in range(SAMPLES):
         weight = patch[_WEIGHT + k] * inverse_total
         patch[_VALUE + k] = weight * (patch[_VALUE + k] - mean) * scale
@@ -93,15 +110,14 @@ def load_patch(
 
 @vector_kernel
 def source_position(
-    patch: NDArray[np.float32], k: int, width: int, height: int, warp: Warp
+    patch: NDArray[np.float32], k: int, source: SourceImage, warp: Warp
 ) -> tuple[np.float32, np.float32]:
     """Array position (column, row) in the source, inside of it, that sample `k` of the patch falls on."""
-    u, v, z, u_x, v_x, z_x, u_y, v_y, z_y = warp
-    last_u = np.float32(width) - _SAFE_EDGE
-    last_v = np.float32(height) - _SAFE_EDGE
-    inverse_z = _ONE / (z + z_x * patch[_X + k] + z_y * patch[_Y + k])
-    su = (u + u_x * patch[_X + k] + u_y * patch[_Y + k]) * inverse_z - _HALF
-    sv = (v + v_x * patch[_X + k] + v_y * patch[_Y + k]) * inverse_z - _HALF
+    last_u = np.float32(source.width) - _SAFE_EDGE
+    last_v = np.float32(source.height) - _SAFE_EDGE
+    inverse_z = _ONE / (warp.z + warp.z_x * patch[_X + k] + warp.z_y * patch[_Y + k])
+    su = (warp.u + warp.u_x * patch[_X + k] + warp.u_y * patch[_Y + k]) * inverse_z - _HALF
+    sv = (warp.v + warp.v_x * patch[_X + k] + warp.v_y * patch[_Y + k]) * inverse_z - _HALF
     su = su if su > _ZERO else _ZERO
     sv = sv if sv > _ZERO else _ZERO
     su = su if su < last_u else last_u
@@ -123,14 +139,14 @@ def centred_sample(texel: np.uint32, du: np.float32, dv: np.float32) -> np.float
 
 @vector_kernel
 def sums_in_one_loop(
-    patch: NDArray[np.float32], texels: NDArray[np.uint32], start: int, width: int, height: int, warp: Warp
+    patch: NDArray[np.float32], source: SourceImage, warp: Warp
 ) -> tuple[np.float32, np.float32, np.float32]:
     """Sums over the samples: reference times source, source, squared source, all weighted."""
     product, mean, square = _ZERO, _ZERO, _ZERO
     for k in range(SAMPLES):
-        su, sv = source_position(patch, k, width, height, warp)
+        su, sv = source_position(patch, k, source, warp)
         column, row = np.int32(su), np.int32(sv)
-        texel = texels[np.uint32(start + row * width + column)]
+        texel = source.texels[np.uint32(source.start + row * source.width + column)]
         value = centred_sample(texel, su - np.float32(column), sv - np.float32(row))
         weighted = patch[_WEIGHT + k] * value
         product += patch[_VALUE + k] * value
@@ -141,23 +157,17 @@ def sums_in_one_loop(
 
 @vector_kernel
 def sums_in_three_loops(
-    patch: NDArray[np.float32],
-    quads: NDArray[np.uint32],
-    texels: NDArray[np.uint32],
-    start: int,
-    width: int,
-    height: int,
-    warp: Warp,
+    patch: NDArray[np.float32], quads: NDArray[np.uint32], source: SourceImage, warp: Warp
 ) -> tuple[np.float32, np.float32, np.float32]:
     """The same as :func:`sums_in_one_loop`, with the loads in a loop of their own."""
     for k in range(SAMPLES):
-        su, sv = source_position(patch, k, width, height, warp)
+        su, sv = source_position(patch, k, source, warp)
         column, row = np.int32(su), np.int32(sv)
         patch[_FRACTION_X + k] = su - np.float32(column)
         patch[_FRACTION_Y + k] = sv - np.float32(row)
-        quads[k] = np.uint32(np.int32(start) + row * np.int32(width) + column)
+        quads[k] = np.uint32(np.int32(source.start) + row * np.int32(source.width) + column)
     for k in range(SAMPLES):
-        quads[k] = texels[quads[k]]
+        quads[k] = source.texels[quads[k]]
     product, mean, square = _ZERO, _ZERO, _ZERO
     for k in range(SAMPLES):
         value = centred_sample(quads[k], patch[_FRACTION_X + k], patch[_FRACTION_Y + k])
@@ -172,10 +182,7 @@ def sums_in_three_loops(
 def correlation_cost(
     patch: NDArray[np.float32],  # by :func:`load_patch`
     quads: NDArray[np.uint32] | None,  # [32] scratch
-    texels: NDArray[np.uint32],  # every source's packed pixels, one after another
-    start: int,
-    width: int,
-    height: int,
+    source: SourceImage,
     warp: Warp,
     noise_variance: np.float32,
 ) -> np.float32:
@@ -185,9 +192,9 @@ def correlation_cost(
     inside; samples beyond the border repeat it. With `quads` the loads have a loop of their own.
     """
     if quads is None:
-        product, mean, square = sums_in_one_loop(patch, texels, start, width, height, warp)
+        product, mean, square = sums_in_one_loop(patch, source, warp)
     else:
-        product, mean, square = sums_in_three_loops(patch, quads, texels, start, width, height, warp)
+        product, mean, square = sums_in_three_loops(patch, quads, source, warp)
     variance = max(square - mean * mean, _ZERO)
     cost = _ONE - product / np.float32(math.sqrt(variance + noise_variance))
     return np.float32(min(max(cost, _ZERO), MAX_COST))

@@ -1,4 +1,4 @@
-"""What must be there before kernels run on a GPU: NVIDIA's own target for Numba, and memory on the card."""
+"""What kernels need on a GPU: the numba-cuda package, and free memory."""
 
 from __future__ import annotations
 
