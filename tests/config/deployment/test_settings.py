@@ -48,6 +48,7 @@ def test_numbers_of_the_service_have_bounds(monkeypatch: pytest.MonkeyPatch, nam
     [
         ("E2E3D_DEVICE", "gpu"),
         ("E2E3D_STORE", "ftp://host/x"),
+        ("E2E3D_STORE", "memory://somewhere"),
         ("E2E3D_S3_ENDPOINT", "localhost:9000"),
         ("E2E3D_LOG_LEVEL", "loud"),
     ],

@@ -92,7 +92,7 @@ def test_a_photograph_that_takes_too_long_is_refused() -> None:
 
 def test_cpu_time_is_limited_by_the_kernel() -> None:
     """Also when nobody is left who would end the process."""
-    code = "from e2e3d.service.intake import check_process as p\np._allow_cpu(1)\nwhile True: pass\n"
+    code = "from e2e3d.service.intake import check_process as p\np.allow_cpu(1)\nwhile True: pass\n"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=300).returncode == -signal.SIGXCPU
 
 
@@ -104,7 +104,7 @@ def test_memory_is_limited_and_what_needs_more_is_refused(tmp_path: Path) -> Non
         "import sys\n"
         "from e2e3d.service.intake import check_process as p\n"
         "p.MEMORY_BYTES = int(sys.argv[2])\n"
-        "p._limit_memory()\n"
+        "p.limit_memory(p.MEMORY_BYTES)\n"
         "print([finding.code for finding in p._look('a.png', open(sys.argv[1], 'rb').read(), 's').findings])\n"
     )
     for megabytes, found in ((100, "photo-"), (1000, "too-dark")):
@@ -120,7 +120,7 @@ def test_limits_stay_within_those_of_the_service() -> None:
         "outer = 3 << 30\n"
         "resource.setrlimit(resource.RLIMIT_AS, (outer, outer))\n"
         "p.MEMORY_BYTES = 8 << 30\n"
-        "p._limit_memory()\n"
+        "p.limit_memory(p.MEMORY_BYTES)\n"
         "assert resource.getrlimit(resource.RLIMIT_AS) == (outer, outer)\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=300).returncode == 0
