@@ -6,7 +6,7 @@ from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
 from typing import Any
 
-from e2e3d.data.dense import DepthMap, PointCloud, View
+from e2e3d.data.dense import DepthMap, PointCloud, View, ViewGeometry
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.photo import Photo
@@ -25,7 +25,8 @@ class Results:
         mapping: the sparse scene and why photographs were left out.
         features: of each usable one of `photos`.
         matches: all blocks of verified matches; their pairs index the usable ones of `photos`.
-        views: the undistorted views, and `depths` their final depth maps in the same order.
+        views: the undistorted views; in the same order `geometry`, which says what is known of them without their
+            pixels, and `depths`, their final depth maps.
         cloud: the fused points; `mesh` the surface; `textured` its textured form.
     """
 
@@ -35,6 +36,7 @@ class Results:
     features: tuple[Ref[Features], ...]
     matches: tuple[Ref[MatchBlock], ...]
     views: tuple[Ref[View], ...]
+    geometry: tuple[ViewGeometry, ...]
     depths: tuple[Ref[DepthMap], ...]
     cloud: Ref[PointCloud]
     mesh: Ref[Mesh]
