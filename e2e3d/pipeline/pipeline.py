@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from e2e3d.config.consistency import REFINEMENTS
 from e2e3d.config.matching import MatchingConfig
 from e2e3d.config.pipeline import PipelineConfig
-from e2e3d.config.run_options import LeaveOut
+from e2e3d.config.run_options import NO_OPTIONS, RunOptions
 from e2e3d.config.smaller_sizes import at_size
 from e2e3d.config.undistort import UndistortConfig
 from e2e3d.data.agreement import StillRegions
@@ -34,7 +34,7 @@ from e2e3d.pipeline.passes import Pass
 from e2e3d.pipeline.second_chance import check_packages, map_with_second_chance
 from e2e3d.pipeline.smaller_sizes import SmallerViews, smaller_sizes
 from e2e3d.pipeline.sources.leave_out import leave_out
-from e2e3d.pipeline.sources.source_set import SourceSet, StoredFiles, read_intrinsics, read_source
+from e2e3d.pipeline.sources.source_set import SourceSet, StoredFiles, parse_intrinsics, read_source
 from e2e3d.runtime.threads import import_ahead
 from e2e3d.stages import (
     consistency,
@@ -61,11 +61,7 @@ def reconstruct(
     source: str | os.PathLike[str] | StoredFiles,
     config: PipelineConfig,
     run: Executor,
-    intrinsics: str | os.PathLike[str] | None = None,
-    masks: str | os.PathLike[str] | None = None,
-    scale: float | None = None,
-    known_distance: tuple[str, str, float] | None = None,
-    left_out: LeaveOut | None = None,
+    options: RunOptions = NO_OPTIONS,
 ) -> Results:
     """Turn photographs into a textured model.
 
@@ -73,18 +69,15 @@ def reconstruct(
         source: a folder, a zip archive or a video; or files that are in the store already.
         config: settings of every stage.
         run: executes the units of work and keeps their results.
-        intrinsics: file with the 3 x 3 calibration matrix of all photographs.
-        masks: folder or archive of masks; None = those found beside the photographs.
-        scale: metres per model unit.
-        known_distance: two photographs by name and the metres between their cameras.
-        left_out: photographs to keep out, to judge the model by.
+        options: what else is known of the photographs; without masks there, those found beside them are used.
 
     Raises:
         E2E3DError: as the stages say. What was finished stays in the store, and the next run goes on from there.
     """
     check_packages(config.learned)
-    matrix = None if intrinsics is None else read_intrinsics(intrinsics)
-    files = leave_out(read_source(source, run, masks, config.frames), left_out)
+    given = options.intrinsics
+    matrix = None if given is None else parse_intrinsics(given.text, given.source)
+    files = leave_out(read_source(source, run, options.masks, config.frames), options.left_out)
     photos = check_photos(files, matrix, config, run)
     usable = [photo for photo in photos if photo.usable]
 
@@ -93,8 +86,8 @@ def reconstruct(
     if still.load().found:
         found, matches = find_matches(usable, files.is_video, config, run, still)
     import_ahead("open3d")  # for the report; cameras take one core
-    distance = None if known_distance is None else KnownDistance(*known_distance)
-    mapper = partial(map_cameras, usable, scale, distance, still, config, run)
+    distance = None if options.known_distance is None else KnownDistance(*options.known_distance)
+    mapper = partial(map_cameras, usable, options.scale, distance, still, config, run)
     found, matches, mapped = map_with_second_chance(usable, found, matches, mapper, config.learned, run)
 
     geometry = view_geometry(mapped, len(usable), config.depth.max_size_px, run)
