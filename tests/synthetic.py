@@ -41,7 +41,7 @@ def sample_results(count: int = 5, detail: int = 50) -> Results:
     return Results(
         photos=photos,
         photo_files=tuple(Ref.of(data) for data in files),
-        mapping=Mapping(scene, (left_out,), (count, 2)),
+        mapped=Ref.of(Mapping(scene, (left_out,), (count, 2))),
         features=tuple(Ref.of(_features(scene, i)) for i in range(count)),
         matches=(Ref.of(_matches(scene)),),
         views=views,

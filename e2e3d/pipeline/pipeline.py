@@ -107,7 +107,7 @@ def reconstruct(
     return Results(
         photos=photos,
         photo_files=tuple(run.blob(photo.sha256) for photo in photos),
-        mapping=mapped.load(),
+        mapped=mapped,
         features=tuple(found),
         matches=tuple(matches),
         views=tuple(views),
