@@ -16,6 +16,7 @@ from e2e3d.client.commands.options import LOCAL, MANAGE
 from e2e3d.runtime.reporting import EXIT_CODES, reporting
 
 if TYPE_CHECKING:
+    from e2e3d.api import Result
     from e2e3d.pipeline.run import RunRequest
     from e2e3d.tasks.open_executor import ExecutorName
 
@@ -98,6 +99,9 @@ def run(
         Executor,
         typer.Option(help="inprocess runs without Ray, one unit after another, so that a debugger can follow."),
     ] = Executor.ray,
+    debug_dump: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write what mesh and texture decided as pictures there.")
+    ] = None,
 ) -> None:
     """Reconstruct a textured model from photographs."""
 
@@ -118,7 +122,8 @@ def run(
         )
         request = RunRequest(photos, quality, parse_assignments(changes or []), options)
         given = {"ray_address": address, "device": device.value if device else None}
-        return _run(request, out, {name: value for name, value in given.items() if value is not None}, executor.value)
+        changes_given = {name: value for name, value in given.items() if value is not None}
+        return _run(request, out, changes_given, executor.value, debug_dump)
 
     if executor is Executor.inprocess:  # no processes around it, which would stand between a debugger and the terminal
         sys.exit(reporting(work))
@@ -243,7 +248,7 @@ def _end_supervised(work: Callable[[], int], patience_s: float = 3.5) -> NoRetur
     sys.exit(reporting(watched))
 
 
-def _run(request: RunRequest, out: Path, given: dict[str, str], executor: ExecutorName) -> int:
+def _run(request: RunRequest, out: Path, given: dict[str, str], executor: ExecutorName, dump: Path | None) -> int:
     """Run it with progress on the terminal; `given` changes the settings of the deployment."""
     from e2e3d.api import run_job
     from e2e3d.config.deployment import load_settings
@@ -258,6 +263,8 @@ def _run(request: RunRequest, out: Path, given: dict[str, str], executor: Execut
     try:
         with cancel_on_signals(cancel):
             result = run_job(request, out, settings, display, cancel, executor)
+            if dump is not None:
+                _write_decisions(dump, result, request)
     finally:
         display.close()
     paths = result.paths
@@ -268,6 +275,13 @@ def _run(request: RunRequest, out: Path, given: dict[str, str], executor: Execut
         typer.echo(line)
     typer.echo(f"{'time':<12} {duration(time.monotonic() - started_s)}")
     return 0
+
+
+def _write_decisions(folder: Path, result: Result, request: RunRequest) -> None:
+    from e2e3d.outputs.debug_dump import write_decisions
+    from e2e3d.runtime.threads import core_count
+
+    write_decisions(folder, result.records, request.config.mesh, core_count())
 
 
 add_groups(app)
