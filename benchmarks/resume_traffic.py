@@ -22,7 +22,7 @@ from e2e3d.data.run_results import RunFacts
 from e2e3d.outputs.export import export_results
 from e2e3d.pipeline.inprocess import InProcessExecutor
 from e2e3d.pipeline.pipeline import reconstruct
-from e2e3d.storage.files import open_files
+from e2e3d.storage.opening import open_objects
 from e2e3d.storage.store import ArtifactStore
 from tests.client.breaking import BreakingProxy
 from tests.servers import BUCKET, S3Server
@@ -74,7 +74,7 @@ def _measure(given: argparse.Namespace, server: S3Server, folder: Path) -> dict[
 
 def _copy(store: Path, url: str, server: S3Server) -> int:
     paths = [path for path in store.rglob("*") if path.is_file()]
-    files = open_files(url, server.options)
+    files = open_objects(url, server.options)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda path: files.write(path.relative_to(store).as_posix(), [path.read_bytes()]), paths))
     return len(paths)
