@@ -24,6 +24,7 @@ from judgement_cases import FOCAL_PX, Case, Shot, cases, load_shots
 from PIL import Image
 
 from e2e3d.config.presets import configure
+from e2e3d.config.run_options import CalibrationText, RunOptions
 from e2e3d.data.judgement import JudgementSigns
 from e2e3d.data.ref import Ref
 from e2e3d.data.run_results import Results
@@ -84,7 +85,7 @@ def run_case(case: Case, data: Path, out: Path) -> dict[str, Any]:
     masks = data / case.base / "masks" if case.masks else None
     began_s = time.process_time()
     try:
-        results = reconstruct(folder, config, executor, _intrinsics(case, folder, out), masks)
+        results = reconstruct(folder, config, executor, RunOptions(_intrinsics(case, folder), masks))
     except E2E3DError as error:
         return {"name": case.name, "failed": error.code, "cpu_s": time.process_time() - began_s}
     run_s = time.process_time() - began_s
@@ -192,14 +193,12 @@ def _write(shots: list[Shot], folder: Path) -> None:
             path.write_bytes(content)
 
 
-def _intrinsics(case: Case, folder: Path, out: Path) -> Path | None:
+def _intrinsics(case: Case, folder: Path) -> CalibrationText | None:
     if case.focal is None:
         return None
     width, height = Image.open(next(iter(sorted(folder.glob("*.jpg"))))).size
     focal = case.focal * FOCAL_PX[case.base] * width
-    path = out / f"{folder.name}.K.txt"
-    path.write_text(f"{focal} 0 {width / 2}\n0 {focal} {height / 2}\n0 0 1\n")
-    return path
+    return CalibrationText(f"{focal} 0 {width / 2}\n0 {focal} {height / 2}\n0 0 1\n", f"{folder.name}.K.txt")
 
 
 def table(stored: list[dict[str, Any]]) -> str:

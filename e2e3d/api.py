@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from e2e3d.config.deployment import Settings, load_settings
-from e2e3d.config.run_options import Options
+from e2e3d.config.run_options import RunOptions
 from e2e3d.errors import E2E3DError, SettingsError
 
 if TYPE_CHECKING:
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from e2e3d.outputs.export import ExportedPaths
     from e2e3d.outputs.manifest import Manifest
     from e2e3d.pipeline.cancellation import CancelToken
-    from e2e3d.pipeline.progress import Progress, ProgressReport
-    from e2e3d.tasks.executor import RayExecutor
+    from e2e3d.pipeline.progress import ProgressReport
+    from e2e3d.pipeline.run import RunRequest
+    from e2e3d.tasks.open_executor import ExecutorName
 
 PathLike = str | os.PathLike[str]
 
@@ -82,6 +83,7 @@ def reconstruct(
     masks: PathLike | None = None,
     address: str | None = None,
     device: str | None = None,
+    executor: ExecutorName = "ray",
     progress: Callable[[ProgressReport], None] | None = None,
 ) -> Result:
     """Reconstruct a textured model from photographs.
@@ -98,87 +100,62 @@ def reconstruct(
         masks: a folder or zip archive of masks.
         address: of a running Ray cluster; None = E2E3D_RAY_ADDRESS or RAY_ADDRESS, else a private Ray on this machine.
         device: ``auto``, ``cpu`` or ``cuda``; None = E2E3D_DEVICE.
+        executor: ``ray``, or ``inprocess``: one unit after another in this process, where a debugger can follow.
         progress: called with the state of the run after every event.
 
     Raises:
         E2E3DError: SettingsError, InputError, ReconstructionError, MachineError or CancelledError, by cause.
     """
     from e2e3d.pipeline.progress_display import CallbackDisplay
+    from e2e3d.pipeline.run import RunRequest
+    from e2e3d.pipeline.sources.source_set import read_calibration
 
     deployment = load_settings()
     changes = {name: value for name, value in (("ray_address", address), ("device", device)) if value is not None}
-    options = Options(intrinsics=intrinsics, masks=masks)
+    options = RunOptions(
+        intrinsics=None if intrinsics is None else read_calibration(intrinsics),
+        masks=None if masks is None else Path(masks),
+    )
+    request = RunRequest(Path(photos), quality, settings or {}, options)
     return run_job(
-        Path(photos),
-        Path(out),
-        quality,
-        settings or {},
-        options,
-        deployment.model_copy(update=changes),
-        CallbackDisplay(progress),
+        request, Path(out), deployment.model_copy(update=changes), CallbackDisplay(progress), executor=executor
     )
 
 
 def run_job(
-    photos: Path,
+    request: RunRequest,
     out: Path,
-    quality: str,
-    changes: Mapping[str, object],
-    options: Options,
     settings: Settings,
     listener: Callable[[ProgressReport], None],
     cancel: CancelToken | None = None,
+    executor: ExecutorName = "ray",
 ) -> Result:
-    """One whole run: lock the folder, connect the parts, reconstruct, export. Errors as in :func:`reconstruct`."""
-    from e2e3d.config.presets import configure
+    """One whole run on this machine: lock the folder, log into it, reconstruct, export. Errors as in reconstruct."""
     from e2e3d.outputs.manifest import read_manifest
     from e2e3d.pipeline.cancellation import CancelToken
-    from e2e3d.pipeline.forecast import TYPICAL_MEGAPIXELS, stage_seconds
-    from e2e3d.pipeline.history import History, cache_file
-    from e2e3d.pipeline.progress import ProgressModel
-    from e2e3d.pipeline.run import RunRequest, run_and_export
-    from e2e3d.pipeline.workspace import locked_folder
+    from e2e3d.pipeline.history import cache_file
+    from e2e3d.pipeline.run import RunParts, open_run, run_and_export
+    from e2e3d.pipeline.workspace import default_store, locked_folder
     from e2e3d.runtime.logs import run_logging
-    from e2e3d.runtime.threads import core_count
+    from e2e3d.storage.store import ArtifactStore
+    from e2e3d.tasks.open_executor import executor_opener
 
-    if out.resolve() == photos.resolve():
+    if isinstance(request.source, Path) and out.resolve() == request.source.resolve():
         raise SettingsError(
             "output-is-source", f"{out} is the folder of the photographs.", "Name another folder for the results."
         )
-    request = RunRequest(photos, quality, changes, options)
-    config = configure(quality, changes)
-    cancel = cancel or CancelToken()
+    _ = request.config  # bad settings leave no folder behind
     started_s = time.monotonic()
     with locked_folder(out) as private, run_logging(private / "run.log", uuid.uuid4().hex[:12], settings.log_level):
-        log.info("run of %s at quality %s with changes %s", photos, quality, dict(changes))
-        history = History(
-            cache_file(),
-            quality,
-            lambda count: stage_seconds(count, TYPICAL_MEGAPIXELS, quality, core_count()),
-        )
-        executor = _open_executor(out, settings, ProgressModel(listener, history), cancel)
+        log.info("run of %s at quality %s with changes %s", request.source, request.quality, dict(request.changes))
+        store = ArtifactStore(settings.store or default_store(out), settings.s3_options)
+        store.sweep()
+        parts = RunParts(store, executor_opener(settings, executor), cache_file(), listener, cancel or CancelToken())
         try:
-            results, paths = run_and_export(request, config, executor, out)
+            with open_run(request, parts) as opened:
+                results, paths = run_and_export(request, opened, out)
         except E2E3DError as error:
             log.error("the run ended: %s: %s", error.code, error)
             raise
-        finally:
-            history.save()
-            executor.close()
         log.info("finished in %.1f s", time.monotonic() - started_s)
         return Result(paths, read_manifest(out), results)
-
-
-def _open_executor(out: Path, settings: Settings, progress: Progress, cancel: CancelToken) -> RayExecutor:
-    from e2e3d.pipeline.workspace import default_store
-    from e2e3d.storage.store import ArtifactStore
-    from e2e3d.tasks.ray_environment import protect_private_ray
-
-    options = settings.s3_options
-    store = ArtifactStore(settings.store or default_store(out), options)
-    store.sweep()
-    if settings.address is None:
-        protect_private_ray()
-    from e2e3d.tasks.executor import RayExecutor
-
-    return RayExecutor(store, progress, cancel, settings.device, settings.address)

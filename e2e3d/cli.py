@@ -7,13 +7,18 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from e2e3d.client.commands import AdminCommands, ServiceCommands, add_groups
 from e2e3d.client.commands.options import LOCAL, MANAGE
 from e2e3d.runtime.reporting import EXIT_CODES, reporting
+
+if TYPE_CHECKING:
+    from e2e3d.api import Result
+    from e2e3d.pipeline.run import RunRequest
+    from e2e3d.tasks.open_executor import ExecutorName
 
 app = typer.Typer(
     name="e2e3d",
@@ -59,6 +64,13 @@ class Device(enum.StrEnum):
     cuda = "cuda"
 
 
+class Executor(enum.StrEnum):
+    """What computes a run."""
+
+    ray = "ray"
+    inprocess = "inprocess"
+
+
 @app.command(epilog=EXIT_CODES, rich_help_panel=LOCAL)
 def run(
     photos: Annotated[Path, typer.Argument(help="A folder, a zip archive or a video.")],
@@ -83,18 +95,38 @@ def run(
     leave_out: Annotated[
         str | None, typer.Option(metavar="N|A,B", help="Keep every N-th photograph, or these, out; see evaluate.")
     ] = None,
+    executor: Annotated[
+        Executor,
+        typer.Option(help="inprocess runs without Ray, one unit after another, so that a debugger can follow."),
+    ] = Executor.ray,
+    debug_dump: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write what mesh and texture decided as pictures there.")
+    ] = None,
 ) -> None:
     """Reconstruct a textured model from photographs."""
 
     def work() -> int:
         from e2e3d.client.commands.parsing import parse_distance
-        from e2e3d.config.run_options import Options, parse_leave_out
+        from e2e3d.config.overrides import parse_assignments
+        from e2e3d.config.run_options import RunOptions, parse_leave_out
+        from e2e3d.pipeline.run import RunRequest
+        from e2e3d.pipeline.sources.source_set import read_calibration
 
-        left_out = None if leave_out is None else parse_leave_out(leave_out)
-        distance = None if known_distance is None else parse_distance(known_distance)
-        options = Options(intrinsics, masks, scale, distance, keep_depth, left_out)
-        return _run(photos, out, quality, changes or [], options, address, device.value if device else None)
+        options = RunOptions(
+            intrinsics=None if intrinsics is None else read_calibration(intrinsics),
+            masks=masks,
+            scale=scale,
+            known_distance=None if known_distance is None else parse_distance(known_distance),
+            keep_depth=keep_depth,
+            left_out=None if leave_out is None else parse_leave_out(leave_out),
+        )
+        request = RunRequest(photos, quality, parse_assignments(changes or []), options)
+        given = {"ray_address": address, "device": device.value if device else None}
+        changes_given = {name: value for name, value in given.items() if value is not None}
+        return _run(request, out, changes_given, executor.value, debug_dump)
 
+    if executor is Executor.inprocess:  # no processes around it, which would stand between a debugger and the terminal
+        sys.exit(reporting(work))
     _end_supervised(work)
 
 
@@ -216,27 +248,23 @@ def _end_supervised(work: Callable[[], int], patience_s: float = 3.5) -> NoRetur
     sys.exit(reporting(watched))
 
 
-def _run(
-    photos: Path, out: Path, quality: str, changes: list[str], options: Any, address: str | None, device: str | None
-) -> int:
+def _run(request: RunRequest, out: Path, given: dict[str, str], executor: ExecutorName, dump: Path | None) -> int:
+    """Run it with progress on the terminal; `given` changes the settings of the deployment."""
     from e2e3d.api import run_job
     from e2e3d.config.deployment import load_settings
-    from e2e3d.config.overrides import parse_assignments
     from e2e3d.outputs.summary import reason_lines
     from e2e3d.pipeline.cancellation import CancelToken, cancel_on_signals
     from e2e3d.pipeline.progress_display import duration, open_display
 
     started_s = time.monotonic()
-    settings = load_settings()
-    given = {name: value for name, value in (("ray_address", address), ("device", device)) if value is not None}
+    settings = load_settings().model_copy(update=given)
     cancel = CancelToken()
     display = open_display()
     try:
         with cancel_on_signals(cancel):
-            assignments = parse_assignments(changes)
-            result = run_job(
-                photos, out, quality, assignments, options, settings.model_copy(update=given), display, cancel
-            )
+            result = run_job(request, out, settings, display, cancel, executor)
+            if dump is not None:
+                _write_decisions(dump, result, request)
     finally:
         display.close()
     paths = result.paths
@@ -247,6 +275,13 @@ def _run(
         typer.echo(line)
     typer.echo(f"{'time':<12} {duration(time.monotonic() - started_s)}")
     return 0
+
+
+def _write_decisions(folder: Path, result: Result, request: RunRequest) -> None:
+    from e2e3d.outputs.debug_dump import write_decisions
+    from e2e3d.runtime.threads import core_count
+
+    write_decisions(folder, result.records, request.config.mesh, core_count())
 
 
 add_groups(app)

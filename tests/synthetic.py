@@ -8,7 +8,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from e2e3d.data.dense import DepthMap, PointCloud, View
+from e2e3d.data.dense import DepthMap, PointCloud, View, ViewGeometry
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.photo import CameraGuess, Photo, PhotoProblem
@@ -41,10 +41,11 @@ def sample_results(count: int = 5, detail: int = 50) -> Results:
     return Results(
         photos=photos,
         photo_files=tuple(Ref.of(data) for data in files),
-        mapping=Mapping(scene, (left_out,), (count, 2)),
+        mapped=Ref.of(Mapping(scene, (left_out,), (count, 2))),
         features=tuple(Ref.of(_features(scene, i)) for i in range(count)),
         matches=(Ref.of(_matches(scene)),),
         views=views,
+        geometry=tuple(ViewGeometry(i, i, WIDTH, HEIGHT, views[i].load().sources) for i in range(count)),
         depths=depths,
         cloud=Ref.of(_cloud(scene)),
         mesh=Ref.of(mesh),

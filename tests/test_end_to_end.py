@@ -23,7 +23,8 @@ from tests.command import SampleRun, e2e3d, run_arguments, stored
 pytestmark = pytest.mark.slow
 
 STAGES = (
-    *("ingest", "pairs", "features", "matching", "still_regions", "mapping", "undistort", "depth"),
+    *("ingest", "pairs", "features", "matching", "still_regions", "mapping", "geometry"),
+    *("undistort", "depth"),
     *("refinement 1", "refinement 2", "consistency"),
     *("fusion", "merge", "mesh", "texture", "export"),
 )

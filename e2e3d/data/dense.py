@@ -37,6 +37,30 @@ class View:
 
 
 @dataclass(frozen=True)
+class ViewGeometry:
+    """What is known of a view before it has pixels: enough to plan stereo and fusion with it.
+
+    Attributes:
+        image_index, sources: as in :class:`View`.
+        photo_index: of its photograph in the list of usable ones.
+        width_px, height_px: size of its image.
+    """
+
+    image_index: int
+    photo_index: int
+    width_px: int
+    height_px: int
+    sources: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ViewGeometries:
+    """The geometry of several views, in the order of ``scene.images``."""
+
+    views: tuple[ViewGeometry, ...]
+
+
+@dataclass(frozen=True)
 class DepthMap:
     """Depth of one view.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from e2e3d.data.dense import DepthMap, PointCloud, View
+from e2e3d.data.dense import DepthMap, PointCloud, View, ViewGeometry
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.photo import Photo
@@ -22,23 +23,30 @@ class Results:
     Attributes:
         photos: every photograph that came in, unusable ones included, in input order.
         photo_files: the bytes of each of `photos`, in the same order (thumbnails of photographs without a view).
-        mapping: the sparse scene and why photographs were left out.
+        mapped: the sparse scene and why photographs were left out; :attr:`mapping` loads it once.
         features: of each usable one of `photos`.
         matches: all blocks of verified matches; their pairs index the usable ones of `photos`.
-        views: the undistorted views, and `depths` their final depth maps in the same order.
+        views: the undistorted views; in the same order `geometry`, which says what is known of them without their
+            pixels, and `depths`, their final depth maps.
         cloud: the fused points; `mesh` the surface; `textured` its textured form.
     """
 
     photos: tuple[Photo, ...]
     photo_files: tuple[Ref[bytes], ...]
-    mapping: Mapping
+    mapped: Ref[Mapping]
     features: tuple[Ref[Features], ...]
     matches: tuple[Ref[MatchBlock], ...]
     views: tuple[Ref[View], ...]
+    geometry: tuple[ViewGeometry, ...]
     depths: tuple[Ref[DepthMap], ...]
     cloud: Ref[PointCloud]
     mesh: Ref[Mesh]
     textured: Ref[TexturedMesh]
+
+    @cached_property
+    def mapping(self) -> Mapping:
+        """The sparse scene and why photographs were left out."""
+        return self.mapped.load()
 
 
 @dataclass(frozen=True)

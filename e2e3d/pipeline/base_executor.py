@@ -105,6 +105,10 @@ class StoreExecutor(ABC):
         if completed and self._observer is not None:
             self._observer.pass_finished(one.name, self._results(one))
 
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what the executor holds beside its store."""
+
     @property
     def stats(self) -> tuple[StageStats, ...]:
         """See :class:`e2e3d.pipeline.executor.Executor`."""
@@ -125,7 +129,12 @@ class StoreExecutor(ABC):
         return ref.bound(lambda: self._load(ref))
 
     def _lookup(self, keys: list[str]) -> list[UnitStats | None]:
-        if self.store.local or len(keys) < 2:
+        """Cost of the units that are stored, None for the others.
+
+        Files of a folder are checked whole, since disks lose bits; a server keeps its own checksums, and is asked for
+        the first bytes of an object only.
+        """
+        if self.store.local:
             return [self.store.stats(key) for key in keys]
         with ThreadPoolExecutor(_LOOKUP_THREADS) as pool:
-            return list(pool.map(self.store.stats, keys))
+            return list(pool.map(self.store.describe, keys))

@@ -1,4 +1,4 @@
-"""How the pipeline asks for work; the two implementations are ``jobs.inprocess`` and ``tasks.executor`` (Ray)."""
+"""How the pipeline asks for work; the two implementations are ``pipeline.inprocess`` and ``tasks.executor`` (Ray)."""
 
 from __future__ import annotations
 

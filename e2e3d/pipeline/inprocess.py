@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from e2e3d.pipeline.base_executor import StoreExecutor, UnitDone
+from e2e3d.pipeline.base_executor import ArtifactObserver, StoreExecutor, UnitDone
 from e2e3d.pipeline.cancellation import CancelToken
 from e2e3d.pipeline.passes import PassUnits
 from e2e3d.pipeline.progress import NoProgress, Progress
@@ -23,6 +23,7 @@ class InProcessExecutor(StoreExecutor):
         progress: told of every pass and unit.
         cancel: asked between units.
         device: ``auto``, ``cpu`` or ``cuda``.
+        observer: receives the keys of the results that the run uses.
 
     Raises:
         MachineError: ``no-gpu`` if `device` is ``cuda`` and there is none.
@@ -34,12 +35,16 @@ class InProcessExecutor(StoreExecutor):
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
         device: str = "auto",
+        observer: ArtifactObserver | None = None,
     ) -> None:
-        super().__init__(store, progress or NoProgress(), cancel or CancelToken())
+        super().__init__(store, progress or NoProgress(), cancel or CancelToken(), observer)
         gpus = 0 if device == "cpu" else gpu_count()
         if device == "cuda":
             require_gpu(gpus, "this machine")
         self._has_gpu = gpus > 0
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def _compute(self, work: Sequence[PassUnits], done: UnitDone) -> None:
         for part in work:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from e2e3d.config.consistency import REFINEMENTS
 from e2e3d.config.matching import MatchingConfig
 from e2e3d.config.pipeline import PipelineConfig
-from e2e3d.config.run_options import LeaveOut
+from e2e3d.config.run_options import NO_OPTIONS, RunOptions
 from e2e3d.config.smaller_sizes import at_size
 from e2e3d.config.undistort import UndistortConfig
 from e2e3d.data.agreement import StillRegions
-from e2e3d.data.dense import DepthMap, PointCloud, View
+from e2e3d.data.dense import DepthMap, PointCloud, View, ViewGeometry
 from e2e3d.data.features import Features, GlobalDescriptor, MatchBlock
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.photo import Photo
@@ -34,7 +34,7 @@ from e2e3d.pipeline.passes import Pass
 from e2e3d.pipeline.second_chance import check_packages, map_with_second_chance
 from e2e3d.pipeline.smaller_sizes import SmallerViews, smaller_sizes
 from e2e3d.pipeline.sources.leave_out import leave_out
-from e2e3d.pipeline.sources.source_set import SourceSet, StoredFiles, read_intrinsics, read_source
+from e2e3d.pipeline.sources.source_set import SourceSet, StoredFiles, parse_intrinsics, read_source
 from e2e3d.runtime.threads import import_ahead
 from e2e3d.stages import (
     consistency,
@@ -54,17 +54,14 @@ from e2e3d.stages import (
 from e2e3d.stages.ingest import Intrinsics
 
 _PHOTOS_A_UNIT = 4
+_IMAGES_A_UNIT = 50
 
 
 def reconstruct(
     source: str | os.PathLike[str] | StoredFiles,
     config: PipelineConfig,
     run: Executor,
-    intrinsics: str | os.PathLike[str] | None = None,
-    masks: str | os.PathLike[str] | None = None,
-    scale: float | None = None,
-    known_distance: tuple[str, str, float] | None = None,
-    left_out: LeaveOut | None = None,
+    options: RunOptions = NO_OPTIONS,
 ) -> Results:
     """Turn photographs into a textured model.
 
@@ -72,18 +69,15 @@ def reconstruct(
         source: a folder, a zip archive or a video; or files that are in the store already.
         config: settings of every stage.
         run: executes the units of work and keeps their results.
-        intrinsics: file with the 3 x 3 calibration matrix of all photographs.
-        masks: folder or archive of masks; None = those found beside the photographs.
-        scale: metres per model unit.
-        known_distance: two photographs by name and the metres between their cameras.
-        left_out: photographs to keep out, to judge the model by.
+        options: what else is known of the photographs; without masks there, those found beside them are used.
 
     Raises:
         E2E3DError: as the stages say. What was finished stays in the store, and the next run goes on from there.
     """
     check_packages(config.learned)
-    matrix = None if intrinsics is None else read_intrinsics(intrinsics)
-    files = leave_out(read_source(source, run, masks, config.frames), left_out)
+    given = options.intrinsics
+    matrix = None if given is None else parse_intrinsics(given.text, given.source)
+    files = leave_out(read_source(source, run, options.masks, config.frames), options.left_out)
     photos = check_photos(files, matrix, config, run)
     usable = [photo for photo in photos if photo.usable]
 
@@ -92,31 +86,32 @@ def reconstruct(
     if still.load().found:
         found, matches = find_matches(usable, files.is_video, config, run, still)
     import_ahead("open3d")  # for the report; cameras take one core
-    distance = None if known_distance is None else KnownDistance(*known_distance)
-    mapper = partial(map_cameras, usable, scale, distance, still, config, run)
+    distance = None if options.known_distance is None else KnownDistance(*options.known_distance)
+    mapper = partial(map_cameras, usable, options.scale, distance, still, config, run)
     found, matches, mapped = map_with_second_chance(usable, found, matches, mapper, config.learned, run)
-    sparse = mapped.load()
-    registered = [usable[image.photo_index] for image in sparse.scene.images]
 
-    views = views_with_sources(undistort_photos(registered, mapped, config.depth.max_size_px, run))
-    smaller = [
-        SmallerViews(
-            size_px,
-            views_with_sources(undistort_photos(registered, mapped, size_px, run, at_size(size_px, "undistort"))),
-        )
-        for size_px in smaller_sizes(config.depth.max_size_px, registered)
-    ]
-    depths, cloud = measure_surface(views, config, run, smaller)
+    geometry = view_geometry(mapped, len(usable), config.depth.max_size_px, run)
+    registered = [usable[image.photo_index] for image in geometry]
+    matched = images_with_sources(geometry)
+    undistorted = undistort_photos(registered, mapped, config.depth.max_size_px, run)
+    views = [undistorted[i] for i in matched]
+    smaller = []
+    for size_px in smaller_sizes(config.depth.max_size_px, registered):
+        undistorted = undistort_photos(registered, mapped, size_px, run, at_size(size_px, "undistort"))
+        smaller.append(SmallerViews(size_px, [undistorted[i] for i in matched]))
+    geometry = [geometry[i] for i in matched]
+    depths, cloud = measure_surface(views, geometry, config, run, smaller)
 
     surface = make_mesh(cloud, views, depths, config, run)
     textured = texture_mesh(surface, mapped, registered, config, run)
     return Results(
         photos=photos,
         photo_files=tuple(run.blob(photo.sha256) for photo in photos),
-        mapping=sparse,
+        mapped=mapped,
         features=tuple(found),
         matches=tuple(matches),
         views=tuple(views),
+        geometry=tuple(geometry),
         depths=tuple(depths),
         cloud=cloud,
         mesh=surface,
@@ -228,6 +223,16 @@ def map_cameras(
     return mapped
 
 
+def view_geometry(mapped: Ref[Mapping], photos: int, size_px: int, run: Executor) -> list[ViewGeometry]:
+    """Sources and sizes of the views of all registered images, which are at most `photos`, before they have pixels.
+
+    The views are those with sides of at most `size_px`; smaller ones have the same sources.
+    """
+    units = [undistort.GeometryInputs(mapped, first, _IMAGES_A_UNIT) for first in range(0, photos, _IMAGES_A_UNIT)]
+    blocks = run.map(undistort.GEOMETRY_STAGE, units, UndistortConfig(max_size_px=size_px))
+    return [image for block in blocks for image in block.load().views]
+
+
 def undistort_photos(
     photos: Sequence[Photo], mapped: Ref[Mapping], size_px: int, run: Executor, label: str | None = None
 ) -> list[Ref[View]]:
@@ -242,30 +247,35 @@ def undistort_photos(
     return run.map(undistort.STAGE, units, UndistortConfig(max_size_px=size_px), label)
 
 
-def views_with_sources(views: Sequence[Ref[View]]) -> list[Ref[View]]:
-    """Leave out views that no other view can be matched with: they have no depth.
+def images_with_sources(geometry: Sequence[ViewGeometry]) -> list[int]:
+    """Leave out images whose view no other can be matched with: they have no depth.
 
     Raises:
         ReconstructionError: ``no-stereo-pairs`` when none remains.
     """
-    usable = [view for view in views if view.load().sources]
-    if not usable:
+    matched = [i for i, image in enumerate(geometry) if image.sources]
+    if not matched:
         raise ReconstructionError(
             "no-stereo-pairs",
             "No two registered photographs see the same surface from usefully different places.",
             "Take photographs from more viewpoints, with about two thirds of the picture in common.",
         )
-    return usable
+    return matched
 
 
 def measure_surface(
-    views: Sequence[Ref[View]], config: PipelineConfig, run: Executor, smaller: Sequence[SmallerViews] = ()
+    views: Sequence[Ref[View]],
+    geometry: Sequence[ViewGeometry],
+    config: PipelineConfig,
+    run: Executor,
+    smaller: Sequence[SmallerViews] = (),
 ) -> tuple[list[Ref[DepthMap]], Ref[PointCloud]]:
     """Depth of every view and one cloud of the whole scene, fused from a block of views a unit.
 
-    `smaller` are the same views at growing sizes: the depth of each fills the gaps of the next.
+    `geometry` is that of the views; `smaller` are the same views at growing sizes: the depth of each fills the gaps of
+    the next.
     """
-    near = _near_views(views)
+    near = _near_views(geometry)
     passes: list[Pass[Any, Any, Any]] = []
     coarser: list[consistency.CoarserDepth] | None = None
     for level in smaller:
@@ -273,9 +283,12 @@ def measure_surface(
         coarser = [consistency.CoarserDepth(*pair) for pair in zip(level.views, passes[-1].results, strict=True)]
     passes += _depth_passes(views, near, config, coarser)
     agreeing = passes[-1]
-    loaded = ((view.image_index, view.sources, view.image[..., 0].size) for view in (ref.load() for ref in views))
-    indices, sources, sizes_px = zip(*loaded, strict=True)
-    blocks = fusion.plan_blocks(indices, sources, fusion.views_a_block(max(sizes_px)))
+    largest_px = max(view.width_px * view.height_px for view in geometry)
+    blocks = fusion.plan_blocks(
+        [view.image_index for view in geometry],
+        [view.sources for view in geometry],
+        fusion.views_a_block(largest_px),
+    )
     fused = Pass(fusion.STAGE, [block.inputs(views, agreeing.results) for block in blocks], config.fusion)
     merged = Pass(fusion.MERGE_STAGE, [fusion.MergeInputs(fused.results)], fusion.MergeConfig())
     *_, depths, _, (cloud,) = run.map_passes([*passes, fused, merged])
@@ -347,11 +360,10 @@ def texture_mesh(
     return textured
 
 
-def _near_views(views: Sequence[Ref[View]]) -> list[list[int]]:
-    """Positions in `views` of each one's source views, best first."""
-    loaded = [(view.image_index, view.sources) for view in (ref.load() for ref in views)]
-    position = {image_index: i for i, (image_index, _) in enumerate(loaded)}
-    return [[position[image] for image in sources if image in position] for _, sources in loaded]
+def _near_views(geometry: Sequence[ViewGeometry]) -> list[list[int]]:
+    """Positions in `geometry` of each view's source views, best first."""
+    position = {view.image_index: i for i, view in enumerate(geometry)}
+    return [[position[image] for image in view.sources if image in position] for view in geometry]
 
 
 def _match_unit(

@@ -1,21 +1,31 @@
-"""One run, whoever asks for it: photographs through the pipeline, and its results into a folder."""
+"""One run, whoever asks for it: put together from its parts, computed, and its results written into a folder."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from e2e3d.config.pipeline import PipelineConfig
-from e2e3d.config.run_options import Options
+from e2e3d.config.presets import configure
+from e2e3d.config.run_options import NO_OPTIONS, RunOptions
 from e2e3d.data.run_results import Results, RunFacts
 from e2e3d.outputs.export import ExportedPaths, export_results
+from e2e3d.pipeline.base_executor import ArtifactObserver, StoreExecutor
+from e2e3d.pipeline.cancellation import CancelToken
 from e2e3d.pipeline.executor import Executor
+from e2e3d.pipeline.forecast import TYPICAL_MEGAPIXELS, stage_seconds
+from e2e3d.pipeline.history import History
 from e2e3d.pipeline.pipeline import reconstruct
+from e2e3d.pipeline.progress import Progress, ProgressModel, ProgressReport
 from e2e3d.pipeline.sources.source_set import StoredFiles
+from e2e3d.runtime.threads import core_count
+from e2e3d.storage.store import ArtifactStore
 
 
 @dataclass(frozen=True)
@@ -25,12 +35,62 @@ class RunRequest:
     source: Path | StoredFiles
     quality: str
     changes: Mapping[str, object]
-    options: Options
+    options: RunOptions = NO_OPTIONS
+
+    @cached_property
+    def config(self) -> PipelineConfig:
+        """The settings of every stage. Raises as :func:`configure`."""
+        return configure(self.quality, self.changes)
 
 
-def run_and_export(
-    request: RunRequest, config: PipelineConfig, executor: Executor, out: Path
-) -> tuple[Results, ExportedPaths]:
+OpenExecutor = Callable[[ArtifactStore, Progress, CancelToken, ArtifactObserver | None], StoreExecutor]
+
+
+@dataclass(frozen=True)
+class RunParts:
+    """Where and how a run is computed, and who follows it.
+
+    Attributes:
+        store: where results are kept and found.
+        open_executor: makes the executor of the run from store, progress, cancellation and observer.
+        times: the file of what earlier runs took.
+        listener: called with the state of the run after every event.
+        cancel: ends the run when it is set.
+        observer: receives the keys of the results that the run uses.
+        megapixels: of one photograph, as far as that is known before.
+    """
+
+    store: ArtifactStore
+    open_executor: OpenExecutor
+    times: Path
+    listener: Callable[[ProgressReport], None]
+    cancel: CancelToken = field(default_factory=CancelToken)
+    observer: ArtifactObserver | None = None
+    megapixels: float = TYPICAL_MEGAPIXELS
+
+
+@contextlib.contextmanager
+def open_run(request: RunRequest, parts: RunParts) -> Iterator[StoreExecutor]:
+    """The executor of a run, for :func:`run_and_export`; afterwards it is closed, and what was learnt of times is kept.
+
+    Raises:
+        E2E3DError: as :func:`configure` and the executor say.
+    """
+    history = History(
+        parts.times,
+        request.quality,
+        lambda photos: stage_seconds(photos, parts.megapixels, request.quality, core_count()),
+    )
+    _ = request.config  # what is wrong with the settings is said before anything starts
+    executor = parts.open_executor(parts.store, ProgressModel(parts.listener, history), parts.cancel, parts.observer)
+    try:
+        yield executor
+    finally:
+        history.save()
+        executor.close()
+
+
+def run_and_export(request: RunRequest, executor: Executor, out: Path) -> tuple[Results, ExportedPaths]:
     """Reconstruct, and write the results into `out`.
 
     Raises:
@@ -38,23 +98,14 @@ def run_and_export(
     """
     started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     started_s = time.monotonic()
-    options = request.options
-    results = reconstruct(
-        request.source,
-        config,
-        executor,
-        intrinsics=options.intrinsics,
-        masks=options.masks,
-        scale=options.scale,
-        known_distance=options.known_distance,
-        left_out=options.left_out,
-    )
+    config = request.config
+    results = reconstruct(request.source, config, executor, request.options)
     facts = RunFacts(
         quality=request.quality,
-        settings=dataclasses.asdict(config) | {"given": options.recorded()},
+        settings=dataclasses.asdict(config) | {"given": request.options.recorded()},
         stats=executor.stats,
         started_at=started_at,
         elapsed_s=time.monotonic() - started_s,
         seeds={"depth": config.depth.seed, "consistency": config.consistency.seed},
     )
-    return results, export_results(out, results, facts, depth=options.keep_depth)
+    return results, export_results(out, results, facts, depth=request.options.keep_depth)

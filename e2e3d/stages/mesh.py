@@ -45,9 +45,14 @@ class _Observations(Sequence[tuple[View, DepthMap]]):
         return view.load(), depth_map.load()
 
 
+def load_observations(inputs: MeshInputs) -> Sequence[tuple[View, DepthMap]]:
+    """The views with their depth maps; each is loaded every time that it is asked for."""
+    return _Observations(inputs)
+
+
 def run(inputs: MeshInputs, config: MeshConfig, context: RunContext) -> Mesh:
     """Build the mesh; views are loaded one at a time."""
-    return build_mesh(inputs.cloud.load(), _Observations(inputs), config, context.threads)
+    return build_mesh(inputs.cloud.load(), load_observations(inputs), config, context.threads)
 
 
 STAGE = Stage(

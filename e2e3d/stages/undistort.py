@@ -1,4 +1,7 @@
-"""One photograph becomes a pinhole view at depth resolution that knows its sources and its depth range."""
+"""One photograph becomes a pinhole view at depth resolution that knows its sources and its depth range.
+
+What there is to plan with such views is known from the sparse scene alone; a stage of its own says it, without pixels.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.config.undistort import UndistortConfig
-from e2e3d.data.dense import View
+from e2e3d.data.dense import View, ViewGeometries, ViewGeometry
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping, Scene
 from e2e3d.ops.photos.decoding import decode_photo
@@ -68,11 +71,42 @@ def _sparse_points(
     return px[inside], depths[inside]
 
 
+@dataclass(frozen=True)
+class GeometryInputs:
+    """The scene, and which of its images: up to `count` from number `first` on, as many as there are."""
+
+    mapping: Ref[Mapping]
+    first: int
+    count: int
+
+
+def run_geometry(inputs: GeometryInputs, config: UndistortConfig, context: RunContext) -> ViewGeometries:
+    """Size and sources of the views of a block of images: the same that :func:`run` gives them."""
+    scene = inputs.mapping.load().scene
+    found = []
+    for index in range(inputs.first, min(inputs.first + inputs.count, len(scene.images))):
+        image = scene.images[index]
+        target = pinhole_for(scene.camera_of(image), config.max_size_px)
+        sources, _ = select_sources(scene, index, config.max_sources)
+        found.append(ViewGeometry(index, image.photo_index, target.width_px, target.height_px, sources))
+    return ViewGeometries(tuple(found))
+
+
 STAGE = Stage(
     name="undistort",
     version=3,
     config=UndistortConfig,
     output=View,
     run=run,
+    resources=Resources(cpus=1, memory_bytes=500_000_000),
+)
+
+# A new version of one is a new version of the other, where sizes or sources change.
+GEOMETRY_STAGE = Stage(
+    name="geometry",
+    version=1,
+    config=UndistortConfig,
+    output=ViewGeometries,
+    run=run_geometry,
     resources=Resources(cpus=1, memory_bytes=500_000_000),
 )

@@ -15,7 +15,7 @@ from e2e3d.storage.opening import open_objects
 
 T = TypeVar("T")
 
-_HEAD_BYTES = 2 << 10
+_HEAD_BYTES = 1 << 10
 """Holds the header of nearly all results: only those whose record lists names or photographs have a longer one."""
 
 
@@ -111,7 +111,7 @@ class ArtifactStore:
     def describe(self, key: str) -> UnitStats | None:
         """What the unit cost, or None when there is no result: asked of every unit before a run computes it.
 
-        Reads the header of the result only, on S3 by a ranged request of 2 kB, and a second one for the rare longer
+        Reads the header of the result only, on S3 by a ranged request of 1 kB, and a second one for the rare longer
         header. A result whose header is damaged, or whose length is not what the header says, counts as missing;
         other damage is found by :meth:`get`, or by :meth:`stats`, which reads the whole result.
 

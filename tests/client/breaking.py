@@ -15,6 +15,7 @@ class BreakingProxy:
     Attributes:
         cuts: how many connections are still to be cut; 0 = it only passes bytes on.
         upwards: whether it counts the bytes to the service, or those from it.
+        passed: bytes that went to the service; `returned` those that came from it.
     """
 
     def __init__(self, target_url: str) -> None:
@@ -28,6 +29,7 @@ class BreakingProxy:
         self.cut_after = 0
         self.upwards = True
         self.passed = 0
+        self.returned = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -55,6 +57,7 @@ class BreakingProxy:
                 target.sendall(data)
                 with self._lock:
                     self.passed += len(data) if up else 0
+                    self.returned += 0 if up else len(data)
         for end in (source, target):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

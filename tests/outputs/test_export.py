@@ -14,6 +14,7 @@ import pycolmap
 import pytest
 import trimesh
 
+from e2e3d.data.ref import Ref
 from e2e3d.data.run_results import Results
 from e2e3d.data.scene import Georeference
 from e2e3d.errors import InputError, MachineError
@@ -99,7 +100,7 @@ def test_manifest_names_every_file_with_its_hash(out: Path) -> None:
 def test_georeferenced_results_get_a_laz_and_positions(results: Results, tmp_path: Path) -> None:
     earth = Georeference((47.3769, 8.5417, 450.0), 32632, (465_408.0, 5_247_095.0, 450.0), 0.4)
     scene = replace(results.mapping.scene, frame="georeferenced", georeference=earth)
-    paths = export_results(tmp_path, replace(results, mapping=replace(results.mapping, scene=scene)), facts())
+    paths = export_results(tmp_path, replace(results, mapped=Ref.of(replace(results.mapping, scene=scene))), facts())
     assert paths.laz is not None
     assert paths.laz.stat().st_size > 1000
     manifest = read_manifest(tmp_path)

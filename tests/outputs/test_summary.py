@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Remark
 from e2e3d.ops.geo.georeferencing import describe_origin
 from e2e3d.outputs.export import export_results
@@ -24,7 +25,7 @@ def test_why_gps_was_not_used_stands_in_info_manifest_and_report(tmp_path: Path)
     results = sample_results()
     earth = replace(describe_origin((47.4, 8.5, 450.0), 3.0), horizontal_error_m=1.5, vertical_error_m=2.25)
     scene = replace(results.mapping.scene, remarks=(remark,), georeference=earth, frame="georeferenced")
-    export_results(tmp_path, replace(results, mapping=replace(results.mapping, scene=scene)), facts())
+    export_results(tmp_path, replace(results, mapped=Ref.of(replace(results.mapping, scene=scene))), facts())
     manifest = read_manifest(tmp_path)
     assert manifest.remarks == (remark,)
     assert manifest.georeference is not None

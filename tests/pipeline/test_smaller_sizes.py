@@ -13,7 +13,7 @@ from e2e3d.config.consistency import ConsistencyConfig
 from e2e3d.config.depth import DepthConfig
 from e2e3d.config.pipeline import PipelineConfig
 from e2e3d.config.presets import PRESETS
-from e2e3d.data.dense import View
+from e2e3d.data.dense import View, ViewGeometry
 from e2e3d.data.photo import Photo
 from e2e3d.data.ref import Ref
 from e2e3d.data.stats import UnitStats
@@ -76,8 +76,9 @@ def test_depth_of_a_smaller_size_fills_the_full_size(tmp_path: Path) -> None:
         depth=DepthConfig(coarsest_px=48, sources=2, views=2), consistency=ConsistencyConfig(sources=2, views=2)
     )
     run = InProcessExecutor(store)
-    alone, _ = measure_surface(full, config, run)
-    filled, cloud = measure_surface(full, config, run, [half])
+    geometry = [ViewGeometry(view.image_index, i, 128, 96, view.sources) for i, view in enumerate(views)]
+    alone, _ = measure_surface(full, geometry, config, run)
+    filled, cloud = measure_surface(full, geometry, config, run, [half])
     names = [stats.stage for stats in run.stats]
     assert names[6:] == [*(f"{name}, 64 px" for name in SIZES), *SIZES, "fusion", "merge"]
     assert len(cloud.load().points_world)

@@ -17,6 +17,11 @@ def encode_jpeg(image: NDArray[np.uint8], quality: int = 92) -> bytes:
     return _encode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
 
 
+def encode_png(image: NDArray[np.uint8]) -> bytes:
+    """PNG bytes of a uint8 [H, W, 3] RGB image."""
+    return _encode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [])
+
+
 def encode_png16(image: NDArray[np.uint16]) -> bytes:
     """PNG bytes of a uint16 [H, W] image."""
     return _encode(".png", image, [])

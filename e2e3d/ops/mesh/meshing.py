@@ -59,17 +59,9 @@ def build_mesh(
     Raises:
         ReconstructionError: `too-few-points`, or `no-surface` if nothing remains after trimming.
     """
-    cameras = _cameras(observations)
-    cloud = _points_to_build_from(cloud, cameras, rules)
-    wanted_cell = rules.cell_px * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
-    if looks_down(cameras.poses):
-        cloud = with_filled_heights(cloud, (view for view, _ in observations), wanted_cell)
-    with ThreadPoolExecutor(1) as side:
-        # On another core: the coarse surface takes only one. A balanced tree would take twice as long to grow.
-        growing = side.submit(cKDTree, cloud.points_world, balanced_tree=False)
-        vertices, faces, cell = poisson_surface(cloud, _affordable(wanted_cell, cloud, rules.max_faces))
-        tree = growing.result()
-    vertices, faces = _trim(vertices, faces, cell, cloud, tree, observations, cameras, rules, threads)
+    laid = _lay(cloud, observations, rules)
+    cloud, tree, cell, wanted_cell = laid.cloud, laid.tree, laid.cell, laid.wanted_cell
+    vertices, faces = _decide(laid, observations, rules, threads).kept_surface()
     if not len(faces):
         raise ReconstructionError(
             "no-surface",
@@ -85,6 +77,62 @@ def build_mesh(
         vertices = refine_vertices(vertices, faces, load_views, refinement)
     vertices, faces = make_manifold(*decimate(vertices, faces, rules.max_faces))
     return Mesh(vertices, colors_from_points(vertices, cloud, tree, threads), faces)
+
+
+@dataclass(frozen=True)
+class SurfaceDecision:
+    """A coarse surface, closed as it was laid through the points, and what of it is kept.
+
+    Attributes:
+        vertices_world: float32 [V, 3]; `faces` int32 [F, 3].
+        supported: bool [V], vertices near points; `void` bool [V], those in space that was seen through.
+        backed: bool [F], faces between supported vertices, and those that close a hole between such.
+        kept: bool [F], backed faces but for those of small or far islands.
+    """
+
+    vertices_world: Floats
+    faces: Faces
+    supported: NDArray[np.bool_]
+    void: NDArray[np.bool_]
+    backed: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
+
+    def kept_surface(self) -> tuple[Floats, Faces]:
+        """Vertices and faces of what is kept."""
+        return drop_unused(self.vertices_world, self.faces[self.kept])
+
+
+def decide_surface(
+    cloud: PointCloud, observations: Sequence[tuple[View, DepthMap]], rules: MeshConfig, threads: int
+) -> SurfaceDecision:
+    """What :func:`build_mesh` decides before it refines the surface; arguments as there."""
+    return _decide(_lay(cloud, observations, rules), observations, rules, threads)
+
+
+@dataclass(frozen=True)
+class _Laid:
+    """A closed surface through the points that are built from, with cells of width `cell`, where `wanted_cell` was."""
+
+    cameras: _Cameras
+    cloud: PointCloud
+    tree: cKDTree
+    vertices: Floats
+    faces: Faces
+    cell: float
+    wanted_cell: float
+
+
+def _lay(cloud: PointCloud, observations: Sequence[tuple[View, DepthMap]], rules: MeshConfig) -> _Laid:
+    cameras = _cameras(observations)
+    cloud = _points_to_build_from(cloud, cameras, rules)
+    wanted_cell = rules.cell_px * float(np.median(cloud.footprint)) if len(cloud.footprint) else 1.0
+    if looks_down(cameras.poses):
+        cloud = with_filled_heights(cloud, (view for view, _ in observations), wanted_cell)
+    with ThreadPoolExecutor(1) as side:
+        # On another core: the coarse surface takes only one. A balanced tree would take twice as long to grow.
+        growing = side.submit(cKDTree, cloud.points_world, balanced_tree=False)
+        vertices, faces, cell = poisson_surface(cloud, _affordable(wanted_cell, cloud, rules.max_faces))
+        return _Laid(cameras, cloud, growing.result(), vertices, faces, cell, wanted_cell)
 
 
 def _affordable(cell: float, cloud: PointCloud, max_faces: int) -> float:
@@ -161,24 +209,17 @@ def decimate(vertices: Floats, faces: Faces, max_faces: int) -> tuple[Floats, Fa
     return np.asarray(scaled, np.float32) / scale, np.asarray(fewer, np.int32)
 
 
-def _trim(
-    vertices: Floats,
-    faces: Faces,
-    cell: float,
-    cloud: PointCloud,
-    tree: cKDTree,
-    observations: Sequence[tuple[View, DepthMap]],
-    cameras: _Cameras,
-    rules: MeshConfig,
-    threads: int,
-) -> tuple[Floats, Faces]:
+def _decide(
+    laid: _Laid, observations: Sequence[tuple[View, DepthMap]], rules: MeshConfig, threads: int
+) -> SurfaceDecision:
     """Drop what no data backs: see :func:`e2e3d.ops.mesh.mesh_trim.supported_faces`; then small islands.
 
     A surface with cells of width `cell` passes the points at up to half a cell where its relief is finer, and at more
     where they are scattered, as in foliage. At flat angles points are as far apart as pixels are long there; between
     them the depth maps say where the surface is.
     """
-    distance, nearest = tree.query(vertices, 1, workers=threads)
+    vertices, faces, cloud, cameras = laid.vertices, laid.faces, laid.cloud, laid.cameras
+    distance, nearest = laid.tree.query(vertices, 1, workers=threads)
     footprint = cloud.footprint[nearest].astype(np.float64)
     normals = vertex_normals(vertices, faces)
     seen, views_through, views_free, views_on = np.zeros((4, len(vertices)), np.int32)
@@ -191,7 +232,7 @@ def _trim(
         views_on += sight.on & facing
     in_view = (views_free >= rules.void_views) & (views_through == 0)
     wider = max(1.0, cameras.side_px / _USUAL_SIDE_PX)
-    reach = cell * np.where(in_view, _REACH_IN_VIEW * wider, _REACH)
+    reach = laid.cell * np.where(in_view, _REACH_IN_VIEW * wider, _REACH)
     supported = distance <= np.maximum(rules.support_px * footprint, reach)
     stretch = pixel_stretch(cloud, cameras.centers_world, cameras.images)[nearest]
     within_pixels = distance <= rules.support_px * footprint * stretch
@@ -200,10 +241,26 @@ def _trim(
         views_through[:], seen[:] = 0, 0  # below what a survey sees through, as leaves, is no empty space
     void = ~supported & (views_through >= rules.void_views)
     hole = rules.hole_px * wider * footprint * np.where(views_free >= rules.void_views, _WIDER_IN_VIEW, 1)
-    keep = supported_faces(faces, face_areas(vertices, faces), supported, void, hole**2, seen > 0)
-    faces = faces[keep]
+    backed = supported_faces(faces, face_areas(vertices, faces), supported, void, hole**2, seen > 0)
+    kept = _without_islands(vertices, faces, backed, footprint, supported, rules)
+    return SurfaceDecision(vertices, faces, supported, void, backed, kept)
+
+
+def _without_islands(
+    vertices: Floats,
+    faces: Faces,
+    backed: NDArray[np.bool_],
+    footprint: NDArray[np.float64],
+    supported: NDArray[np.bool_],
+    rules: MeshConfig,
+) -> NDArray[np.bool_]:
+    """Which faces [F] are backed and belong to no small or far island."""
+    index = np.flatnonzero(backed)
+    faces = faces[index]
     pixels = face_areas(vertices, faces) / footprint[faces].mean(1) ** 2 * supported[faces].all(1)
     large = large_components(faces, pixels, rules.island_px**2, rules.island_share)
-    faces, pixels = faces[large], pixels[large]
-    faces = faces[near_components(vertices, faces, pixels, rules.island_share, rules.island_near)]
-    return drop_unused(vertices, faces)
+    index, faces, pixels = index[large], faces[large], pixels[large]
+    near = near_components(vertices, faces, pixels, rules.island_share, rules.island_near)
+    kept = np.zeros_like(backed)
+    kept[index[near]] = True
+    return kept

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.data.dense import View
 from e2e3d.data.judgement import Judgement, JudgementSigns
 from e2e3d.data.mesh import TexturedMesh
 from e2e3d.data.photo import Photo
-from e2e3d.data.ref import Ref
 from e2e3d.data.run_results import Results
 from e2e3d.data.scene import Mapping, Scene
 from e2e3d.ops.evaluation import camera_signs as cameras
@@ -138,6 +136,7 @@ class _SurfaceSigns:
 def _surface_signs(results: Results, textured: TexturedMesh) -> _SurfaceSigns:
     """The textured model against a few photographs, and these against a neighbour of each."""
     renderer = Renderer(textured)
+    position = {view.image_index: i for i, view in enumerate(results.geometry)}
     chosen = np.unique(np.linspace(0, len(results.views) - 1, _VIEWS).round().astype(int))
     real, moved, points = [], [], []
     for i in chosen.tolist():
@@ -145,19 +144,10 @@ def _surface_signs(results: Results, textured: TexturedMesh) -> _SurfaceSigns:
         small = small_view(renderer, view)
         real.append(rephotography(small))
         points.append(points_on_surface(small, view))
-        neighbour = next((found for source in view.sources if (found := _view_of(results.views, source))), None)
+        neighbour = next((position[source] for source in view.sources if source in position), None)
         if neighbour is not None:
-            moved.append(cross_view(small, small_view(renderer, neighbour)))
+            moved.append(cross_view(small, small_view(renderer, results.views[neighbour].load())))
     return _SurfaceSigns(mean_correlation(real), mean_correlation(moved), _share(points))
-
-
-def _view_of(views: Sequence[Ref[View]], image_index: int) -> View | None:
-    """The view of an image, None where it has none; views are in the order of images, some of which have none."""
-    for ref in reversed(views[: image_index + 1]):
-        view = ref.load()
-        if view.image_index <= image_index:
-            return view if view.image_index == image_index else None
-    return None
 
 
 def _counts(photo: Photo) -> bool:

@@ -90,7 +90,9 @@ def _cards(results: Results, renderer: Renderer) -> list[PhotoCard]:
 
 def _pictured(cards: Sequence[PhotoCard], results: Results, renderer: Renderer) -> list[PhotoCard]:
     """The cards with their pictures; only one view is in memory at a time."""
-    found = {view.load().name: (view, depth) for view, depth in zip(results.views, results.depths, strict=True)}
+    images = results.mapping.scene.images
+    names = [images[view.image_index].name for view in results.geometry]
+    found = dict(zip(names, zip(results.views, results.depths, strict=True), strict=True))
     pictured = []
     for card, file in zip(cards, results.photo_files, strict=False):
         if card.state.name in found:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from e2e3d.config.frames import VIDEO_SUFFIXES, FramesConfig
+from e2e3d.config.run_options import CalibrationText
 from e2e3d.data.photo import VideoFrames
 from e2e3d.data.ref import Ref
 from e2e3d.errors import InputError
@@ -118,23 +119,23 @@ def _take(entry: SourceEntry, mask: SourceEntry | None, executor: Executor) -> S
     return SourceFile(entry.name, entry.sha256 or _keep(executor, data), mask_sha256)
 
 
-def read_intrinsics(path: str | os.PathLike[str]) -> Intrinsics:
-    """Read a 3 x 3 calibration matrix in pixels: three rows of numbers, apart by blanks or commas, ``#`` comments.
+def read_calibration(path: str | os.PathLike[str]) -> CalibrationText:
+    """The text of a calibration matrix, which :func:`parse_intrinsics` understands.
 
     Raises:
-        InputError: ``no-such-path``, ``no-permission``, or ``intrinsics-form`` saying what is wrong with the matrix.
+        InputError: ``no-such-path``, ``no-permission``, or ``intrinsics-form`` for a folder.
     """
     source = _existing(path)
     if source.is_dir():
         raise _bad_intrinsics(str(source), "it is a folder")
-    return parse_intrinsics(read_file(source).decode("utf-8", "replace"), str(source))
+    return CalibrationText(read_file(source).decode("utf-8", "replace"), str(source))
 
 
 def parse_intrinsics(text: str, source: str) -> Intrinsics:
-    """The calibration matrix in `text`, as :func:`read_intrinsics` reads it from a file; `source` names it in errors.
+    """A 3 x 3 calibration matrix in pixels: three rows of numbers, apart by blanks or commas, ``#`` comments.
 
     Raises:
-        InputError: ``intrinsics-form``.
+        InputError: ``intrinsics-form``, saying what is wrong with the matrix; `source` names it.
     """
     lines = [line.split("#")[0].replace(",", " ").split() for line in text.split("\n")]
     try:

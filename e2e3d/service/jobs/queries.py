@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from e2e3d.config.run_options import options_from_json
 from e2e3d.service.database.name_search import name_contains
 from e2e3d.service.events import queries as events
 from e2e3d.service.jobs import fair_queue
@@ -44,7 +45,7 @@ _STAGES = (
 def create(session: Session, new: NewJob, photos: Sequence[tuple[str, str]], now: datetime.datetime) -> JobRecord:
     """Queue a job on `photos`, which are names and SHA-256 of blobs in the store."""
     asked = {field.name: getattr(new, field.name) for field in dataclasses.fields(NewJob)}
-    asked |= {"settings": dict(new.settings), "options": dict(new.options), "outputs": list(new.outputs)}
+    asked |= {"settings": dict(new.settings), "options": new.options.to_json(), "outputs": list(new.outputs)}
     asked |= {"forecast": dict(new.forecast), "created_at": now, "queued_at": now, "updated_at": now}
     asked["cost_s"] = _cost_s(new.forecast)
     fair_queue.lock_user(session, new.user_id)
@@ -202,7 +203,7 @@ def stages(session: Session | Connection, job_id: str) -> tuple[StageRecord, ...
 def record(row: JobRow | Row[Any]) -> JobRecord:
     """The record of a row."""
     values: dict[str, Any] = {name: getattr(row, name) for name in _FIELDS}
-    return JobRecord(**values | {"outputs": tuple(row.outputs)})
+    return JobRecord(**values | {"options": options_from_json(row.options), "outputs": tuple(row.outputs)})
 
 
 def changed(session: Session, job_id: str, conditions: Sequence[Any], values: Mapping[str, Any]) -> JobRecord | None:

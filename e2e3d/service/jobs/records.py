@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from e2e3d.config.run_options import NO_OPTIONS, RunOptions
+
 
 @dataclass(frozen=True)
 class NewJob:
@@ -14,7 +16,7 @@ class NewJob:
 
     Attributes:
         settings: changes to the preset `quality` by dotted name.
-        options: ``intrinsics`` (text), ``scale``, ``known_distance``.
+        options: what is known of the photographs.
         outputs: groups of files that are kept; empty = the usual ones.
         retry_of: the job that this one repeats.
     """
@@ -24,7 +26,7 @@ class NewJob:
     quality: str
     name: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: RunOptions = NO_OPTIONS
     outputs: tuple[str, ...] = ()
     priority: int = 0
     webhook_url: str | None = None
@@ -55,7 +57,7 @@ class JobRecord:
     state: str
     quality: str
     settings: Mapping[str, Any]
-    options: Mapping[str, Any]
+    options: RunOptions
     outputs: tuple[str, ...]
     priority: int
     start_tag: float

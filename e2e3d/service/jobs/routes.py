@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response, status
 
@@ -18,7 +18,6 @@ from e2e3d.service.jobs.lifecycle import ACTIVE, State
 from e2e3d.service.jobs.records import JobFilter, JobRecord
 from e2e3d.service.jobs.submission import Photographs, forecast, photographs_of_set, submit
 from e2e3d.service.jobs.wire import (
-    Distance,
     ForecastRequest,
     ForecastView,
     JobDetail,
@@ -225,16 +224,12 @@ def _earlier(services: Services, user_id: str, job_id: str) -> tuple[JobRecord, 
 
 
 def _request_of(job: JobRecord) -> JobRequest:
-    options: dict[str, Any] = dict(job.options)
-    distance = options.pop("known_distance", None)
-    if distance is not None:
-        options["known_distance"] = Distance(photo_a=distance[0], photo_b=distance[1], metres=distance[2])
     return JobRequest.model_construct(
         image_set_id=job.image_set_id,
         quality=job.quality,
         settings=dict(job.settings),
         name=job.name,
-        options=JobOptions(**options),
+        options=JobOptions.of(job.options),
         outputs=list(job.outputs),
         priority=min(job.priority, 0),
         webhook_url=job.webhook_url,

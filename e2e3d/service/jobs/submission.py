@@ -28,7 +28,7 @@ from e2e3d.service.intake.photo_names import is_mask
 from e2e3d.service.jobs import fair_queue, idempotency, stage_times
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.records import JobRecord, NewJob
-from e2e3d.service.jobs.wire import ForecastRequest, JobOptions, JobRequest
+from e2e3d.service.jobs.wire import ForecastRequest, JobRequest
 from e2e3d.service.services import Services
 from e2e3d.service.sign_in.caller import Caller
 from e2e3d.service.webhooks.addresses import AddressGuard, parse_networks
@@ -116,7 +116,7 @@ def submit(
         quality=request.quality,
         name=request.name,
         settings=request.settings,
-        options=recorded_options(request.options),
+        options=request.options.run_options(),
         outputs=tuple(request.outputs),
         priority=request.priority,
         webhook_url=request.webhook_url,
@@ -164,17 +164,6 @@ def _hold(session: Session, photographs: Photographs, gone: Sequence[str], at: d
     gone = gone or [name for name, sha256 in photographs.files if sha256 not in known]
     if gone:
         raise photographs_gone(gone, len(photographs.files))
-
-
-def recorded_options(options: JobOptions) -> dict[str, Any]:
-    """Options as the job keeps them; only what was given."""
-    distance = options.known_distance
-    given = {
-        "intrinsics": options.intrinsics,
-        "scale": options.scale,
-        "known_distance": None if distance is None else [distance.photo_a, distance.photo_b, distance.metres],
-    }
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _check(services: Services, caller: Caller, request: JobRequest, photographs: Photographs) -> None:

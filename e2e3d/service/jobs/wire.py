@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import ConfigDict, Field, field_validator
 
 from e2e3d.config.presets import QUALITIES
-from e2e3d.config.run_options import SCALE
+from e2e3d.config.run_options import SCALE, CalibrationText, RunOptions
 from e2e3d.service.http.wire import RequestModel, ResponseModel, values
 from e2e3d.service.results.outputs import DEFAULT_OUTPUTS
 
@@ -49,6 +49,24 @@ class JobOptions(RequestModel):
         if value is not None and "\0" in value:
             raise ValueError("must not contain zero bytes")
         return value
+
+    def run_options(self) -> RunOptions:
+        """What the run is told."""
+        distance = self.known_distance
+        return RunOptions(
+            intrinsics=None if self.intrinsics is None else CalibrationText(self.intrinsics),
+            scale=self.scale,
+            known_distance=None if distance is None else (distance.photo_a, distance.photo_b, distance.metres),
+        )
+
+    @classmethod
+    def of(cls, options: RunOptions) -> JobOptions:
+        """What a job was given, as a request gives it; what was not given counts as not named."""
+        given: dict[str, Any] = options.to_json()
+        if options.known_distance is not None:
+            photo_a, photo_b, metres = options.known_distance
+            given["known_distance"] = Distance(photo_a=photo_a, photo_b=photo_b, metres=metres)
+        return cls(**given)
 
 
 class ForecastRequest(RequestModel):
@@ -235,6 +253,7 @@ def _derived(job: JobRecord, place: int | None) -> dict[str, Any]:
     if job.error_code is not None:
         error = ErrorView(code=job.error_code, message=job.error_message or "", action=job.error_hint or "")
     return {
+        "options": job.options.to_json(),
         "place_in_queue": place,
         "cancel_requested": job.cancel_requested_at is not None,
         "forecast": job.forecast or None,

@@ -15,26 +15,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from e2e3d.config.deployment import ServiceSettings, load_service_settings
-from e2e3d.config.presets import configure
-from e2e3d.config.run_options import Options
 from e2e3d.data.judgement import Judgement
 from e2e3d.data.photo import Photo
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import CancelledError, E2E3DError, MachineError
 from e2e3d.outputs.manifest import read_manifest
 from e2e3d.pipeline.cancellation import CancelToken, cancel_on_signals
-from e2e3d.pipeline.forecast import TYPICAL_MEGAPIXELS, stage_seconds
-from e2e3d.pipeline.history import History
-from e2e3d.pipeline.progress import ProgressModel
-from e2e3d.pipeline.run import RunRequest, run_and_export
+from e2e3d.pipeline.forecast import TYPICAL_MEGAPIXELS
+from e2e3d.pipeline.run import RunParts, RunRequest, open_run, run_and_export
 from e2e3d.pipeline.sources.source_set import StoredFiles
 from e2e3d.runtime.child_processes import die_with
 from e2e3d.runtime.heartbeat import send_heartbeats
 from e2e3d.runtime.logs import JsonLines
-from e2e3d.runtime.threads import core_count
 from e2e3d.service.administration import audit, state
 from e2e3d.service.database import Database
 from e2e3d.service.database.table_base import now
@@ -50,7 +46,7 @@ from e2e3d.service.runner.journal import JobArtifactObserver, Journal, JournalHa
 from e2e3d.service.runner.publisher import Publisher
 from e2e3d.storage.opening import open_objects
 from e2e3d.storage.store import ArtifactStore
-from e2e3d.tasks.executor import RayExecutor
+from e2e3d.tasks.open_executor import executor_opener
 from e2e3d.tasks.ray_session import RayError, current_ray_job
 
 log = logging.getLogger("e2e3d.driver")
@@ -178,56 +174,35 @@ class JobAttempt:
     def _reconstruct(self, job: JobRecord, journal: Journal) -> None:
         settings = self._settings
         photographs = self._require_photographs(job)
-        config = configure(job.quality, job.settings)
-        request = RunRequest(StoredFiles(photographs), job.quality, job.settings, self._options(job))
-        s3 = settings.s3_options
-        files = open_objects(settings.store_url, s3)
-        megapixels = float(job.forecast.get("megapixels", TYPICAL_MEGAPIXELS))
-        history = History(
-            settings.home / "times.json",
-            job.quality,
-            lambda photos: stage_seconds(photos, megapixels, job.quality, core_count()),
-        )
+        options = replace(job.options, keep_depth="depth" in job.outputs)
+        request = RunRequest(StoredFiles(photographs), job.quality, job.settings, options)
+        files = open_objects(settings.store_url, settings.s3_options)
         publisher = Publisher(
             files, self._database, self._fence, job.outputs, self._folder / "partial", self._cancel.cancel
         )
-        observer = JobArtifactObserver(journal, publisher.pass_finished)
-        executor = RayExecutor(
-            ArtifactStore(settings.store_url, s3),
-            ProgressModel(journal.report, history),
-            self._cancel,
-            settings.device,
-            settings.address,
-            observer,
+        parts = RunParts(
+            store=ArtifactStore(settings.store_url, settings.s3_options),
+            open_executor=executor_opener(settings),
+            times=settings.home / "times.json",
+            listener=journal.report,
+            cancel=self._cancel,
+            observer=JobArtifactObserver(journal, publisher.pass_finished),
+            megapixels=float(job.forecast.get("megapixels", TYPICAL_MEGAPIXELS)),
         )
         try:
-            self._tell_ray_job()
-            results, _ = run_and_export(request, config, executor, self._out)
-            journal.stage("publish", 0, 1)
-            publisher.publish(self._out, lambda done, total: journal.stage("publish", done, total))
-            self._remember(job, results.photos, executor.stats)
+            with open_run(request, parts) as executor:
+                self._tell_ray_job()
+                results, _ = run_and_export(request, executor, self._out)
+                journal.stage("publish", 0, 1)
+                publisher.publish(self._out, lambda done, total: journal.stage("publish", done, total))
+                self._remember(job, results.photos, executor.stats)
         finally:
-            history.save()
-            executor.close()
             publisher.close()
 
     def _remember(self, job: JobRecord, photos: Sequence[Photo], stats: Sequence[StageStats]) -> None:
         """Let later forecasts learn from what this job took."""
         megapixels = sum(photo.width_px * photo.height_px for photo in photos) / len(photos) / 1e6
         self._database.retry(lambda session: forecasts.add(session, job.quality, len(photos), megapixels, stats, now()))
-
-    def _options(self, job: JobRecord) -> Options:
-        intrinsics = None
-        if job.options.get("intrinsics"):
-            intrinsics = self._folder / "intrinsics.txt"
-            intrinsics.write_text(str(job.options["intrinsics"]), encoding="utf-8")
-        distance = job.options.get("known_distance")
-        return Options(
-            intrinsics=intrinsics,
-            scale=job.options.get("scale"),
-            known_distance=None if distance is None else (distance[0], distance[1], float(distance[2])),
-            keep_depth="depth" in job.outputs,
-        )
 
     def _judgement(self) -> Judgement | None:
         """What the finished result is worth."""

@@ -35,7 +35,7 @@ def turned(results: Results, angle_deg: float) -> Results:
     views = tuple(
         Ref.of(replace(ref.load(), cam_from_world=pose)) for ref, pose in zip(results.views, poses, strict=True)
     )
-    return replace(results, mapping=replace(results.mapping, scene=replace(scene, images=images)), views=views)
+    return replace(results, mapped=Ref.of(replace(results.mapping, scene=replace(scene, images=images))), views=views)
 
 
 def test_signs_of_an_exact_run(results: Results) -> None:
@@ -64,7 +64,7 @@ def test_the_photographs_that_disagree_are_named(results: Results) -> None:
     scene = results.mapping.scene
     wrong = replace(scene.images[2], cam_from_world=scene.images[2].cam_from_world[[1, 0, 2]] * [[-1], [1], [1]])
     images = (*scene.images[:2], wrong, *scene.images[3:])
-    broken = replace(results, mapping=replace(results.mapping, scene=replace(scene, images=images)))
+    broken = replace(results, mapped=Ref.of(replace(results.mapping, scene=replace(scene, images=images))))
     judgement = judge_run(broken, results.textured.load())
     (reason,) = [reason for reason in judgement.reasons if reason.code == "photographs-contradict"]
     assert "IMG_0002.jpg" in reason.message
@@ -75,7 +75,7 @@ def test_the_photographs_that_disagree_are_named(results: Results) -> None:
 def test_heights_that_were_not_believed_do_not_count(results: Results, heights_known: bool, ratio: float) -> None:
     scene = results.mapping.scene
     reference = Georeference((0, 0, 0), 32631, (0, 0, 0), 33.0, 0.1, 33.0, heights_known=heights_known)
-    placed = replace(results, mapping=replace(results.mapping, scene=replace(scene, georeference=reference)))
+    placed = replace(results, mapped=Ref.of(replace(results.mapping, scene=replace(scene, georeference=reference))))
     spread = spread_of(camera_centres(scene))[0]
     assert measure_signs(placed, results.textured.load()).gps_error_ratio == pytest.approx(ratio / spread)
 
@@ -122,7 +122,7 @@ def test_a_shifted_centre_is_no_surprise_in_a_cropped_picture(results: Results) 
     names = tuple(image.name for image in scene.images)
 
     def shift(notes: tuple[Remark, ...]) -> float | None:
-        broken = replace(results, mapping=replace(mapping, scene=scene, lens_notes=notes))
+        broken = replace(results, mapped=Ref.of(replace(mapping, scene=scene, lens_notes=notes)))
         return measure_signs(broken, results.textured.load()).principal_shift
 
     assert shift(()) == pytest.approx(0.2)

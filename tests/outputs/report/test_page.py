@@ -104,7 +104,9 @@ def test_names_are_escaped(results: Results) -> None:
         results.photos[6],
     )
     mapping = replace(results.mapping, left_out=(LeftOut(evil, "no-overlap", "<b>none</b>"),))
-    html = render_report(replace(results, photos=photos, mapping=mapping), facts(), results.textured.load(), GOOD_MODEL)
+    html = render_report(
+        replace(results, photos=photos, mapped=Ref.of(mapping)), facts(), results.textured.load(), GOOD_MODEL
+    )
     assert "<script" not in html
     assert "<b>none</b>" not in html
     assert "&lt;script&gt;" in html
@@ -144,7 +146,7 @@ def test_what_stands_still_is_painted_and_said(results: Results) -> None:
     assert mask[90, 120]
     assert not mask[60:80, 40:100].any()
     mapping = replace(results.mapping, still=still)
-    html = render_report(replace(results, mapping=mapping), facts(), results.textured.load(), GOOD_MODEL)
+    html = render_report(replace(results, mapped=Ref.of(mapping)), facts(), results.textured.load(), GOOD_MODEL)
     assert "What stands still in the photographs" in html
     assert html.count('alt="What stands still in') == 2
     remarks = [state.remarks for state in photo_states(results.photos, mapping)]

@@ -1,5 +1,6 @@
 import hashlib
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from e2e3d.data.ref import Ref
 from e2e3d.errors import InputError
 from e2e3d.ops.photos.decoding import decode_mask, decode_photo
-from e2e3d.pipeline.sources.source_set import SourceFile, read_intrinsics, read_source
+from e2e3d.pipeline.sources.source_set import SourceFile, parse_intrinsics, read_calibration, read_source
 from e2e3d.stages.stage import RunContext
 from tests.ops.photos.test_video import pan, write_video
 from tests.pictures import ORIENTATION, encode, exif_of, textured
@@ -45,6 +46,11 @@ def folder(tmp_path):
     for name in ("IMG_10.JPG", "IMG_2.JPG", "day2/a.png", ".hidden.jpg", "notes.txt", "raw.CR2"):
         (folder / name).write_bytes(name.encode())
     return folder
+
+
+def read_intrinsics(path: Path) -> tuple[tuple[float, ...], ...]:
+    calibration = read_calibration(path)
+    return parse_intrinsics(calibration.text, calibration.source)
 
 
 def code_of(call) -> str:
