@@ -24,7 +24,7 @@ SETTINGS = {name: int(value) for name, value in (text.split("=") for text in SMA
 
 ENDED = ("succeeded", "failed", "cancelled")
 RUNNER, REPLICA, WORKER, DRIVER = (
-    "e2e3d.service.runner.process",
+    "e2e3d.service.runner.runner_process",
     "ray::ServeReplica:api",
     "ray::_unit_task",
     "tasks.driver",

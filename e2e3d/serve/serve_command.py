@@ -26,8 +26,10 @@ from e2e3d.config.deployment import ServiceSettings, load_service_settings
 from e2e3d.errors import MachineError, SettingsError
 from e2e3d.runtime.supervision import adopt_orphans
 from e2e3d.serve.front.configuration import FRONT_HEADER, Front
-from e2e3d.serve.front.process import FrontProcess, haproxy_binary
+from e2e3d.serve.front.haproxy_process import FrontProcess, haproxy_binary
+from e2e3d.serve.ray_version import ray_is_tested
 from e2e3d.service.file_permissions import correct_permissions, keep_files_private
+from e2e3d.service.http.bounded_uploads import UNBOUNDED_BODY_BYTES
 from e2e3d.tasks.ray_environment import LOCAL_ENVIRONMENT, SERVICE_ENVIRONMENT
 
 STOP_S = 10.0
@@ -167,7 +169,15 @@ def start_front(settings: ServiceSettings) -> tuple[ServiceSettings, FrontProces
         return settings, None
     port, token = _internal_port(), secrets.token_hex(16)
     os.environ.update({"E2E3D_INTERNAL_PORT": str(port), "E2E3D_FRONT_TOKEN": token})
-    front = Front(settings.host, settings.port, port, token, settings.address_connections, settings.trusted_proxies)
+    front = Front(
+        settings.host,
+        settings.port,
+        port,
+        token,
+        settings.address_connections,
+        settings.trusted_proxies,
+        body_bytes=None if ray_is_tested() else UNBOUNDED_BODY_BYTES,
+    )
     changed = settings.model_copy(update={"internal_port": port, "front_token": token})
     return changed, FrontProcess(front, binary)
 

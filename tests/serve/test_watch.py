@@ -20,7 +20,7 @@ import pytest
 from e2e3d.config.deployment import ServiceSettings
 from e2e3d.serve import serve_command as command
 from e2e3d.serve.front.configuration import FRONT_HEADER, Front
-from e2e3d.serve.front.process import FrontProcess
+from e2e3d.serve.front.haproxy_process import FrontProcess
 from tests.command import ROOT
 from tests.serve.front.conftest import binary
 from tests.servers import free_port

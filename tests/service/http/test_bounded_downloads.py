@@ -9,7 +9,7 @@ import pytest
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from e2e3d.service.http.downloads import (
+from e2e3d.service.http.bounded_downloads import (
     BUDGET_BYTES,
     SMALLEST_WINDOW_BYTES,
     WINDOW_BYTES,

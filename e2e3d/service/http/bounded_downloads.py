@@ -3,8 +3,9 @@
 Serve takes an answer from the application as fast as it comes, and keeps what the client has not read yet: in queues of
 the replica and in Ray's object store. A few slow readers of large files filled both, and nobody was answered any more.
 
-Here Serve's proxy reports how much of a download it has written to the client, which the client's TCP holds back, as
-ASGI messages of a type of their own on the way that bodies take; the application sends no more than a window ahead.
+Here a middleware of Serve's proxy reports how much of a download it has written to the client, which the client's TCP
+holds back, as ASGI messages of a type of their own on the way that bodies take; the application sends no more than a
+window ahead.
 """
 
 from __future__ import annotations
