@@ -20,7 +20,7 @@ from e2e3d.service.events import routes as events
 from e2e3d.service.health import routes as health
 from e2e3d.service.health.readiness import Readiness, checks_of
 from e2e3d.service.http.bodies import BodyLimits, no_cap
-from e2e3d.service.http.bounded_downloads import BoundedAnswers
+from e2e3d.service.http.bounded_downloads import BoundedResponses
 from e2e3d.service.http.bounded_uploads import BodyLimitBehindServe, ReadReports
 from e2e3d.service.http.problems import add_handlers
 from e2e3d.service.image_sets import routes as image_sets
@@ -88,7 +88,7 @@ def create_app(services: Services, behind_serve: bool = False) -> FastAPI:
         origin=ClientAddressFinder(services.settings.trusted_proxies, services.settings.front_token),
         names_answers=not behind_serve,
     )
-    app.add_middleware(BoundedAnswers)
+    app.add_middleware(BoundedResponses)
     if behind_serve:
         app.add_middleware(ReadReports)
         app.add_middleware(InRequestTasks, tasks=tasks)

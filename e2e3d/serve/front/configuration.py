@@ -35,7 +35,7 @@ class Front:
     Attributes:
         host, port: where strangers connect.
         internal_port: of Ray Serve on the loopback.
-        token: what tells the application that a request came through here.
+        token: proves to the application that a request came through the front.
         per_address: connections of one address (IPv6: one /64) at once; above it requests are refused, and above
             twice as many, connections.
         trusted_proxies: networks of proxies, whose connections are those of many users and are not counted.
@@ -54,7 +54,7 @@ class Front:
 
 
 def haproxy_configuration(front: Front, control: Path) -> str:
-    """The text of the configuration; `control` will be the Unix socket that tells the counters."""
+    """The text of the configuration; `control` will be the Unix socket that answers with the counters."""
     address = f"[{front.host}]" if ":" in front.host else front.host
     proxies = " ".join(front.trusted_proxies) or "0.0.0.0/32"
     return f"""\

@@ -64,7 +64,7 @@ class _Window:
 
 
 class ReadReports:
-    """ASGI middleware of the application: where the proxy waits for it, tells it how much of a body was read."""
+    """ASGI middleware of the application: reports to a proxy that waits how much of a body was read."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -91,13 +91,13 @@ class Runner:
     def _tick(self) -> None:
         for driver in [driver for driver in self._drivers if driver.exit_code() is not None]:
             self._drivers.remove(driver)
-            self._ended.append((driver, driver.meaning()))
+            self._ended.append((driver, driver.classify_exit()))
             driver.clean_up()
         if self._stopping.is_set():
             for driver in self._drivers:
                 driver.stop(JobTransition.RELEASED)
         while self._ended:
-            self._settle(*self._ended[0])
+            self._record_end(*self._ended[0])
             del self._ended[0]
         for driver in self._drivers:
             if driver.kill_if_silent(_SILENT_S):
@@ -168,9 +168,9 @@ class Runner:
                 jobs.add_log(session, job.id, [line])
             self._notifier.notify(job.user_id)
 
-    def _settle(self, driver: DriverProcess, transition: JobTransition) -> None:
+    def _record_end(self, driver: DriverProcess, transition: JobTransition) -> None:
         code = driver.exit_code()
-        if driver.asked is None and code != 0:
+        if driver.stop_reason is None and code != 0:
             how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
             why = ": its Ray cluster or the database is away" if transition is JobTransition.INTERRUPTED else ""
             self._log(driver.fence, "warning", f"The process of the job {how}{why}.")

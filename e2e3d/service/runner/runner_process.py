@@ -76,9 +76,9 @@ class RunnerProcess:
         """Start the runner again when it has died, not too often, and kill it when it gives no sign of life."""
         if self._process.poll() is not None:
             if time.monotonic() - self._started_s > _PAUSE_S:
-                self._pulse.close()
+                self._heartbeats.close()
                 self._start()
-        elif self._pulse.silent_s() > _SILENT_S:
+        elif self._heartbeats.silent_s() > _SILENT_S:
             _LOG.error("the runner gave no sign of life for %.0f s and is killed", _SILENT_S)
             self._process.kill()
 
@@ -102,7 +102,7 @@ class RunnerProcess:
         ]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[writing])
         os.close(writing)
-        self._pulse = HeartbeatMonitor(self._process.pid, reading)
+        self._heartbeats = HeartbeatMonitor(self._process.pid, reading)
         self._started_s = time.monotonic()
 
 

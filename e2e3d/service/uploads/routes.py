@@ -96,7 +96,7 @@ async def send_photos(request: Request, image_set_id: ResourceId, caller: Writer
         content_type = request.headers.get("content-type", "")
         arrivals = await receive_form(reception, content_type, request.stream())
     except ClientDisconnect:
-        return Response(status_code=499)  # nobody hears it, but the log shows what happened
+        return Response(status_code=499)  # nobody receives it, but the log shows what happened
     return await run_in_threadpool(_answer, services, caller, image_set_id, arrivals)
 
 
@@ -151,7 +151,7 @@ def end_upload(services: Services, upload: UploadRecord) -> None:
 def _prepare(services: Services, caller: Caller, image_set_id: str) -> None:
     with services.database.reading() as session:
         own_set(session, caller, image_set_id)
-        usage.require(session, caller.id, 1)  # a full account hears it before the first byte
+        usage.require(session, caller.id, 1)  # a full account is refused before the first byte
 
 
 def _answer(services: Services, caller: Caller, image_set_id: str, arrivals: list[records.Arrival]) -> Arrivals:
