@@ -6,7 +6,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from e2e3d.config.deployment import ServiceSettings
+from e2e3d.service.http.bounded_uploads import UNBOUNDED_BODY_BYTES
 from tests.command import ROOT
 from tests.running_service import PASSWORD, REPLICA, RunningService, ServiceClient
 
@@ -87,27 +88,42 @@ def test_a_gigabyte_up_and_a_gigabyte_down_to_a_slow_reader(
     service.stop()
 
 
+def test_where_the_proxy_has_no_middleware_bodies_are_small_and_the_log_says_so(
+    make_service: Callable[..., RunningService],
+) -> None:
+    service = make_service(RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH="builtins:list")
+    service.start()
+    with service.client() as client:
+        refused = sent_at_once(client, UNBOUNDED_BODY_BYTES + PIECE)
+        assert (refused.status_code, refused.json()["code"]) == (413, "body-too-large")
+        assert sent_at_once(client, UNBOUNDED_BODY_BYTES).status_code == 204
+    log = (service.folder / "serve.log").read_text(errors="replace")
+    assert log.count("bodies of requests are limited to 64 MiB") == 1
+    service.stop()
+
+
 def upload(client: ServiceClient) -> None:
-    """Send a gigabyte in one request, faster than it can be written; what it holds is no archive."""
+    """Send a gigabyte in one request, faster than it can be written."""
+    began_s = time.monotonic()
+    sent = sent_at_once(client, GIGABYTE)
+    assert sent.status_code == 204, sent.text
+    assert sent.headers["Upload-Offset"] == str(GIGABYTE)
+    print(f"up: {GIGABYTE / 1e6 / (time.monotonic() - began_s):.0f} MB/s")
+
+
+def sent_at_once(client: ServiceClient, size_bytes: int) -> httpx.Response:
+    """The answer to an upload in one request; what it holds is no archive."""
     image_set = client.patiently("POST", "/v1/image-sets", json={"name": "large"})["id"]
     version = {"Tus-Resumable": "1.0.0"}
     made = client.http.post(
         f"/v1/image-sets/{image_set}/uploads",
-        headers=version | {"Upload-Length": str(GIGABYTE), "Upload-Metadata": "filename YS56aXA="},
+        headers=version | {"Upload-Length": str(size_bytes), "Upload-Metadata": "filename YS56aXA="},
     )
     assert made.status_code == 201, made.text
-
-    def pieces() -> Iterator[bytes]:
-        for _ in range(GIGABYTE // PIECE):
-            yield bytes(PIECE)
-
     headers = version | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
-    headers["Content-Length"] = str(GIGABYTE)
-    began_s = time.monotonic()
-    sent = client.http.patch(made.headers["Location"], headers=headers, content=pieces(), timeout=httpx.Timeout(600))
-    assert sent.status_code == 204, sent.text
-    assert sent.headers["Upload-Offset"] == str(GIGABYTE)
-    print(f"up: {GIGABYTE / 1e6 / (time.monotonic() - began_s):.0f} MB/s")
+    headers["Content-Length"] = str(size_bytes)
+    pieces = (bytes(PIECE) for _ in range(size_bytes // PIECE))
+    return client.http.patch(made.headers["Location"], headers=headers, content=pieces, timeout=httpx.Timeout(600))
 
 
 def download_slowly(port: int, authorization: str, path: str) -> None:

@@ -139,10 +139,13 @@ class Journal:
         except Exception:  # what was to be written is at fault: without it the next is written
             log.exception("the journal of a job could not be written")
             return
-        if held:
-            self._wake()
-        else:
-            self._lost()
+        try:
+            if held:
+                self._wake()
+            else:
+                self._lost()
+        except Exception:  # the thread must go on: it is what writes progress, and learns that the lease is lost
+            log.exception("who follows the job could not be notified")
 
     def _put_back(
         self,

@@ -85,6 +85,23 @@ def test_the_journal_survives_what_cannot_be_written(
     assert (job.stage, job.units_done) == ("mesh", 1)
 
 
+def test_the_journal_survives_followers_that_cannot_be_notified(
+    database: Database, job_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def wake() -> None:
+        raise ValueError("of whoever is notified")
+
+    journal = Journal(database, claimed(database, "one"), lambda: None, wake)
+    journal.stage("mesh", 0, 2)
+    wait_for(lambda: "could not be notified" in caplog.text)
+    journal.stage("mesh", 1, 2)
+    journal.close()
+    with database.reading() as session:
+        job = jobs.by_id(session, job_id)
+    assert job is not None
+    assert job.units_done == 1
+
+
 def test_a_driver_without_its_lease_overwrites_no_result(database: Database, job_id: str, tmp_path: Path) -> None:
     files = open_objects((tmp_path / "store").as_uri(), {})
     first, second = taken_over(database)
