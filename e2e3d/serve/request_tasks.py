@@ -37,29 +37,45 @@ class RequestTasks:
         if self._group is None:
             await app(scope, receive, send)
             return
-        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        own = anyio.CancelScope()
-        self._group.start_soon(_serve, app, scope, receive, send, own, ended)
+        request = _Request()
+        self._group.start_soon(request.serve, app, scope, receive, send)
+        await request.wait()
+
+
+class _Request:
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+        self._cancelled = False
+        self._error: BaseException | None = None
+        self._ended = asyncio.Event()
+
+    async def serve(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application in the task of the group; what it raises is kept for :meth:`wait`."""
+        self._task = asyncio.current_task()
         try:
-            await ended
+            if not self._cancelled:
+                await app(scope, receive, send)
+        except asyncio.CancelledError as error:
+            self._error = error
+            if not self._cancelled:  # the group has ended
+                raise
+        except Exception as error:  # noqa: BLE001 -- whoever waits for the request raises it
+            self._error = error
+        finally:
+            self._ended.set()
+
+    async def wait(self) -> None:
+        """Wait for the end; a cancellation is passed on once, so that the application can still clean up."""
+        try:
+            await self._ended.wait()
         except asyncio.CancelledError:
-            own.cancel()
+            self._cancelled = True
+            if self._task is not None:
+                self._task.cancel()
+            await self._ended.wait()
             raise
-
-
-async def _serve(
-    app: ASGIApp, scope: Scope, receive: Receive, send: Send, own: anyio.CancelScope, ended: asyncio.Future[None]
-) -> None:
-    try:
-        with own:
-            await app(scope, receive, send)
-            if not ended.done():
-                ended.set_result(None)
-    except Exception as error:  # noqa: BLE001 -- whoever waits for the request raises it
-        if not ended.done():
-            ended.set_exception(error)
-    finally:
-        ended.cancel()
+        if self._error is not None:
+            raise self._error
 
 
 class InRequestTasks:
