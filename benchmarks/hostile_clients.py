@@ -194,7 +194,7 @@ async def clients(target: Target) -> AsyncIterator[list[httpx.AsyncClient]]:
 def prepare(settings: ServiceSettings) -> tuple[str, str]:
     """A finished job with a large result, in a service that does not run yet; returns their id and path."""
     from e2e3d.service.accounts import queries as accounts
-    from e2e3d.service.accounts.accounts import create_first_admin
+    from e2e3d.service.accounts.logins import create_first_admin
     from e2e3d.service.database import upgrade
     from e2e3d.service.database.table_base import now
     from e2e3d.service.jobs import leases

@@ -26,7 +26,7 @@ import psutil
 from embedded import free_port
 
 from e2e3d.serve.front.configuration import FRONT_HEADER, Front
-from e2e3d.serve.front.process import FrontProcess, haproxy_binary
+from e2e3d.serve.front.haproxy_process import FrontProcess, haproxy_binary
 
 CONNECTIONS, SECONDS, ROUNDS = 16, 5.0, 3
 
@@ -88,7 +88,7 @@ def prepare() -> tuple[str, str]:
     """A user with a login and a finished job; returns the access token and the job's id."""
     from e2e3d.config.deployment import load_service_settings
     from e2e3d.service.accounts import queries as accounts
-    from e2e3d.service.accounts.accounts import create_first_admin, log_in
+    from e2e3d.service.accounts.logins import create_first_admin, log_in
     from e2e3d.service.accounts.records import Actor
     from e2e3d.service.database import upgrade
     from e2e3d.service.jobs.tables import JobRow, JobStageRow

@@ -35,7 +35,7 @@ PARTS = {
     "proxy": "ray::ProxyActor",
     "raylet": "/raylet/raylet",
     "gcs": "gcs/gcs_server",
-    "runner": "e2e3d.service.runner.process",
+    "runner": "e2e3d.service.runner.runner_process",
     "driver": "e2e3d.service.runner.driver",
 }
 QUIET_S, RECOVERY_S, PATIENCE_S, TIMEOUT_S = 3.0, 5.0, 240.0, 60.0

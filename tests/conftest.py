@@ -5,6 +5,7 @@ import pytest
 from tests.cluster import cluster
 from tests.command import SampleRun, e2e3d, run_arguments
 from tests.disks import small_disk
+from tests.running_service import make_service
 from tests.servers import _migrated, database, database_url, postgres, redis_server, s3, s3_server
 from tests.sharing import IN_WORKER, made_once
 
@@ -13,6 +14,7 @@ __all__ = [
     "cluster",
     "database",
     "database_url",
+    "make_service",
     "postgres",
     "redis_server",
     "s3",

@@ -22,7 +22,7 @@ from e2e3d.data.judgement import Judgement
 from e2e3d.errors import E2E3DError
 from e2e3d.serve.app import create_app
 from e2e3d.serve.front.configuration import FRONT_HEADER
-from e2e3d.service.accounts.accounts import create_first_admin
+from e2e3d.service.accounts.logins import create_first_admin
 from e2e3d.service.database import upgrade
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs.lifecycle import JobTransition

@@ -8,12 +8,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
+import pytest
 
 from tests.command import ROOT, SMALL, assert_all_end, command, environment, wait_for
 from tests.servers import free_port
@@ -23,7 +24,7 @@ SETTINGS = {name: int(value) for name, value in (text.split("=") for text in SMA
 
 ENDED = ("succeeded", "failed", "cancelled")
 RUNNER, REPLICA, WORKER, DRIVER = (
-    "e2e3d.service.runner.process",
+    "e2e3d.service.runner.runner_process",
     "ray::ServeReplica:api",
     "ray::_unit_task",
     "tasks.driver",
@@ -105,6 +106,26 @@ class RunningService:
 
     def _ended(self) -> bool:
         return self._process is None or self._process.poll() is not None
+
+
+@pytest.fixture
+def make_service(tmp_path: Path) -> Iterator[Callable[..., RunningService]]:
+    """Makes services that are not started yet, with settings such as ``E2E3D_REPLICAS="2"``; what runs is killed."""
+    made: list[RunningService] = []
+
+    def make(**settings: str) -> RunningService:
+        made.append(RunningService(tmp_path, **settings))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.kill()
+
+
+@pytest.fixture
+def service(make_service: Callable[..., RunningService]) -> RunningService:
+    """A service with the usual settings that is not started yet."""
+    return make_service()
 
 
 class ServiceClient:

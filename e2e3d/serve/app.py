@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
@@ -10,15 +12,16 @@ from fastapi.routing import APIRoute
 from e2e3d.serve.client_address import ClientAddressFinder
 from e2e3d.serve.middleware import RequestMiddleware
 from e2e3d.serve.openapi import describe
-from e2e3d.serve.route_threads import keep_threads
+from e2e3d.serve.request_tasks import InRequestTasks, RequestTasks
 from e2e3d.service.accounts import own_routes as me
 from e2e3d.service.accounts import routes as users
 from e2e3d.service.administration import routes as admin
 from e2e3d.service.events import routes as events
 from e2e3d.service.health import routes as health
 from e2e3d.service.health.readiness import Readiness, checks_of
-from e2e3d.service.http.bodies import BodyLimits
-from e2e3d.service.http.downloads import BoundedAnswers
+from e2e3d.service.http.bodies import BodyLimits, no_cap
+from e2e3d.service.http.bounded_downloads import BoundedResponses
+from e2e3d.service.http.bounded_uploads import BodyLimitBehindServe, ReadReports
 from e2e3d.service.http.problems import add_handlers
 from e2e3d.service.image_sets import routes as image_sets
 from e2e3d.service.jobs import routes as jobs
@@ -53,7 +56,13 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 
 def create_app(services: Services, behind_serve: bool = False) -> FastAPI:
-    """The application that answers with these services, maybe behind Ray Serve; making it connects to nothing."""
+    """The application that answers with these services; making it connects to nothing.
+
+    Args:
+        services: what the routes work with.
+        behind_serve: whether Ray Serve calls it; the services then end with the application.
+    """
+    tasks = RequestTasks()
     app = FastAPI(
         title="E2E3D",
         version=version("e2e3d"),
@@ -63,7 +72,7 @@ def create_app(services: Services, behind_serve: bool = False) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
         redirect_slashes=False,
-        lifespan=keep_threads,
+        lifespan=_lifespan(services, tasks) if behind_serve else None,
     )
     app.state.services = services
     app.state.metrics = RequestMetrics()
@@ -71,16 +80,32 @@ def create_app(services: Services, behind_serve: bool = False) -> FastAPI:
     add_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(BodyLimits, large_bytes=services.settings.max_upload_bytes)
+    cap = BodyLimitBehindServe() if behind_serve else no_cap
+    app.add_middleware(BodyLimits, large_bytes=services.settings.max_upload_bytes, cap=cap)
     app.add_middleware(
         RequestMiddleware,
         metrics=app.state.metrics,
         origin=ClientAddressFinder(services.settings.trusted_proxies, services.settings.front_token),
         names_answers=not behind_serve,
     )
-    app.add_middleware(BoundedAnswers)
+    app.add_middleware(BoundedResponses)
+    if behind_serve:
+        app.add_middleware(ReadReports)
+        app.add_middleware(InRequestTasks, tasks=tasks)
     describe(app)
     return app
+
+
+def _lifespan(
+    services: Services, tasks: RequestTasks
+) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with tasks.running():
+            yield
+        services.close()
+
+    return lifespan
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -1,85 +1,75 @@
-"""Bodies wait for whoever reads them, also inside Ray Serve.
+"""What Ray Serve's proxies and replicas do beyond its documented interface, with the version that was tested only.
 
-Serve's proxy reads a request as fast as the client sends it, and the replica fetches it as fast as the proxy has it.
-Both keep what is not consumed yet in queues without an end (Ray 2.60, `ray/serve/_private/http_util.py`). A gigabyte
-that is uploaded would lie in memory. Here these queues are bounded: their writers wait, and TCP makes the client wait.
-The way back is bounded by ``service/http/downloads.py``.
-
-A replica fetches nothing before the application asks for it: most requests have no body, and the call into the proxy
-that waits for one, or for the client to go away, costs as much as the answer. When the client goes away, the proxy ends
-the request anyway.
+Bodies of both directions wait for their readers through middlewares, which Serve offers; that its proxy and its
+replicas pass messages on whose type they do not know is documented nowhere. One method of a private class is
+replaced, which saves time and changes nothing else: a replica fetches nothing before the application asks for it. Most
+requests have no body, and the call into the proxy that waits for one, or for the client to go away, costs as much as
+the answer. With another version of Ray neither is done: bodies must be small, and the log says so.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from typing import Any
 
-from e2e3d.service.http.downloads import WrittenReports
+from e2e3d.serve.ray_version import TESTED_RAY, ray_is_tested
+from e2e3d.service.http.bounded_downloads import WrittenReports
+from e2e3d.service.http.bounded_uploads import UNBOUNDED_BODY_BYTES, BodyWindow
 from e2e3d.service.http.request_ids import SafeRequestIds
 
-_QUEUED_BYTES = 4 << 20
-_QUEUED_MESSAGES = 16
-_LOOK_S = 0.005
-_MARK = "_e2e3d_bounded"
+_MARK = "_e2e3d_lazy"
+_LOG = logging.getLogger(__name__)
 
 
 def proxy_callback() -> list[Any]:
     """What RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH names: called in every proxy when it starts."""
-    import uvicorn
     from starlette.middleware import Middleware
 
-    bound_queues()
-    uvicorn.Server.main_loop = _once_a_second  # type: ignore[method-assign, assignment]
-    return [Middleware(SafeRequestIds), Middleware(WrittenReports)]
+    bounded = [Middleware(BodyWindow), Middleware(WrittenReports)] if ray_is_tested() else []
+    return [Middleware(SafeRequestIds), *bounded]
 
 
-async def _once_a_second(server: Any) -> None:
-    """Uvicorn's loop wakes an idle proxy ten times a second, to see whether it should end and what the date is."""
-    while not await server.on_tick(0):
-        await asyncio.sleep(1.0)
-
-
-def bound_queues() -> None:
-    """Bound the queues of bodies in this process; nothing happens when they are."""
-    from ray.exceptions import TaskCancelledError
-    from ray.serve._private.http_util import ASGIReceiveProxy, MessageQueue
-
-    if hasattr(MessageQueue, _MARK):
+def fetch_when_read() -> None:
+    """Have this replica fetch bodies when they are read; with a Ray that was not tested only the log is written to."""
+    if not ray_is_tested():
+        _LOG.warning(
+            "Ray %s was not tested, only %s: bodies of requests are limited to %d MiB, downloads by slow readers take "
+            "memory, and requests take longer",
+            version("ray"),
+            TESTED_RAY,
+            UNBOUNDED_BODY_BYTES >> 20,
+        )
         return
-    put, make, receive = MessageQueue.__call__, ASGIReceiveProxy.__init__, ASGIReceiveProxy.__call__
+    from ray.serve._private.http_util import ASGIReceiveProxy
 
-    async def put_when_there_is_room(queue: Any, message: Any) -> None:
-        while not queue._closed and _waiting_bytes(queue) > _QUEUED_BYTES:
-            await asyncio.sleep(_LOOK_S)
-        await put(queue, message)
+    if not hasattr(ASGIReceiveProxy, _MARK):
+        _replace_methods(ASGIReceiveProxy)
 
-    def make_patient(proxy: Any, scope: Any, request_metadata: Any, fetch: Callable[[Any], Awaitable[bytes]]) -> None:
+
+def _replace_methods(receive_proxy: Any) -> None:
+    from ray.exceptions import TaskCancelledError
+
+    make, receive = receive_proxy.__init__, receive_proxy.__call__
+
+    def make_lazy(proxy: Any, scope: Any, request_metadata: Any, fetch: Callable[[Any], Awaitable[bytes]]) -> None:
         proxy._e2e3d_wanted = asyncio.Event()
 
-        async def fetch_when_there_is_room(metadata: Any) -> bytes:
+        async def fetch_when_wanted(metadata: Any) -> bytes:
             await proxy._e2e3d_wanted.wait()
-            while proxy.queue.qsize() > _QUEUED_MESSAGES:
-                await asyncio.sleep(_LOOK_S)
             try:
                 return await fetch(metadata)
-            except (
-                TaskCancelledError
-            ) as error:  # with the request, whose client has gone; Serve takes KeyError for that
-                raise KeyError("the request has ended") from error
+            except TaskCancelledError as error:  # with the request, whose client has gone
+                raise KeyError("the request has ended") from error  # what Serve itself expects then
 
-        make(proxy, scope, request_metadata, fetch_when_there_is_room)
+        make(proxy, scope, request_metadata, fetch_when_wanted)
 
-    async def receive_at_last(proxy: Any) -> Any:
+    async def receive_wanted(proxy: Any) -> Any:
         proxy._e2e3d_wanted.set()
         return await receive(proxy)
 
-    MessageQueue.__call__ = put_when_there_is_room
-    ASGIReceiveProxy.__init__ = make_patient
-    ASGIReceiveProxy.__call__ = receive_at_last
-    setattr(MessageQueue, _MARK, True)
-
-
-def _waiting_bytes(queue: Any) -> int:
-    return sum(len(message.get("body") or b"") for message in list(queue._message_queue) if isinstance(message, dict))
+    receive_proxy.__init__ = make_lazy
+    receive_proxy.__call__ = receive_wanted
+    setattr(receive_proxy, _MARK, True)

@@ -22,16 +22,16 @@ _SILENT_S = 10.0  # three times in a row
 def build_app() -> Any:
     """The application, made inside a replica; everything it needs comes from the environment."""
     from e2e3d.serve.app import create_app
-    from e2e3d.serve.backpressure import bound_queues
+    from e2e3d.serve.backpressure import fetch_when_read
     from e2e3d.service.administration.log_level import start_log
     from e2e3d.service.file_permissions import keep_files_private
     from e2e3d.service.services import build_services
 
-    bound_queues()
     keep_files_private()
     settings = load_service_settings()
     services = build_services(settings, {"ray": _check_ray})
     start_log(settings, services.database, "replica")
+    fetch_when_read()
     return create_app(services, behind_serve=True)
 
 
@@ -60,7 +60,7 @@ class RunnerReplica:
     """Computes jobs. Serve restarts it when it dies; its drivers die with it, and its jobs are taken up again."""
 
     def __init__(self) -> None:
-        from e2e3d.service.runner.process import RunnerThreads
+        from e2e3d.service.runner.runner_process import RunnerThreads
 
         self._threads = RunnerThreads(ray.get_runtime_context().gcs_address)
 
@@ -103,7 +103,7 @@ def runner_application(settings: ServiceSettings) -> Any:
 def deploy(settings: ServiceSettings) -> None:
     """Start the applications on the connected cluster, or update them where they run already.
 
-    On a private Ray the runner is a process of its own, see ``service/runner/process.py``.
+    On a private Ray the runner is a process of its own, see ``service/runner/runner_process.py``.
     """
     behind_front = settings.internal_port is not None
     serve.start(

@@ -57,7 +57,7 @@ class RequestMiddleware:
         peer = self._origin.peer(scope, headers)
         state["address"] = self._origin.client(peer, scope["headers"])
         named = not self._names_answers and state["request_id"].encode() == headers.get(b"x-request-id")
-        answer = _Answer(send, None if named else state["request_id"])
+        answer = _Response(send, None if named else state["request_id"])
         begun_s = time.perf_counter()
         token = request_id_of_log.set(state["request_id"])
         try:
@@ -66,7 +66,7 @@ class RequestMiddleware:
             else:
                 await self._app(scope, receive, answer.send)
         except Exception as error:  # noqa: BLE001 -- the outermost place that can still answer
-            await _answer_unexpected(scope, receive, answer, error)
+            await _respond_unexpected(scope, receive, answer, error)
         finally:
             request_id_of_log.reset(token)
             self._report(scope, answer.status, time.perf_counter() - begun_s)
@@ -91,7 +91,7 @@ class RequestMiddleware:
         _LOG.info("%s %s %d", method, path, status, extra={"members": members})
 
 
-class _Answer:
+class _Response:
     """Adds headers to the answer and remembers its status; 500 when there is none, 499 for a WebSocket's refusal."""
 
     def __init__(self, send: Send, request_id: str | None) -> None:
@@ -124,7 +124,7 @@ async def _refuse_bypass(scope: Scope, receive: Receive, send: Send) -> None:
     await response(scope, receive, send)
 
 
-async def _answer_unexpected(scope: Scope, receive: Receive, answer: _Answer, error: Exception) -> None:
+async def _respond_unexpected(scope: Scope, receive: Receive, answer: _Response, error: Exception) -> None:
     response = unexpected(HTTPConnection(scope), error)
     if answer.started or scope["type"] != "http":
         raise error  # the server closes the connection: whoever reads it sees that the answer is not whole

@@ -23,7 +23,7 @@ from e2e3d.errors import E2E3DError
 from e2e3d.runtime.child_processes import die_with
 from e2e3d.serve.deployment import deploy, leave_cluster
 from e2e3d.serve.log_collector import collected_logs
-from e2e3d.service.runner.process import RunnerProcess
+from e2e3d.service.runner.runner_process import RunnerProcess
 from e2e3d.tasks.ray_session import RaySession
 
 RAY_DIED = 75

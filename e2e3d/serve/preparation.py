@@ -8,7 +8,7 @@ from typing import Any
 
 from e2e3d.config.deployment import load_service_settings
 from e2e3d.errors import E2E3DError
-from e2e3d.service.accounts.accounts import create_first_admin
+from e2e3d.service.accounts.logins import create_first_admin
 from e2e3d.service.database import upgrade
 from e2e3d.service.services import build_services
 

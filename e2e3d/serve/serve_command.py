@@ -26,8 +26,10 @@ from e2e3d.config.deployment import ServiceSettings, load_service_settings
 from e2e3d.errors import MachineError, SettingsError
 from e2e3d.runtime.supervision import adopt_orphans
 from e2e3d.serve.front.configuration import FRONT_HEADER, Front
-from e2e3d.serve.front.process import FrontProcess, haproxy_binary
+from e2e3d.serve.front.haproxy_process import FrontProcess, haproxy_binary
+from e2e3d.serve.ray_version import ray_is_tested
 from e2e3d.service.file_permissions import correct_permissions, keep_files_private
+from e2e3d.service.http.bounded_uploads import UNBOUNDED_BODY_BYTES
 from e2e3d.tasks.ray_environment import LOCAL_ENVIRONMENT, SERVICE_ENVIRONMENT
 
 STOP_S = 10.0
@@ -47,7 +49,7 @@ class Stopped(BaseException):
 
 
 def serve(changes: dict[str, object]) -> int:
-    """Run the service until it is told to stop; returns the exit code.
+    """Run the service until a signal stops it; returns the exit code.
 
     Args:
         changes: settings of the command line, which win over the environment.
@@ -132,7 +134,7 @@ def _prepare() -> None:
 
 def _prepare_environment(settings: ServiceSettings) -> None:
     """What Ray and its workers shall find; a private Ray answers only those who know a fresh token."""
-    spare_loopback()
+    bypass_proxies_on_loopback()
     for name, value in SERVICE_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if settings.address is not None:
@@ -145,7 +147,7 @@ def _prepare_environment(settings: ServiceSettings) -> None:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
-def spare_loopback() -> None:
+def bypass_proxies_on_loopback() -> None:
     """What the processes of the service say to each other, and to servers on this machine, goes through no proxy."""
     for name in ("NO_PROXY", "no_proxy"):
         given = os.environ.get(name) or os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
@@ -167,7 +169,15 @@ def start_front(settings: ServiceSettings) -> tuple[ServiceSettings, FrontProces
         return settings, None
     port, token = _internal_port(), secrets.token_hex(16)
     os.environ.update({"E2E3D_INTERNAL_PORT": str(port), "E2E3D_FRONT_TOKEN": token})
-    front = Front(settings.host, settings.port, port, token, settings.address_connections, settings.trusted_proxies)
+    front = Front(
+        settings.host,
+        settings.port,
+        port,
+        token,
+        settings.address_connections,
+        settings.trusted_proxies,
+        body_bytes=None if ray_is_tested() else UNBOUNDED_BODY_BYTES,
+    )
     changed = settings.model_copy(update={"internal_port": port, "front_token": token})
     return changed, FrontProcess(front, binary)
 
@@ -197,7 +207,7 @@ def watch(settings: ServiceSettings, node: subprocess.Popen[bytes], front: Front
             front.watch()
         if time.monotonic() - asked_s >= (_PERIOD_S if ready else _POLL_S):
             asked_s = time.monotonic()
-            if lives(settings):
+            if is_alive(settings):
                 heard_s = max(heard_s, time.monotonic())
                 if not ready:
                     sys.stdout.write(f"E2E3D is ready: {settings.url}\n")
@@ -211,7 +221,7 @@ def watch(settings: ServiceSettings, node: subprocess.Popen[bytes], front: Front
         time.sleep(_POLL_S)
 
 
-def lives(settings: ServiceSettings) -> bool:
+def is_alive(settings: ServiceSettings) -> bool:
     """Whether the service says that it lives; asked around the front, and never through a proxy of the environment."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     headers = {}

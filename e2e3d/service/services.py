@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 
 from e2e3d.config.deployment import ServiceSettings
 from e2e3d.service.database import Database
+from e2e3d.service.database.table_base import now
 from e2e3d.service.events.event_notifier import EventNotifier
 from e2e3d.service.events.followers import Followers
+from e2e3d.service.intake.import_threads import ImportThreads
+from e2e3d.service.intake.intake import Intake
 from e2e3d.service.sign_in.device_tokens import DeviceTokens
 from e2e3d.service.sign_in.passwords import Passwords
 from e2e3d.service.sign_in.throttle import Throttle
@@ -25,6 +28,8 @@ class Services:
 
     Attributes:
         files: big files of the store.
+        intake: takes photographs in.
+        imports: take archives and folders of S3 in, in the background.
         notifier: tells other processes of new events; `followers` are the event streams of this one.
         checks: what ``/readyz`` asks beside database, store and disk, by name; each raises when its part is not ready.
     """
@@ -32,6 +37,8 @@ class Services:
     settings: ServiceSettings
     database: Database
     files: ObjectStore
+    intake: Intake
+    imports: ImportThreads
     tokens: TokenSigner
     devices: DeviceTokens
     passwords: Passwords
@@ -41,7 +48,8 @@ class Services:
     checks: Mapping[str, Check] = field(default_factory=dict)
 
     def close(self) -> None:
-        """Let go of connections."""
+        """End what goes on in the background, and close the connections."""
+        self.imports.close()
         self.notifier.close()
         self.throttle.close()
         self.database.close()
@@ -56,10 +64,14 @@ def build_services(settings: ServiceSettings, checks: Mapping[str, Check] | None
     """
     assert settings.secret_key is not None, "load_service_settings gives the settings a key"
     database, notifier = Database(settings.database), EventNotifier(settings.redis_url)
+    files = open_objects(settings.store_url, settings.s3_options)
+    intake = Intake(database, files, now)
     return Services(
         settings=settings,
         database=database,
-        files=open_objects(settings.store_url, settings.s3_options),
+        files=files,
+        intake=intake,
+        imports=ImportThreads(lambda: intake, settings.s3_options),
         tokens=TokenSigner(settings.secret_key, settings.access_token_s),
         devices=DeviceTokens(settings.secret_key),
         passwords=Passwords(),

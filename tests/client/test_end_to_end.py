@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,11 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[RunningService]:
-    made = RunningService(tmp_path, E2E3D_WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8")
-    made.start()
-    yield made
-    made.kill()
-
-
-def test_photographs_become_a_model_by_the_commands(service: RunningService, sample_set: Path, tmp_path: Path) -> None:
+def test_photographs_become_a_model_by_the_commands(
+    make_service: Callable[..., RunningService], sample_set: Path, tmp_path: Path
+) -> None:
+    service = make_service(E2E3D_WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8")
+    service.start()
     own = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_STATE_HOME": str(tmp_path / "state")}
 
     def printed(*arguments: object, typed: str | None = None) -> str:

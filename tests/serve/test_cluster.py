@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -29,17 +30,16 @@ def replicas_of(cluster: str) -> list[str]:
     return found
 
 
-def test_a_job_runs_on_a_cluster_and_leaves_it_as_it_was(cluster: str, sample_set: Path, tmp_path: Path) -> None:
-    service = RunningService(tmp_path, E2E3D_RAY_ADDRESS=cluster)
-    try:
-        service.start()
-        wait_for(lambda: any("runner" in title for title in replicas_of(cluster)), 60.0)
-        with service.client() as client:
-            job = client.submit(client.upload(sample_set / "images"))
-            end = client.wait_for_end(job)
-            assert (end["state"], end["attempt"]) == ("succeeded", 1), service.log()
-            assert {"model.glb", "report.html"} <= client.download(job).keys()
-        service.stop()
-        wait_for(lambda: not replicas_of(cluster), 20.0)
-    finally:
-        service.kill()
+def test_a_job_runs_on_a_cluster_and_leaves_it_as_it_was(
+    cluster: str, sample_set: Path, make_service: Callable[..., RunningService]
+) -> None:
+    service = make_service(E2E3D_RAY_ADDRESS=cluster)
+    service.start()
+    wait_for(lambda: any("runner" in title for title in replicas_of(cluster)), 60.0)
+    with service.client() as client:
+        job = client.submit(client.upload(sample_set / "images"))
+        end = client.wait_for_end(job)
+        assert (end["state"], end["attempt"]) == ("succeeded", 1), service.log()
+        assert {"model.glb", "report.html"} <= client.download(job).keys()
+    service.stop()
+    wait_for(lambda: not replicas_of(cluster), 20.0)

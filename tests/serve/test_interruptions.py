@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,6 @@ pytestmark = [
     pytest.mark.timeout(1800),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only"),
 ]
-
-
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[RunningService]:
-    made = RunningService(tmp_path)
-    yield made
-    made.kill()
 
 
 def begun_again(client: ServiceClient, job: str, interruptions: int) -> None:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -23,13 +23,6 @@ pytestmark = [
     pytest.mark.timeout(1800),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only"),
 ]
-
-
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[RunningService]:
-    made = RunningService(tmp_path)
-    yield made
-    made.kill()
 
 
 def test_an_embedded_service_is_small_and_its_jobs_survive_a_stop(service: RunningService, sample_set: Path) -> None:
@@ -118,12 +111,14 @@ def test_a_port_that_is_taken_is_a_clear_error(tmp_path: Path) -> None:
     assert "--port" in done.stderr
 
 
-def test_a_store_that_is_full_fails_the_job_and_a_retry_goes_on(tmp_path: Path, sample_set: Path) -> None:
+def test_a_store_that_is_full_fails_the_job_and_a_retry_goes_on(
+    tmp_path: Path, sample_set: Path, make_service: Callable[..., RunningService]
+) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     if os.geteuid() or shutil.which("mount") is None or mount(disk, "size=9m"):
         pytest.skip("only root may mount a small disk")
-    service = RunningService(tmp_path, E2E3D_STORE=str(disk), E2E3D_MIN_FREE_BYTES="0")
+    service = make_service(E2E3D_STORE=str(disk), E2E3D_MIN_FREE_BYTES="0")
     try:
         service.start()
         with service.client() as client:

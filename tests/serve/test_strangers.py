@@ -7,6 +7,7 @@ import re
 import secrets
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -25,32 +26,31 @@ pytestmark = [
 DEAD_PROXY = f"http://127.0.0.1:{free_port()}"
 
 
-def test_the_service_stays_right_among_strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_service_stays_right_among_strangers(
+    tmp_path: Path, make_service: Callable[..., RunningService], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One start of the real service, which is dear; that it starts at all shows that its watchdog uses no proxy."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import hostile_clients
 
     key = secrets.token_urlsafe(48)
     proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), DEAD_PROXY)
-    service = RunningService(tmp_path, E2E3D_SECRET_KEY=key, E2E3D_LOG_LEVEL="debug", **proxies)
+    service = make_service(E2E3D_SECRET_KEY=key, E2E3D_LOG_LEVEL="debug", **proxies)
     settings = ServiceSettings(home=tmp_path / "home", admin_password=PASSWORD, secret_key=key)
     job_id, path = hostile_clients.prepare(settings)
-    try:
-        service.start()
-        wait_for(lambda: f"E2E3D is ready: {service.url}" in service.log(), 30)
-        target = hostile_clients.target_of(service.port, PASSWORD, job_id, path)
-        require_sound_answers(service, target.download_path)
-        require_no_secrets(service, tmp_path, target.download_path)
-        root = service.processes()[0]
-        found = hostile_clients.measure(root, target, list(hostile_clients.KINDS), 64, 15.0)
-        print(found)
-        assert found["beside_failed"] == found["ended"] == 0
-        assert found["growth_mb"] < 200
-        assert "starts again" not in service.log()
-        require_front_returns(service)
-        service.stop()
-    finally:
-        service.kill()
+    service.start()
+    wait_for(lambda: f"E2E3D is ready: {service.url}" in service.log(), 30)
+    target = hostile_clients.target_of(service.port, PASSWORD, job_id, path)
+    require_sound_answers(service, target.download_path)
+    require_no_secrets(service, tmp_path, target.download_path)
+    root = service.processes()[0]
+    found = hostile_clients.measure(root, target, list(hostile_clients.KINDS), 64, 15.0)
+    print(found)
+    assert found["beside_failed"] == found["ended"] == 0
+    assert found["growth_mb"] < 200
+    assert "starts again" not in service.log()
+    require_front_returns(service)
+    service.stop()
 
 
 def require_sound_answers(service: RunningService, download_path: str) -> None:

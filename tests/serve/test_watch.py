@@ -20,7 +20,7 @@ import pytest
 from e2e3d.config.deployment import ServiceSettings
 from e2e3d.serve import serve_command as command
 from e2e3d.serve.front.configuration import FRONT_HEADER, Front
-from e2e3d.serve.front.process import FrontProcess
+from e2e3d.serve.front.haproxy_process import FrontProcess
 from tests.command import ROOT
 from tests.serve.front.conftest import binary
 from tests.servers import free_port
@@ -74,12 +74,12 @@ def test_the_service_is_asked_around_the_front_and_around_proxies(
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     server.idle = True
     settings = settings_for(server, free_port(), tmp_path)
-    assert command.lives(settings)
+    assert command.is_alive(settings)
     assert server.tokens == {f"{TOKEN} 127.0.0.1"}
-    assert not command.lives(settings.model_copy(update={"internal_port": free_port()}))
+    assert not command.is_alive(settings.model_copy(update={"internal_port": free_port()}))
     direct = {"internal_port": None, "front_token": None, "port": server.server_address[1]}
-    assert command.lives(settings.model_copy(update=direct))
-    assert command.lives(settings.model_copy(update=direct | {"host": "0.0.0.0"}))
+    assert command.is_alive(settings.model_copy(update=direct))
+    assert command.is_alive(settings.model_copy(update=direct | {"host": "0.0.0.0"}))
 
 
 def test_the_demonstration_asks_its_service_around_proxies(
@@ -99,7 +99,7 @@ def test_what_the_service_starts_reaches_this_machine_directly(monkeypatch: pyte
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setenv("NO_PROXY", "inside.example")
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
-    command.spare_loopback()
+    command.bypass_proxies_on_loopback()
     for host in ("127.0.0.1:9000", "localhost", "inside.example"):
         assert urllib.request.proxy_bypass(host), host
     assert not urllib.request.proxy_bypass("outside.example")

@@ -35,11 +35,12 @@ class Front:
     Attributes:
         host, port: where strangers connect.
         internal_port: of Ray Serve on the loopback.
-        token: what tells the application that a request came through here.
+        token: proves to the application that a request came through the front.
         per_address: connections of one address (IPv6: one /64) at once; above it requests are refused, and above
             twice as many, connections.
         trusted_proxies: networks of proxies, whose connections are those of many users and are not counted.
         connections: of all addresses at once; more wait in the queue of the system.
+        body_bytes: largest body that a request may announce; None = the application decides.
     """
 
     host: str
@@ -49,10 +50,11 @@ class Front:
     per_address: int
     trusted_proxies: Sequence[str] = ()
     connections: int = CONNECTIONS
+    body_bytes: int | None = None
 
 
 def haproxy_configuration(front: Front, control: Path) -> str:
-    """The text of the configuration; `control` will be the Unix socket that tells the counters."""
+    """The text of the configuration; `control` will be the Unix socket that answers with the counters."""
     address = f"[{front.host}]" if ":" in front.host else front.host
     proxies = " ".join(front.trusted_proxies) or "0.0.0.0/32"
     return f"""\
@@ -102,6 +104,7 @@ frontend public
     acl large_head req.hdrs,length gt {HEAD_BYTES}
     acl large_head req.fhdr_cnt() gt {HEADERS}
     acl page_of_serve path,url_dec -m reg ^/+-(/|$)
+    acl large_body {_large_body(front.body_bytes)}
 {_refusals()}
     acl json req.hdr(content-type) -m beg -i application/json
     acl small_body req.body_size lt {_SMALL_BODY_BYTES}
@@ -140,6 +143,12 @@ _REFUSALS = {
         f"The headers are longer than {HEAD_BYTES} bytes or more than {HEADERS}.",
         "Send fewer.",
     ),
+    "large_body": (
+        413,
+        "body-too-large",
+        "The body of the request is larger than this service takes at once.",
+        "Send less at once; upload photographs one by one or in parts.",
+    ),
     "page_of_serve": (404, "not-found", "Not Found.", "Check the address."),
 }
 _OWN_ERRORS = {
@@ -149,6 +158,10 @@ _OWN_ERRORS = {
     503: _AWAY,
 }
 _SHOWN_AS = {502: 503, 504: 503}
+
+
+def _large_body(limit_bytes: int | None) -> str:
+    return "always_false" if limit_bytes is None else f"req.body_size gt {limit_bytes}"
 
 
 def _own_errors() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from e2e3d.service.accounts import accounts
+from e2e3d.service.accounts import logins
 from e2e3d.service.accounts import queries as users
 from e2e3d.service.accounts.records import SCOPES, User, UserChange
 from e2e3d.service.accounts.wire import Me, MyChange, PasswordChange
@@ -35,9 +35,7 @@ def change_me(body: MyChange, caller: Writer, services: ServicesOf) -> Me:
 def change_password(body: PasswordChange, caller: Writer, services: ServicesOf) -> Response:
     """Replace your password; all your other logins end. Needs a login: an API key may not do this."""
     require_login(caller)
-    accounts.change_password(
-        services, caller.user, body.current_password, body.new_password, caller.actor, caller.login
-    )
+    logins.change_password(services, caller.user, body.current_password, body.new_password, caller.actor, caller.login)
     return Response(status_code=204)
 
 

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from e2e3d.service.database.engine import Database
+from e2e3d.service.database.database_engine import Database
 from e2e3d.service.database.upgrade import downgrade, upgrade
 
 __all__ = ["Connection", "Database", "Session", "downgrade", "upgrade"]

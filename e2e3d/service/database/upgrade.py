@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 
-from e2e3d.service.database.engine import Database
+from e2e3d.service.database.database_engine import Database
 
 _LOCK = 0x6532653364  # of PostgreSQL's advisory lock: processes that start together migrate one after another
 

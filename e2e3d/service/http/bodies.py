@@ -24,30 +24,37 @@ def large_body(route: _Route) -> _Route:
     return route
 
 
+def no_cap(_: Scope, limit_bytes: int) -> int:
+    """The limit of the route is that of the request."""
+    return limit_bytes
+
+
 class BodyLimits:
     """ASGI middleware that stops bodies that are too long (413) or too slow (408).
 
     Args:
         app: what it guards.
         large_bytes: limit of routes marked with :func:`large_body`; others may read 1 MiB.
+        cap: the limit of a request, given that of its route; not larger.
     """
 
-    def __init__(self, app: ASGIApp, large_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, large_bytes: int, cap: Callable[[Scope, int], int] = no_cap) -> None:
         self._app = app
         self._large_bytes = large_bytes
+        self._cap = cap
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(scope, receive, self._large_bytes)
+        body = _Body(scope, receive, self._large_bytes, self._cap)
         await self._app(scope, body.receive, send)
 
 
 class _Body:
-    def __init__(self, scope: Scope, receive: Receive, large_bytes: int) -> None:
-        self._scope, self._receive, self._large_bytes = scope, receive, large_bytes
+    def __init__(self, scope: Scope, receive: Receive, large_bytes: int, cap: Callable[[Scope, int], int]) -> None:
+        self._scope, self._receive, self._large_bytes, self._cap = scope, receive, large_bytes, cap
         self._read_bytes = 0
         self._begun_s: float | None = None
         self._done = False
@@ -57,7 +64,7 @@ class _Body:
             return await self._receive()  # waits for the client to go away, for as long as the answer takes
         # The route is known here: bodies are read after routing.
         large = getattr(self._scope.get("endpoint"), _MARK, False)
-        limit_bytes = self._large_bytes if large else SMALL_BODY_BYTES
+        limit_bytes = self._cap(self._scope, self._large_bytes) if large else SMALL_BODY_BYTES
         if self._begun_s is None:
             self._begun_s = time.monotonic()
             declared = dict(self._scope["headers"]).get(b"content-length", b"0")

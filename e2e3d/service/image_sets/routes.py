@@ -9,6 +9,7 @@ from fastapi import APIRouter, status
 
 from e2e3d.service.administration import audit
 from e2e3d.service.database import Session
+from e2e3d.service.database.table_base import now
 from e2e3d.service.http.ids import ResourceId
 from e2e3d.service.http.paging import Cursor, Limit, NameContains, bad_cursor, page_of, plain, position_of
 from e2e3d.service.http.problems import missing, problem_responses
@@ -31,7 +32,6 @@ from e2e3d.service.intake.photo_check import judged
 from e2e3d.service.services import Services
 from e2e3d.service.sign_in.caller import Caller
 from e2e3d.service.sign_in.dependencies import Reader, ServicesOf, Writer
-from e2e3d.service.uploads.intake_of_services import intake_of, now
 
 router = APIRouter(prefix="/v1/image-sets", tags=["image sets"], responses=problem_responses(401, 403, 422, 503))
 _NOT_FOUND = problem_responses(404)
@@ -143,7 +143,7 @@ def add_known_photos(
     with services.database.reading() as session:
         own_set(session, caller, image_set_id)
     wanted = [(photo.name, photo.sha256) for photo in body.photos]
-    arrivals = intake_of(services).take_known(ImportTarget(caller.id, image_set_id), wanted)
+    arrivals = services.intake.take_known(ImportTarget(caller.id, image_set_id), wanted)
     return KnownPhotos(
         items=tuple(Arrival.of(arrival) for arrival in arrivals if arrival is not None),
         missing=tuple(photo for photo, arrival in zip(body.photos, arrivals, strict=True) if arrival is None),

@@ -21,7 +21,7 @@ class ImportThreads:
     another, only for its turn at the processes that look at photographs.
 
     Args:
-        intake: gives what takes photographs in.
+        intake: gives what takes photographs in; called for every import, since the store may be away at first.
         s3: how imports from S3 reach it.
     """
 
@@ -51,7 +51,8 @@ class ImportThreads:
 
     def close(self) -> None:
         """Leave what has not begun to other processes."""
-        self._closed = True
+        with self._lock:
+            self._closed = True
 
     def _work(self, user_id: str, queue: dict[str, threading.Event]) -> None:
         while True:

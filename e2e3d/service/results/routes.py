@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from zipstream import ZipStream
 
 from e2e3d.service.database import Session
+from e2e3d.service.database.table_base import now
 from e2e3d.service.http.ids import ResourceId
 from e2e3d.service.http.paging import Cursor, Limit, bad_cursor
 from e2e3d.service.http.problems import ProblemError, missing, problem_responses
@@ -29,7 +30,6 @@ from e2e3d.service.results.wire import Link, Links, LinksIn, Result
 from e2e3d.service.services import Services
 from e2e3d.service.sign_in.caller import Caller
 from e2e3d.service.sign_in.dependencies import Reader, ServicesOf
-from e2e3d.service.uploads.intake_of_services import now
 from e2e3d.storage.objects import ContentDisposition, ObjectStore
 
 router = APIRouter(prefix="/v1", tags=["results"], responses=problem_responses(403, 404, 422, 503))

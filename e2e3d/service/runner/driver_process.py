@@ -37,12 +37,12 @@ class DriverProcess:
         address: of the Ray cluster; None lets it start a private one.
 
     Attributes:
-        asked: why it was asked to stop, None while it was not.
+        stop_reason: why it was asked to stop, None while it was not.
     """
 
     def __init__(self, fence: Fence, folder: Path, address: str | None) -> None:
         self.fence = fence
-        self.asked: JobTransition | None = None
+        self.stop_reason: JobTransition | None = None
         self._folder = folder
         self._address = address
         self._kill_at_s = 0.0
@@ -63,12 +63,12 @@ class DriverProcess:
             raise
         finally:
             os.close(writing)
-        self._pulse = HeartbeatMonitor(self._process.pid, reading)
+        self._heartbeats = HeartbeatMonitor(self._process.pid, reading)
 
     def stop(self, why: JobTransition) -> None:
         """Ask the driver to stop; it is killed when it does not."""
-        if self.asked is None:
-            self.asked = why
+        if self.stop_reason is None:
+            self.stop_reason = why
             self._kill_at_s = time.monotonic() + _PATIENCE_S
             self._signal(signal.SIGINT)
 
@@ -77,28 +77,28 @@ class DriverProcess:
 
         A process that somebody has stopped is interrupted; one that hangs has failed.
         """
-        if self.asked is not None or self._pulse.silent_s() < patience_s:
+        if self.stop_reason is not None or self._heartbeats.silent_s() < patience_s:
             return False
-        self.asked = JobTransition.INTERRUPTED if is_stopped(self._process.pid) else JobTransition.CRASHED
+        self.stop_reason = JobTransition.INTERRUPTED if is_stopped(self._process.pid) else JobTransition.CRASHED
         self._signal(signal.SIGKILL)
         return True
 
-    def meaning(self) -> JobTransition:
-        """What the end of the driver means; one that wrote the end of its job itself has lost its lease by that."""
-        if self.asked is not None:
-            return self.asked
+    def classify_exit(self) -> JobTransition:
+        """How the job goes on after its driver ended; a driver that ended the job itself has given its lease back."""
+        if self.stop_reason is not None:
+            return self.stop_reason
         lost = self._process.returncode == INTERRUPTED or (self._address and not cluster_answers(self._address))
         return JobTransition.INTERRUPTED if lost else JobTransition.CRASHED
 
     def exit_code(self) -> int | None:
         """None while the driver runs; afterwards its exit code, negative for a signal."""
-        if self.asked is not None and time.monotonic() > self._kill_at_s:
+        if self.stop_reason is not None and time.monotonic() > self._kill_at_s:
             self._signal(signal.SIGKILL)
         return self._process.poll()
 
     def clean_up(self) -> None:
         """Wait until what worked for the driver has gone, and remove its files. Ray ends its workers by itself."""
-        self._pulse.close()
+        self._heartbeats.close()
         with contextlib.suppress(OSError):
             job_id, _, gcs_address = (self._folder / RAY_JOB_FILE).read_text().partition(" ")
             end(workers_of(job_id, gcs_address), _WORKERS_S)

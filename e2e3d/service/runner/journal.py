@@ -1,7 +1,7 @@
-"""What a running job tells the database: progress at most twice a second, stages, log lines, the artifacts it uses.
+"""Writes what a running job reports into the database: progress twice a second, stages, log lines, artifacts it uses.
 
-The calls of the pipeline only note things down; one thread writes them, all in one short transaction behind the fence
-of the job's lease. While the database is away the notes pile up in bounded memory, and the reconstruction goes on.
+The pipeline only adds to what waits in memory; one thread writes it, all in one short transaction that holds the job's
+lease. While the database is away it waits in bounded memory, and the reconstruction goes on.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Journal:
         fence: the right to write.
         lost: called once when the lease is lost: somebody else works on the job now.
         wake: called after something was written, for whoever follows events.
-        places: folders and URLs that users are not told of.
+        places: folders and URLs that no text for users may contain.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Journal:
         self._stages: list[StageStats] = []
         self._lines: deque[tuple[datetime.datetime, str, str]] = deque(maxlen=_LINES)
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._write_on, name="journal", daemon=True)
+        self._thread = threading.Thread(target=self._write_until_closed, name="journal", daemon=True)
         self._thread.start()
 
     def report(self, report: ProgressReport) -> None:
@@ -69,19 +69,20 @@ class Journal:
             if report.stats is not None:
                 self._stages.append(report.stats)
                 self._lines.append((now(), "info", _summary(report.stats)))
-            self._note(report.stage, report.done, report.total, report.fraction, report.eta_s)
+            self._set_progress(report.stage, report.done, report.total, report.fraction, report.eta_s)
 
     def stage(self, label: str, done: int, total: int) -> None:
         """Take in work that the engine does not report, such as the export."""
         with self._lock:
-            self._note(label, done, total, None, None)
+            self._set_progress(label, done, total, None, None)
 
     def public(self, error: E2E3DError) -> E2E3DError:
-        """The error as the user of the job is told of it."""
-        told = public_error(error)
-        return type(told)(told.code, *(without_places(text, self._places) for text in (told.message, told.hint)))
+        """The error in words for the user of the job."""
+        public = public_error(error)
+        texts = (without_places(text, self._places) for text in (public.message, public.hint))
+        return type(public)(public.code, *texts)
 
-    def _note(
+    def _set_progress(
         self, label: str, done: int, total: int, fraction: float | None, eta_s: tuple[float, float] | None
     ) -> None:
         if fraction is not None:
@@ -107,7 +108,7 @@ class Journal:
         self._end.set()
         self._thread.join(timeout_s)
 
-    def _write_on(self) -> None:
+    def _write_until_closed(self) -> None:
         while not self._end.wait(_PERIOD_S):
             self._flush()
         self._flush()
@@ -135,13 +136,16 @@ class Journal:
         except MachineError:
             self._put_back(progress, stages, lines)
             return
-        except Exception:  # the notes are at fault: without them the next ones are written
-            log.exception("notes of a job could not be written")
+        except Exception:  # what was to be written is at fault: without it the next is written
+            log.exception("the journal of a job could not be written")
             return
-        if held:
-            self._wake()
-        else:
-            self._lost()
+        try:
+            if held:
+                self._wake()
+            else:
+                self._lost()
+        except Exception:  # the thread must go on: it is what writes progress, and learns that the lease is lost
+            log.exception("who follows the job could not be notified")
 
     def _put_back(
         self,
@@ -178,17 +182,17 @@ class JournalHandler(logging.Handler):
         """See :class:`logging.Handler`; errors come in the words for users, other handlers have their own."""
         if isinstance(record.args, tuple) and any(isinstance(value, Exception) for value in record.args):
             record = copy.copy(record)
-            record.args = tuple(self._told(value) for value in record.args or ())
+            record.args = tuple(self._for_users(value) for value in record.args or ())
         self._journal.log(record.levelname.lower(), record.getMessage())
 
-    def _told(self, value: object) -> object:
+    def _for_users(self, value: object) -> object:
         if isinstance(value, E2E3DError):
             return self._journal.public(value)
         return type(value).__name__ if isinstance(value, Exception) else value
 
 
 class JobArtifactObserver:
-    """Tells the journal which artifacts a run uses, and a publisher which passes are done."""
+    """Passes on to the journal which artifacts a run uses, and to a publisher which passes are done."""
 
     def __init__(self, journal: Journal, finished: Callable[[str, Sequence[Ref[object]]], None]) -> None:
         self._journal = journal

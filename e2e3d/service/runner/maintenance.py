@@ -1,4 +1,4 @@
-"""What a service does beside its jobs: delivers webhooks, goes on with uploads, removes what nobody needs any more."""
+"""What a service does beside its jobs: it delivers webhooks, resumes imports, and removes what nobody needs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _KEYS_KEPT = datetime.timedelta(days=7)
 
 
 class MaintenanceThreads:
-    """Threads that may run in as many processes as one likes, until they are stopped."""
+    """Three threads that go on after any error, until they are stopped; as many processes as one likes may run them."""
 
     def __init__(self, settings: ServiceSettings, database: Database) -> None:
         self._settings = settings
@@ -42,7 +42,7 @@ class MaintenanceThreads:
         ]
 
     def start(self) -> None:
-        """Begin."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
@@ -53,13 +53,13 @@ class MaintenanceThreads:
     def _deliver(self) -> None:
         assert self._settings.secret_key is not None
         sender = WebhookSender.allowing(self._settings.secret_key, self._settings.webhook_allowed_networks)
-        self._going_on(lambda: deliver_until(self._stop, self._database, sender, idle_s=_LOOK_S))
+        _attempt(lambda: deliver_until(self._stop, self._database, sender, idle_s=_LOOK_S))
 
     def _import(self) -> None:
-        """Go on with uploads whose replica died while it took their photographs in."""
+        """Resume imports whose replica died."""
         imports = ImportThreads(lambda: Intake(self._database, self._files(), now), self._settings.s3_options)
         while not self._stop.wait(_IMPORTS_S):
-            self._going_on(imports.resume)
+            _attempt(imports.resume)
         imports.close()
 
     def _files(self) -> ObjectStore:
@@ -69,7 +69,7 @@ class MaintenanceThreads:
         if self._stop.wait(_FIRST_COLLECTION_S):
             return
         while not self._stop.is_set():
-            self._going_on(lambda: self._collect_once(self._files()))
+            _attempt(lambda: self._collect_once(self._files()))
             self._stop.wait(_COLLECT_S)
 
     def _collect_once(self, files: ObjectStore) -> None:
@@ -80,11 +80,12 @@ class MaintenanceThreads:
             idempotency.forget(session, now() - _KEYS_KEPT)
             events.forget(session, now() - results)
 
-    def _going_on(self, work: Callable[[], object]) -> None:
-        """Do `work`; what goes wrong is logged, and the next round tries again."""
-        try:
-            work()
-        except MachineError as error:
-            log.warning("a chore waits: %s", error.message)
-        except Exception:
-            log.exception("a chore failed")
+
+def _attempt(work: Callable[[], object]) -> None:
+    """Call `work`; what goes wrong is logged, and the next round tries again."""
+    try:
+        work()
+    except MachineError as error:
+        log.warning("maintenance waits: %s", error.message)
+    except Exception:
+        log.exception("maintenance failed")

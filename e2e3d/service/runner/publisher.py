@@ -98,6 +98,8 @@ class Publisher:
                     self._publish_file(path, path.relative_to(folder).as_posix())
         except (E2E3DError, OSError) as error:
             log.warning("the results of %s could not be published yet: %s", label, error)
+        except Exception:  # the executor's thread would drop it silently
+            log.exception("the results of %s could not be published", label)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -53,7 +53,7 @@ class Runner:
         self._settings = settings
         self._database = database
         self._address = address
-        self._bell = EventNotifier(settings.redis_url)
+        self._notifier = EventNotifier(settings.redis_url)
         self._name = runner_name()
         self._claims = 0
         self._work = settings.home / "work"
@@ -91,18 +91,18 @@ class Runner:
     def _tick(self) -> None:
         for driver in [driver for driver in self._drivers if driver.exit_code() is not None]:
             self._drivers.remove(driver)
-            self._ended.append((driver, driver.meaning()))
+            self._ended.append((driver, driver.classify_exit()))
             driver.clean_up()
         if self._stopping.is_set():
             for driver in self._drivers:
                 driver.stop(JobTransition.RELEASED)
         while self._ended:
-            self._settle(*self._ended[0])
+            self._record_end(*self._ended[0])
             del self._ended[0]
         for driver in self._drivers:
             if driver.kill_if_silent(_SILENT_S):
                 text = f"The process of the job gave no sign of life for {_SILENT_S:.0f} s and was killed."
-                self._log(driver.fence.job_id, "warning", text)
+                self._log(driver.fence, "warning", text)
         if self._drivers:
             self._every("renew", _RENEW_S, self._renew)
             self._every("look", _LOOK_S, self._look_for_cancels)
@@ -132,10 +132,10 @@ class Runner:
             self._drivers.append(DriverProcess(fence, self._work / _folder_name(job.id, owner), self._address))
         except OSError as error:
             log.exception("the driver of job %s could not be started", job.id)
-            self._log(job.id, "error", f"The job's process could not be started: {error.strerror}.")
+            self._log(fence, "error", f"The job's process could not be started: {error.strerror}.")
             self._finish(fence, JobTransition.INTERRUPTED)
             self._due["claim"] = time.monotonic() + _NO_PROCESS_S
-        self._bell.notify(job.user_id)
+        self._notifier.notify(job.user_id)
 
     def _renew(self) -> None:
         for driver in self._drivers:
@@ -166,14 +166,14 @@ class Runner:
                     return
                 line = (now(), "warning", f"The runner of the job fell silent; the job is {job.state} now.")
                 jobs.add_log(session, job.id, [line])
-            self._bell.notify(job.user_id)
+            self._notifier.notify(job.user_id)
 
-    def _settle(self, driver: DriverProcess, transition: JobTransition) -> None:
+    def _record_end(self, driver: DriverProcess, transition: JobTransition) -> None:
         code = driver.exit_code()
-        if driver.asked is None and code != 0:
+        if driver.stop_reason is None and code != 0:
             how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
             why = ": its Ray cluster or the database is away" if transition is JobTransition.INTERRUPTED else ""
-            self._log(driver.fence.job_id, "warning", f"The process of the job {how}{why}.")
+            self._log(driver.fence, "warning", f"The process of the job {how}{why}.")
         self._finish(driver.fence, transition)
 
     def _finish(self, fence: Fence, transition: JobTransition) -> None:
@@ -181,11 +181,13 @@ class Runner:
             job = leases.finish(session, fence, transition, now(), self._keep)
         if job is not None:
             log.info("job %s is %s", job.id, job.state, extra={"members": {"job": job.id}})
-            self._bell.notify(job.user_id)
+            self._notifier.notify(job.user_id)
 
-    def _log(self, job_id: str, level: str, message: str) -> None:
+    def _log(self, fence: Fence, level: str, message: str) -> None:
+        """Add a line to the log of a job, unless its lease is lost."""
         with self._database.session() as session:
-            jobs.add_log(session, job_id, [(now(), level, message)])
+            if leases.held(session, fence):
+                jobs.add_log(session, fence.job_id, [(now(), level, message)])
 
     def _remove_leftovers(self) -> None:
         """Remove the working files of attempts whose processes were killed with their runner."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 
-from fastapi import APIRouter, Request, status
+from fastapi import APIRouter, status
 
+from e2e3d.service.database.table_base import now
 from e2e3d.service.http.ids import ResourceId
 from e2e3d.service.http.problems import ProblemError, problem_responses
 from e2e3d.service.image_sets.routes import own_set
@@ -15,9 +16,8 @@ from e2e3d.service.services import Services
 from e2e3d.service.sign_in.caller import Caller
 from e2e3d.service.sign_in.dependencies import ServicesOf, Writer
 from e2e3d.service.uploads import queries as uploads
-from e2e3d.service.uploads.intake_of_services import now
 from e2e3d.service.uploads.records import UploadPart, UploadRecord
-from e2e3d.service.uploads.routes import import_and_wait, imports_of, own_upload
+from e2e3d.service.uploads.routes import import_and_wait, own_upload
 from e2e3d.service.uploads.wire import (
     PartNumbers,
     PartsDone,
@@ -85,9 +85,7 @@ def sign_parts(upload_id: ResourceId, body: PartNumbers, caller: Writer, service
 
 
 @router.post("/uploads/{upload_id}/complete", summary="Finish an upload to S3")
-def complete_upload(
-    request: Request, upload_id: ResourceId, body: PartsDone, caller: Writer, services: ServicesOf
-) -> Upload:
+def complete_upload(upload_id: ResourceId, body: PartsDone, caller: Writer, services: ServicesOf) -> Upload:
     """Join the parts, and take the photographs in. Calling it again after a broken connection is safe."""
     presigner = _presigner(services)
     found = own_upload(services, caller, upload_id)
@@ -108,7 +106,7 @@ def complete_upload(
         ready = uploads.advance(session, upload_id, 0, (UploadPart(place, length),), now())
         ready = ready and uploads.begin_import(session, upload_id)
     if ready:
-        import_and_wait(imports_of(request), found)
+        import_and_wait(services, found)
     return Upload.of(own_upload(services, caller, upload_id))
 
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from e2e3d.service.accounts import quotas as usage
 from e2e3d.service.administration import audit
+from e2e3d.service.database.table_base import now
 from e2e3d.service.http.bodies import large_body
 from e2e3d.service.http.ids import ResourceId
 from e2e3d.service.http.paging import Cursor, Limit, page_of, position_of
@@ -23,16 +24,14 @@ from e2e3d.service.image_sets import photo_queries as photos
 from e2e3d.service.image_sets import records
 from e2e3d.service.image_sets.routes import own_set
 from e2e3d.service.image_sets.wire import Arrival, Arrivals, ImageSet
-from e2e3d.service.intake.import_threads import ImportThreads
 from e2e3d.service.intake.imports import allowed_prefix
 from e2e3d.service.intake.intake import ImportTarget
 from e2e3d.service.intake.photo_check import judged
 from e2e3d.service.intake.upload_parts import remove_parts
 from e2e3d.service.services import Services
 from e2e3d.service.sign_in.caller import Caller
-from e2e3d.service.sign_in.dependencies import Reader, ServicesOf, Writer, services_of
+from e2e3d.service.sign_in.dependencies import Reader, ServicesOf, Writer
 from e2e3d.service.uploads import queries as uploads
-from e2e3d.service.uploads.intake_of_services import intake_of, now
 from e2e3d.service.uploads.receive import ReceiveContext, receive_form
 from e2e3d.service.uploads.records import UploadRecord
 from e2e3d.service.uploads.wire import PrefixIn, Upload
@@ -57,24 +56,12 @@ _FORM: dict[str, Any] = {
         },
     }
 }
-
-
 _PATIENCE_S = 5.0
 
 
-def imports_of(request: Request) -> ImportThreads:
-    """The background work of this replica."""
-    imports: ImportThreads | None = getattr(request.app.state, "imports", None)
-    if imports is None:
-        services = services_of(request)
-        imports = ImportThreads(partial(intake_of, services), services.settings.s3_options)
-        request.app.state.imports = imports
-    return imports
-
-
-def import_and_wait(imports: ImportThreads, upload: UploadRecord) -> None:
+def import_and_wait(services: Services, upload: UploadRecord) -> None:
     """Begin an import, and wait a moment: most uploads are one photograph, and its owner wants to know at once."""
-    imports.start(upload.user_id, upload.id).wait(_PATIENCE_S)
+    services.imports.start(upload.user_id, upload.id).wait(_PATIENCE_S)
 
 
 def own_upload(services: Services, caller: Caller, upload_id: str) -> UploadRecord:
@@ -103,13 +90,13 @@ async def send_photos(request: Request, image_set_id: ResourceId, caller: Writer
     await run_in_threadpool(_prepare, services, caller, image_set_id)
     settings, target = services.settings, ImportTarget(caller.id, image_set_id)
     keep = datetime.timedelta(days=settings.retention_days_uploads)
-    begin = partial(imports_of(request).start, caller.id)
-    reception = ReceiveContext(intake_of(services), target, settings.max_upload_bytes, keep, begin)
+    begin = partial(services.imports.start, caller.id)
+    reception = ReceiveContext(services.intake, target, settings.max_upload_bytes, keep, begin)
     try:
         content_type = request.headers.get("content-type", "")
         arrivals = await receive_form(reception, content_type, request.stream())
     except ClientDisconnect:
-        return Response(status_code=499)  # nobody hears it, but the log shows what happened
+        return Response(status_code=499)  # nobody receives it, but the log shows what happened
     return await run_in_threadpool(_answer, services, caller, image_set_id, arrivals)
 
 
@@ -119,9 +106,7 @@ async def send_photos(request: Request, image_set_id: ResourceId, caller: Writer
     summary="Import photographs from S3",
     responses=problem_responses(413),
 )
-def import_photos(
-    request: Request, image_set_id: ResourceId, body: PrefixIn, caller: Writer, services: ServicesOf
-) -> Upload:
+def import_photos(image_set_id: ResourceId, body: PrefixIn, caller: Writer, services: ServicesOf) -> Upload:
     """Take in all photographs below a prefix of S3 that this deployment allows. Ask the upload how far it has come."""
     source = allowed_prefix(body.source, services.settings.allowed_s3_prefixes)
     moment = now()
@@ -131,7 +116,7 @@ def import_photos(
         made = uploads.create(session, caller.id, image_set_id, "s3", source, None, expires_at, moment)
         uploads.begin_import(session, made.id)
         audit.record(session, caller.actor, "image-set.import", "image-set", image_set_id, source=source)
-    imports_of(request).start(caller.id, made.id)
+    services.imports.start(caller.id, made.id)
     return Upload.of(own_upload(services, caller, made.id))
 
 
@@ -148,11 +133,11 @@ def list_uploads(
 
 
 @router.get("/uploads/{upload_id}", summary="Look at an upload")
-def get_upload(request: Request, upload_id: ResourceId, caller: Reader, services: ServicesOf) -> Upload:
+def get_upload(upload_id: ResourceId, caller: Reader, services: ServicesOf) -> Upload:
     """How much has arrived, how many of its photographs have been taken in, and what is wrong with them."""
     found = own_upload(services, caller, upload_id)
     if found.state == "importing":
-        imports_of(request).start(caller.id, upload_id)  # in case the replica that worked at it has died
+        services.imports.start(caller.id, upload_id)  # in case the replica that worked at it has died
     return Upload.of(found)
 
 
@@ -166,7 +151,7 @@ def end_upload(services: Services, upload: UploadRecord) -> None:
 def _prepare(services: Services, caller: Caller, image_set_id: str) -> None:
     with services.database.reading() as session:
         own_set(session, caller, image_set_id)
-        usage.require(session, caller.id, 1)  # a full account hears it before the first byte
+        usage.require(session, caller.id, 1)  # a full account is refused before the first byte
 
 
 def _answer(services: Services, caller: Caller, image_set_id: str, arrivals: list[records.Arrival]) -> Arrivals:

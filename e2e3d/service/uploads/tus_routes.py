@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from e2e3d.service.database.table_base import now
 from e2e3d.service.http.bodies import large_body
 from e2e3d.service.http.ids import ResourceId
 from e2e3d.service.http.problems import CHECKSUM_MISMATCH, ProblemError, problem_responses
@@ -29,9 +30,8 @@ from e2e3d.service.services import Services
 from e2e3d.service.sign_in.caller import Caller
 from e2e3d.service.sign_in.dependencies import Reader, ServicesOf, Writer
 from e2e3d.service.uploads import queries as uploads
-from e2e3d.service.uploads.intake_of_services import now
 from e2e3d.service.uploads.records import UploadPart, UploadRecord
-from e2e3d.service.uploads.routes import end_upload, import_and_wait, imports_of, own_upload
+from e2e3d.service.uploads.routes import end_upload, import_and_wait, own_upload
 
 router = APIRouter(prefix="/v1", tags=["uploads"], responses=problem_responses(401, 403, 404, 412, 503))
 
@@ -171,7 +171,7 @@ async def _receive(
         return body.offset
     await run_in_threadpool(body.finish, False)
     if body.offset == upload.size_bytes and await run_in_threadpool(_close, services, upload.id):
-        await run_in_threadpool(import_and_wait, imports_of(request), upload)
+        await run_in_threadpool(import_and_wait, services, upload)
     return body.offset
 
 

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from e2e3d.errors import InputError, MachineError
-from e2e3d.service.database.engine import Database
+from e2e3d.service.database.database_engine import Database
 from e2e3d.service.webhooks import queries as webhooks
 from e2e3d.service.webhooks.addresses import AddressGuard, parse_networks
 from e2e3d.service.webhooks.records import ClaimedDelivery, DeliveryOutcome, DeliveryRecord

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from e2e3d.serve.front.configuration import Front
-from e2e3d.serve.front.process import FrontProcess, haproxy_binary
+from e2e3d.serve.front.haproxy_process import FrontProcess, haproxy_binary
 from tests.live import LiveService, live_service
 from tests.servers import free_port
 
@@ -61,11 +61,14 @@ def binary() -> str:
 
 
 @contextlib.contextmanager
-def fronted(home: Path, per_address: int = 256, trusted_proxies: tuple[str, ...] = ()) -> Iterator[Fronted]:
+def fronted(
+    home: Path, per_address: int = 256, trusted_proxies: tuple[str, ...] = (), body_bytes: int | None = None
+) -> Iterator[Fronted]:
     port = free_port()
     with live_service(home, front_token=TOKEN, trusted_proxies=trusted_proxies) as service:
         internal_port = int(service.url.rpartition(":")[2])
-        front = FrontProcess(Front("127.0.0.1", port, internal_port, TOKEN, per_address, trusted_proxies), binary())
+        address = Front("127.0.0.1", port, internal_port, TOKEN, per_address, trusted_proxies, body_bytes=body_bytes)
+        front = FrontProcess(address, binary())
         try:
             yield Fronted(service, front, port)
         finally:

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from e2e3d.serve.front.configuration import Front
-from e2e3d.serve.front.process import FrontProcess
+from e2e3d.serve.front.haproxy_process import FrontProcess
 from tests.command import wait_for
 from tests.serve.front.conftest import binary, everything
 from tests.servers import free_port

@@ -97,6 +97,15 @@ def test_the_application_answers_nobody_around_the_front(behind: Fronted) -> Non
     assert behind.get("/livez", **{FRONT_HEADER: "guessed 10.0.0.1"}).status_code == 200
 
 
+def test_bodies_that_are_announced_as_too_large_never_arrive(behind: Fronted, tmp_path: Path) -> None:
+    with fronted(tmp_path, body_bytes=1000) as small:
+        request = b"POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n" + LAST
+        status, document = problem(small.say(request % 1001 + bytes(1001)))
+        assert (status, document["code"]) == (413, "body-too-large")
+        assert problem(small.say(request % 1000 + bytes(1000)))[0] == 422
+        assert problem(behind.say(request % 1001 + bytes(1001)))[0] == 422
+
+
 def test_an_address_may_have_so_many_connections(tmp_path: Path) -> None:
     with fronted(tmp_path, per_address=4) as small:
         kept = [small.connect("127.0.0.2") for _ in range(4)]

@@ -9,8 +9,11 @@ import zipfile
 import pytest
 
 from e2e3d.config.deployment.s3 import S3Options
+from e2e3d.serve.app import create_app
 from e2e3d.service.intake import import_threads, imports
 from e2e3d.service.intake.import_threads import ImportThreads
+from tests.command import wait_for
+from tests.service.api import Api, TestClient
 from tests.service.intake.conftest import Place
 from tests.service.intake.test_imports import archive, picture
 
@@ -54,6 +57,28 @@ def test_what_nobody_works_at_is_taken_up(place: Place, threads: ImportThreads) 
         threads.start(place.user_id, upload_id).wait(60)
         assert place.upload(upload_id).state == "done"
     assert threads.resume() == 0
+
+
+def test_an_application_behind_serve_that_ends_begins_no_import(
+    embedded_api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, taken = threading.Event(), threading.Event(), []
+
+    def slow(intake: object, upload_id: str, s3: object) -> None:
+        taken.append(upload_id)
+        begun.set()
+        assert go_on.wait(60)
+
+    monkeypatch.setattr(import_threads, "run_import", slow)
+    imports = embedded_api.services.imports
+    with TestClient(create_app(embedded_api.services, behind_serve=True)):
+        first = imports.start("eve", "first")
+        assert begun.wait(60)
+        imports.start("eve", "second")
+    go_on.set()
+    assert first.wait(60)
+    wait_for(lambda: not [thread for thread in threading.enumerate() if thread.name == "import eve"])
+    assert taken == ["first"]
 
 
 def test_an_upload_that_waits_for_its_import_has_a_time_that_can_be_true(place: Place) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from e2e3d.data.stats import StageStats
+from e2e3d.pipeline.progress import ProgressReport
 from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.database import Database
 from e2e3d.service.database.table_base import now
@@ -56,6 +57,7 @@ def test_a_driver_without_its_lease_writes_nothing_and_learns_it(database: Datab
     lost: list[bool] = []
     journal = Journal(database, first, lambda: lost.append(True))
     journal.log("info", "from the past")
+    journal.report(ProgressReport("finished", "depth", 4, 4, 0, 0.5, None, 8.0, STATS))
     wait_for(lambda: bool(lost))
     journal.uses(["depth/x"])
     journal.close()
@@ -83,6 +85,23 @@ def test_the_journal_survives_what_cannot_be_written(
     assert (job.stage, job.units_done) == ("mesh", 1)
 
 
+def test_the_journal_survives_followers_that_cannot_be_notified(
+    database: Database, job_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def wake() -> None:
+        raise ValueError("of whoever is notified")
+
+    journal = Journal(database, claimed(database, "one"), lambda: None, wake)
+    journal.stage("mesh", 0, 2)
+    wait_for(lambda: "could not be notified" in caplog.text)
+    journal.stage("mesh", 1, 2)
+    journal.close()
+    with database.reading() as session:
+        job = jobs.by_id(session, job_id)
+    assert job is not None
+    assert job.units_done == 1
+
+
 def test_a_driver_without_its_lease_overwrites_no_result(database: Database, job_id: str, tmp_path: Path) -> None:
     files = open_objects((tmp_path / "store").as_uri(), {})
     first, second = taken_over(database)
@@ -98,3 +117,24 @@ def test_a_driver_without_its_lease_overwrites_no_result(database: Database, job
     with database.reading() as session:
         (result,) = results.listed(session, job_id, 10)
     assert b"".join(files.read(result.key)) == b"right"
+
+
+def test_a_driver_with_its_lease_writes_all_of_that(database: Database, job_id: str) -> None:
+    journal = Journal(database, claimed(database, "one"), lambda: None)
+    journal.report(ProgressReport("finished", "depth", 4, 4, 0, 0.5, None, 8.0, STATS))
+    journal.uses(["depth/x"])
+    journal.close()
+    assert log_of(database, job_id) == ["depth: 4 units, 8.0 s, 12.0 CPU s, 0 MB"]
+    with database.reading() as session:
+        assert [stage.stage for stage in jobs.stages(session, job_id)] == ["depth"]
+        assert retention.used_artifacts(session, ["depth/x"], now()) == {"depth/x"}
+
+
+def test_a_pass_that_cannot_be_exported_is_logged(
+    database: Database, job_id: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = open_files((tmp_path / "store").as_uri(), {})
+    publisher = Publisher(files, database, claimed(database, "one"), (), tmp_path / "partial", lambda: None)
+    publisher.pass_finished("mesh", ())  # without the result that a finished pass has
+    wait_for(lambda: "the results of mesh could not be published" in caplog.text)
+    publisher.close()

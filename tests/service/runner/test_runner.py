@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import shutil
 import sys
@@ -18,6 +19,7 @@ from e2e3d.service.database import Database
 from e2e3d.service.database.table_base import now
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.records import JobRecord, NewJob
+from e2e3d.service.jobs.tables import JobRow
 from e2e3d.service.runner import runner as running
 from e2e3d.service.runner.runner import Runner
 from tests.command import wait_for
@@ -89,6 +91,19 @@ def test_a_driver_that_dies_alone_has_failed(database: Database, tmp_path: Path)
         wait_for(lambda: state(database, job).attempt == 2, 90)
         assert state(database, job).interruptions == 0
         assert f"{PARTING}." in log_of(database, job)
+
+
+def test_the_log_of_a_job_gets_no_line_without_its_lease(database: Database, tmp_path: Path) -> None:
+    job = add_job(database, add_user(database))
+    with runner(database, tmp_path, None):
+        driver = driver_of(database, job)
+        with database.session() as session:
+            row = session.get_one(JobRow, job.id)
+            row.lease_owner, row.lease_until = "another", now() + datetime.timedelta(hours=1)
+        driver.kill()
+        wait_for(lambda: not list((tmp_path / "work").iterdir()), 90)  # the runner has seen it
+    assert not any(PARTING in line for line in log_of(database, job))
+    assert state(database, job).lease_owner == "another"
 
 
 def test_a_driver_that_dies_with_its_cluster_was_interrupted(database: Database, tmp_path: Path) -> None:

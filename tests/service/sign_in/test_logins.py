@@ -6,7 +6,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from e2e3d.service.accounts.accounts import create_first_admin
+from e2e3d.service.accounts.logins import create_first_admin
 from e2e3d.service.database.table_base import now
 from e2e3d.service.sign_in.tokens import AccessClaims, TokenSigner
 from tests.service.api import PASSWORD, Api, bearer, open_api

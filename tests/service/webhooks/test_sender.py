@@ -8,7 +8,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from e2e3d.service.accounts.tables import UserRow
-from e2e3d.service.database.engine import Database
+from e2e3d.service.database.database_engine import Database
 from e2e3d.service.webhooks import queries as webhooks
 from e2e3d.service.webhooks.records import EVENT_TYPES, DeliveryOutcome, DeliveryRecord, WebhookRecord
 from e2e3d.service.webhooks.retry_schedule import MAX_ATTEMPTS

@@ -9,11 +9,11 @@ import pytest
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from e2e3d.service.http.downloads import (
+from e2e3d.service.http.bounded_downloads import (
     BUDGET_BYTES,
     SMALLEST_WINDOW_BYTES,
     WINDOW_BYTES,
-    BoundedAnswers,
+    BoundedResponses,
     WrittenReports,
 )
 
@@ -120,7 +120,7 @@ async def settled(source: Source) -> int:
 def test_a_download_waits_for_its_reader(version: str) -> None:
     async def work() -> None:
         source, reader = Source(20), Reader()
-        app = WrittenReports(Between(BoundedAnswers(source)))
+        app = WrittenReports(Between(BoundedResponses(source)))
         serving = asyncio.create_task(app(scope_of(PATH, version), reader.receive, reader.send))
         assert await settled(source) <= WINDOW_BYTES + 2 * MEGABYTE
         for _ in range(4):
@@ -136,7 +136,7 @@ def test_a_download_waits_for_its_reader(version: str) -> None:
 
 def test_many_readers_share_what_one_may_be_ahead() -> None:
     async def work() -> None:
-        app = BoundedAnswers(Source(20))
+        app = BoundedResponses(Source(20))
         scope = scope_of(PATH, "2.1") | {"headers": [(b"x-e2e3d-written", b"reported")]}
         sent = [0] * 100
 
@@ -168,7 +168,7 @@ def test_many_readers_share_what_one_may_be_ahead() -> None:
 def test_a_reader_that_leaves_ends_the_download(version: str) -> None:
     async def work() -> None:
         source, reader = Source(20), Reader()
-        app = BoundedAnswers(source)
+        app = BoundedResponses(source)
         scope = scope_of(PATH, version) | {"headers": [(b"x-e2e3d-written", b"reported")]}
 
         async def send(message: Message) -> None:

@@ -1,7 +1,7 @@
 """The runner and maintenance of the service, in a replica of Ray Serve or in a process of its own.
 
-On one machine it is a process of its own, ``python -m e2e3d.service.runner.process PARENT ADDRESS PIPE``: a worker of
-Ray wakes a hundred times a second, and the runner needs nothing of Ray but its address. It ends in order when its
+On one machine it is a process of its own, ``python -m e2e3d.service.runner.runner_process PARENT ADDRESS PIPE``:
+workers of Ray wake a hundred times a second, and the runner needs only the address of Ray. It ends in order when its
 standard input ends, and is started again when it dies or gives no sign of life through the pipe.
 """
 
@@ -76,9 +76,9 @@ class RunnerProcess:
         """Start the runner again when it has died, not too often, and kill it when it gives no sign of life."""
         if self._process.poll() is not None:
             if time.monotonic() - self._started_s > _PAUSE_S:
-                self._pulse.close()
+                self._heartbeats.close()
                 self._start()
-        elif self._pulse.silent_s() > _SILENT_S:
+        elif self._heartbeats.silent_s() > _SILENT_S:
             _LOG.error("the runner gave no sign of life for %.0f s and is killed", _SILENT_S)
             self._process.kill()
 
@@ -92,10 +92,17 @@ class RunnerProcess:
 
     def _start(self) -> None:
         reading, writing = os.pipe()
-        command = [sys.executable, "-m", "e2e3d.service.runner.process", str(os.getpid()), self._address, str(writing)]
+        command = [
+            sys.executable,
+            "-m",
+            "e2e3d.service.runner.runner_process",
+            str(os.getpid()),
+            self._address,
+            str(writing),
+        ]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[writing])
         os.close(writing)
-        self._pulse = HeartbeatMonitor(self._process.pid, reading)
+        self._heartbeats = HeartbeatMonitor(self._process.pid, reading)
         self._started_s = time.monotonic()
 
 

@@ -1,10 +1,11 @@
-"""Large answers wait for whoever reads them, also inside Ray Serve.
+"""Large responses wait for their readers, also inside Ray Serve.
 
-Serve takes an answer from the application as fast as it comes, and keeps what the client has not read yet: in queues of
-the replica and in Ray's object store. A few slow readers of large files filled both, and nobody was answered any more.
+Serve takes a response from the application as fast as it comes, and keeps what the client has not read yet: in queues
+of the replica and in Ray's object store. A few slow readers of large files filled both, and all requests failed.
 
-Here Serve's proxy reports how much of a download it has written to the client, which the client's TCP holds back, as
-ASGI messages of a type of their own on the way that bodies take; the application sends no more than a window ahead.
+Here a middleware of Serve's proxy reports how much of a download it has written to the client, which the client's TCP
+holds back, as ASGI messages of a type of their own on the way that bodies take; the application sends no more than a
+window ahead.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 WINDOW_BYTES, SMALLEST_WINDOW_BYTES, BUDGET_BYTES = 1 << 20, 128 << 10, 6 << 20
-"""How far an answer may be ahead of its reader, at most and at least, and all of a replica together, about."""
+"""How far a response may be ahead of its reader, at most and at least, and all of a replica together, about."""
 _REPORT_BYTES = 64 << 10  # no more than the smallest window: otherwise both sides would wait
 _REPORT = "e2e3d.written"
 _REPORTED = (b"x-e2e3d-written", b"reported")
@@ -25,7 +26,7 @@ _DOWNLOAD = re.compile(r"/v1/(downloads/|jobs/[^/]+/(results/|archive))")
 
 
 class WrittenReports:
-    """ASGI middleware of Ray Serve's proxy: tells the application how much of a download was written."""
+    """ASGI middleware of Ray Serve's proxy: reports to the application how much of a download was written."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -77,35 +78,36 @@ class _Reports:
             self._client.cancel()
 
 
-class BoundedAnswers:
-    """ASGI middleware of the application: where writing is reported, answers are no more than a window ahead of it.
+class BoundedResponses:
+    """ASGI middleware of the application: responses whose writing is reported are at most a window ahead of it.
 
-    The more answers there are, the smaller their windows: one fast reader is served fast, and many take no more memory.
+    The more responses there are, the smaller their windows: one fast reader is served fast, and many take no more
+    memory.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._answers = 0
+        self._responses = 0
 
     def window_bytes(self) -> int:
-        """Of each answer now."""
-        return max(SMALLEST_WINDOW_BYTES, min(WINDOW_BYTES, BUDGET_BYTES // max(1, self._answers)))
+        """Of each response now."""
+        return max(SMALLEST_WINDOW_BYTES, min(WINDOW_BYTES, BUDGET_BYTES // max(1, self._responses)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         if scope["type"] != "http" or _REPORTED not in scope["headers"]:
             await self._app(scope, receive, send)
             return
-        answer = _Answer(receive, send, self.window_bytes)
-        self._answers += 1
+        response = _Response(receive, send, self.window_bytes)
+        self._responses += 1
         try:
-            await self._app(scope, answer.receive, answer.send)
+            await self._app(scope, response.receive, response.send)
         finally:
-            self._answers -= 1
-            answer.close()
+            self._responses -= 1
+            response.close()
 
 
-class _Answer:
+class _Response:
     def __init__(self, receive: Receive, send: Send, window_bytes: Callable[[], int]) -> None:
         self._receive, self._send, self._window_bytes = receive, send, window_bytes
         self._sent = self._written = 0

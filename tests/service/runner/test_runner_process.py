@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from e2e3d.service.runner import process as runner
-from e2e3d.service.runner.process import RunnerProcess
+from e2e3d.service.runner import runner_process as runner
+from e2e3d.service.runner.runner_process import RunnerProcess
 from tests.servers import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only")]
@@ -33,7 +33,7 @@ def runners() -> list[psutil.Process]:
     found = []
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.ZombieProcess):
-            if "e2e3d.service.runner.process" in " ".join(child.cmdline()):
+            if "e2e3d.service.runner.runner_process" in " ".join(child.cmdline()):
                 found.append(child)
     return found
 
