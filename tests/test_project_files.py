@@ -14,6 +14,7 @@ import yaml
 
 from e2e3d.config.bounds import name_before
 from e2e3d.config.pipeline import PipelineConfig
+from e2e3d.runtime.reporting import EXIT_CODES
 from tests.command import ROOT
 
 ADRS = sorted((ROOT / "docs" / "adr").glob("0*.md"))
@@ -83,6 +84,31 @@ def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
     assert len(figures) == 3
     results = text("benchmarks/RESULTS.md")
     assert [figure for figure in figures if figure not in results] == []
+
+
+def test_the_map_names_every_part_and_no_other() -> None:
+    rows = re.findall(r"^\| (`[\w.]+/?`[^|]*) \| (.*) \|$", text("ARCHITECTURE.md"), re.MULTILINE)
+    parts = {name.rstrip("/"): words for names, words in rows for name in re.findall(r"`([^`]+)`", names)}
+    assert set(parts) == parts_of("e2e3d")
+    for part in ("ops", "service"):
+        folders = {name for name in parts_of(f"e2e3d/{part}") if not name.endswith(".py")}
+        assert folders == set(re.findall(r"`(\w+)/?`", parts[part])), part
+
+
+def parts_of(folder: str) -> set[str]:
+    """The packages and modules right below a package."""
+    paths = (ROOT / folder).iterdir()
+    return {path.name for path in paths if path.suffix == ".py" or (path / "__init__.py").exists()} - {"__init__.py"}
+
+
+def test_the_table_of_exit_codes_is_complete() -> None:
+    rows = re.findall(r"^\| (\d+) \|", text("docs/using.md"), re.MULTILINE)
+    assert rows == re.findall(r"(?:^|[ ,;])(\d+) ", EXIT_CODES)
+
+
+def test_every_benchmark_is_in_the_table() -> None:
+    programs = [path.name for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text("utf-8")]
+    assert [name for name in programs if f"| `{name}" not in text("benchmarks/README.md")] == []
 
 
 def test_the_hooks_before_a_commit_are_those_of_make_check() -> None:
