@@ -1,5 +1,5 @@
 # Everything sets itself up on first use: system libraries, a virtual environment in .venv, the package.
-.PHONY: help setup setup-dev demo serve test test-quick check docs bench clean
+.PHONY: help setup setup-dev demo serve test test-quick check docs bench release-check clean
 DATA ?= ../shared/data
 # Tests wait for servers and processes half of their time: three files run side by side on two cores.
 TEST_PROCESSES ?= 3
@@ -7,7 +7,7 @@ SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-r
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup:  ## install E2E3D into .venv
 	@scripts/setup.sh
@@ -33,12 +33,16 @@ check: setup-dev  ## ruff, mypy and the import contract
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-docs: setup  ## write the pages that are made from the source: commands and settings
+docs: setup  ## write the pages that are made from the source: commands, settings, results
 	@.venv/bin/python scripts/commands_page.py > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
 	@.venv/bin/python scripts/settings_page.py > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
+	@.venv/bin/python benchmarks/results_page.py
 
 bench: setup  ## measure cost and quality against goals and peers (DATA=FOLDER with the photographs)
 	@.venv/bin/python benchmarks/bench.py $(DATA) build/bench
+
+release-check: setup-dev  ## build sdist and wheel, install them in an empty environment and try them
+	@.venv/bin/python scripts/release_check.py build/release
 
 clean:  ## remove what the targets made, the virtual environment excepted
 	rm -rf demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

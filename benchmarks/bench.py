@@ -58,6 +58,7 @@ def main() -> None:
     (out / "bench.md").write_text(table)
     (out / "confidence.svg").write_text(plot(figures["twin"]["confidence"]))
     print(table)
+    _say(f"python benchmarks/results_page.py {out / 'bench.json'} takes these figures into RESULTS.md")
 
 
 def fountain(folder: Path, out: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The README's table of presets: time, CPU, memory, faces and quality of each on three sets.
+"""The presets' table of RESULTS.md: time, CPU, memory, faces and quality of each on three sets.
 
 usage: python benchmarks/presets.py DATA OUT [SET ...] [--presets preview,low,...]
 

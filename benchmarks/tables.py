@@ -12,7 +12,12 @@ WORKER_START_S = 2.0
 
 def markdown(figures: dict[str, Any]) -> str:
     """All tables."""
-    fountain, twin, kernels = figures["fountain"], figures["twin"], figures["kernels"]
+    return "\n".join((reconstruction(figures), confidence(figures), stereo_kernels(figures)))
+
+
+def reconstruction(figures: dict[str, Any]) -> str:
+    """Cost and quality of the two sets, with where the figures come from."""
+    fountain = figures["fountain"]
     lines = [
         f"Commit {figures['commit']}, {figures['date']}, {figures['machine']}; the benchmark took "
         f"{figures['benchmark_s'] / 60:.1f} min. E = {fountain['E_s']} CPU seconds.",
@@ -20,20 +25,24 @@ def markdown(figures: dict[str, Any]) -> str:
         "| fountain (11 photographs), depth size 768 | OpenMVS 2.3 | goal | E2E3D |",
         "|---|---|---|---|",
         *map(_line, _fountain_rows(fountain)),
-        *map(_line, _twin_rows(twin)),
+        *map(_line, _twin_rows(figures["twin"])),
         "",
         "CPU by stage, in E: " + ", ".join(f"{name} {cost:.2f}" for name, cost in fountain["stages_E"].items()) + ".",
         "",
-        "Precision of the twin's cloud by confidence, a tenth of the points each:",
-        "",
-        *confidence_table(twin["confidence"]),
-        "",
-        "| stereo kernels, one core | C++, AVX-512 | goal | E2E3D |",
-        "|---|---|---|---|",
-        *map(_line, _kernel_rows(kernels)),
-        "",
     ]
     return "\n".join(lines)
+
+
+def confidence(figures: dict[str, Any]) -> str:
+    """Precision of the twin's cloud by confidence."""
+    head = "Precision of the twin's cloud by confidence, a tenth of the points each:"
+    return "\n".join((head, "", *confidence_table(figures["twin"]["confidence"]), ""))
+
+
+def stereo_kernels(figures: dict[str, Any]) -> str:
+    """Speed of the kernels on one core."""
+    head = ("| stereo kernels, one core | C++, AVX-512 | goal | E2E3D |", "|---|---|---|---|")
+    return "\n".join((*head, *map(_line, _kernel_rows(figures["kernels"])), ""))
 
 
 def _fountain_rows(f: dict[str, Any]) -> list[tuple[str, str, str, str]]:

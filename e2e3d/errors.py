@@ -1,7 +1,7 @@
 """Errors that a user can act on: a stable code, what was wrong, and what to do about it.
 
 Every error carries an exit code for the command line; the table is part of the public interface and is documented in
-the README. Errors cross process boundaries, so each one survives pickling unchanged.
+docs/using.md. Errors cross process boundaries, so each one survives pickling unchanged.
 """
 
 from __future__ import annotations

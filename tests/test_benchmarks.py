@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import json
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -37,6 +41,31 @@ def test_no_hostile_file_breaks_anything() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "140 files, 0 wrong" in done.stdout
     assert "| service | zip attacks | 47 |" in done.stdout
+
+
+def test_the_page_of_results_is_what_the_figures_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    from results_page import OTHERS, page
+
+    assert {path.stem for path in (FOLDER / "current").iterdir()} == {"bench", *OTHERS}
+    said = (FOLDER / "RESULTS.md").read_text(encoding="utf-8")
+    assert said == page(), "python benchmarks/results_page.py"
+    scripts = {f"benchmarks/{path.name}" for path in FOLDER.glob("*.py")}
+    for name in OTHERS:
+        figures = json.loads((FOLDER / "current" / f"{name}.json").read_text(encoding="utf-8"))
+        datetime.date.fromisoformat(figures["date"])
+        assert figures["commit"], name
+        assert figures["machine"], name
+        assert set(re.findall(r"benchmarks/\w+\.py", figures["command"])) <= scripts, name
+        assert {len(row) for row in figures["rows"]} == {len(figures["columns"])}, name
+
+
+def test_a_run_of_the_benchmark_becomes_the_current_one(tmp_path: Path) -> None:
+    copy = shutil.copytree(FOLDER, tmp_path / "benchmarks", ignore=shutil.ignore_patterns("history", "__pycache__"))
+    figures = json.loads((copy / "current" / "bench.json").read_text(encoding="utf-8"))
+    (tmp_path / "new.json").write_text(json.dumps(figures | {"commit": "1234567"}), encoding="utf-8")
+    subprocess.run([sys.executable, str(copy / "results_page.py"), str(tmp_path / "new.json")], check=True)
+    assert "Commit 1234567" in (copy / "RESULTS.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(gpu_count() > 0, reason="a GPU is present")

@@ -22,7 +22,6 @@ from tests.command import ROOT
 from tests.live import PASSWORD, LiveService, live_service, now
 
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 JQ = """#!{python}
 import json, sys
@@ -69,13 +68,12 @@ def blocks(text: str, language: str) -> list[str]:
 
 @pytest.mark.slow
 def test_the_python_examples_run(living: LiveService, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    examples = blocks(API, "python") + [block for block in blocks(README, "python") if "e2e3d.client" in block]
-    assert len(examples) == 4
+    examples = blocks(API, "python")
+    assert len(examples) == 3
     for example in examples:
         exec(compile(example, "docs/api.md", "exec"), {"__name__": "__main__"})
     assert (tmp_path / "model" / "model.glb").read_bytes() == b"model"
     assert (tmp_path / "statue" / "model.glb").read_bytes() == b"model"
-    assert (tmp_path / "out" / "model.glb").read_bytes() == b"model"
     assert "job.succeeded" in capsys.readouterr().out
 
 

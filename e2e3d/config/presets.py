@@ -1,4 +1,4 @@
-"""Quality presets; the table in the README says what each costs and gives."""
+"""Quality presets: docs/using.md says what each asks for, benchmarks/RESULTS.md what it costs and gives."""
 
 from __future__ import annotations
 
