@@ -39,7 +39,7 @@ def program(*arguments: str) -> str:
 
 def database(path: Path) -> None:
     """The migrations are in the package, and run."""
-    from e2e3d.service.database.engine import Database
+    from e2e3d.service.database import Database
     from e2e3d.service.database.upgrade import upgrade
 
     upgraded = Database(f"sqlite:///{path}")

@@ -133,7 +133,7 @@ def test_a_driver_with_its_lease_writes_all_of_that(database: Database, job_id: 
 def test_a_pass_that_cannot_be_exported_is_logged(
     database: Database, job_id: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    files = open_files((tmp_path / "store").as_uri(), {})
+    files = open_objects(str(tmp_path / "store"))
     publisher = Publisher(files, database, claimed(database, "one"), (), tmp_path / "partial", lambda: None)
     publisher.pass_finished("mesh", ())  # without the result that a finished pass has
     wait_for(lambda: "the results of mesh could not be published" in caplog.text)

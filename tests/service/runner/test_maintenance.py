@@ -15,7 +15,7 @@ from e2e3d.service.database import Database
 from e2e3d.service.jobs.tables import IdempotencyKeyRow
 from e2e3d.service.runner import maintenance
 from e2e3d.service.runner.maintenance import MaintenanceThreads
-from e2e3d.storage.files import open_files
+from e2e3d.storage.opening import open_objects
 from tests.command import wait_for
 from tests.service.intake.conftest import Place
 from tests.service.intake.test_imports import picture
@@ -28,7 +28,7 @@ TABLES = ("uploads", "webhook_deliveries", "idempotency_keys")
 def place(tmp_path: Path, _migrated: Callable[[str], str]) -> Iterator[Place]:
     shutil.copyfile(_migrated("sqlite").removeprefix("sqlite:///"), tmp_path / "e2e3d.sqlite")
     database = Database(f"sqlite:///{tmp_path / 'e2e3d.sqlite'}")
-    yield Place(database, open_files(str(tmp_path / "store")))
+    yield Place(database, open_objects(str(tmp_path / "store")))
     database.close()
 
 
