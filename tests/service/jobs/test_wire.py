@@ -10,12 +10,13 @@ import pytest
 from pydantic import ValidationError
 
 from e2e3d.client.models import Job, Page
+from e2e3d.config.run_options import RunOptions
 from e2e3d.service.jobs.records import JobRecord, LogLine, StageRecord
 from e2e3d.service.jobs.tables import JobRow
 from e2e3d.service.jobs.wire import JobDetail, JobView, LogView, StageView, job_detail, job_view
 
 NOW = datetime.datetime(2026, 1, 5, 12, tzinfo=datetime.UTC)
-DERIVED = {"place_in_queue", "cancel_requested", "forecast", "error", "judgement"}
+DERIVED = {"options", "place_in_queue", "cancel_requested", "forecast", "error", "judgement"}
 """What a job shows in another form than its record has."""
 
 
@@ -27,7 +28,7 @@ def job_record(**given: Any) -> JobRecord:
     values: dict[str, Any] = dict.fromkeys(names(JobRecord))
     texts = {"id": "7", "user_id": "1", "name": "statue", "state": "queued", "quality": "medium"}
     numbers = dict.fromkeys(("priority", "attempt", "interruptions", "units_done", "units_total", "result_bytes"), 3)
-    others = {"settings": {"depth.max_size_px": 640}, "options": {}, "outputs": ("glb",), "forecast": {}}
+    others = {"settings": {"depth.max_size_px": 640}, "options": RunOptions(scale=2.0), "outputs": ("glb",), "forecast": {}}
     times = dict.fromkeys(("created_at", "queued_at", "updated_at"), NOW)
     return JobRecord(**values | texts | numbers | others | times | {"progress": 0.5, "start_tag": 0.0} | given)
 
@@ -45,6 +46,7 @@ def test_members_are_taken_by_name() -> None:
     shown = job_view(job, place=2)
     for name in set(JobView.model_fields) - DERIVED:
         assert getattr(shown, name) == getattr(job, name)
+    assert shown.options == {"scale": 2.0}
     assert (shown.place_in_queue, shown.cancel_requested, shown.forecast, shown.error) == (2, False, None, None)
 
 
