@@ -28,7 +28,12 @@ def job_record(**given: Any) -> JobRecord:
     values: dict[str, Any] = dict.fromkeys(names(JobRecord))
     texts = {"id": "7", "user_id": "1", "name": "statue", "state": "queued", "quality": "medium"}
     numbers = dict.fromkeys(("priority", "attempt", "interruptions", "units_done", "units_total", "result_bytes"), 3)
-    others = {"settings": {"depth.max_size_px": 640}, "options": RunOptions(scale=2.0), "outputs": ("glb",), "forecast": {}}
+    others = {
+        "settings": {"depth.max_size_px": 640},
+        "options": RunOptions(scale=2.0),
+        "outputs": ("glb",),
+        "forecast": {},
+    }
     times = dict.fromkeys(("created_at", "queued_at", "updated_at"), NOW)
     return JobRecord(**values | texts | numbers | others | times | {"progress": 0.5, "start_tag": 0.0} | given)
 
