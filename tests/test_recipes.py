@@ -35,7 +35,6 @@ STAGE_NAMES = "a stage, its settings, its record and the mathematics of it"
 SAME_NAMES = {
     "accounts": "the client's functions and the feature of the service",
     "administration": "the client's functions and the feature of the service",
-    "agreement": "of several photographs, and of depth maps",
     "consistency": STAGE_NAMES,
     "deployment": "settings of a deployment, and what Ray Serve calls one",
     "depth": STAGE_NAMES,
