@@ -59,7 +59,8 @@ def test_source_files_that_pages_name_exist() -> None:
         for name in re.findall(r"`(?:python )?([\w./-]+/[\w-]+\.py)\b", page.read_text(encoding="utf-8"))
     ]
     assert names
-    assert [(page, name) for page, name in names if not {name, f"e2e3d/{name}"} & known] == []
+    said = [(page, name) for page, name in names if "NAME" not in name]  # NAME is a placeholder of a recipe
+    assert [(page, name) for page, name in said if not {name, f"e2e3d/{name}"} & known] == []
 
 
 @pytest.mark.parametrize("page", ADRS, ids=lambda page: page.name)
