@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from e2e3d.config.bounds import bounded
 from e2e3d.config.stereo import StereoConfig
+from e2e3d.config.workload import DEPTH_BYTES, KERNELS_BYTES, Cost, Workload
 from e2e3d.errors import SettingsError
 
 REFINEMENTS = ("refinement 1", "refinement 2")
@@ -46,3 +47,17 @@ class ConsistencyConfig(StereoConfig):
                 "consistency.geometric_weight x consistency.geometric_limit_px exceeds 1.9.",
                 "Leave them at their defaults.",
             )
+
+
+def refinement_cost(work: Workload, config: ConsistencyConfig) -> Cost:
+    """Of improving each depth with those of its sources."""
+    return replace(consistency_cost(work, config), cpu_s=4.5 * config.sweeps * work.photos * work.view_mp)
+
+
+def consistency_cost(work: Workload, config: ConsistencyConfig) -> Cost:
+    """Of the last improvement, and of dropping what still disagrees."""
+    return Cost(
+        memory_bytes=KERNELS_BYTES + 60e6 + (60e6 + 45e6 * config.sources) * work.view_mp,
+        cpu_s=4.8 * config.sweeps * work.photos * work.view_mp,
+        disk_bytes=DEPTH_BYTES * 1e6 * work.photos * work.view_mp,
+    )

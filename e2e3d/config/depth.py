@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from e2e3d.config.bounds import bounded
 from e2e3d.config.stereo import StereoConfig
+from e2e3d.config.workload import DEPTH_BYTES, KERNELS_BYTES, Cost, Workload
 from e2e3d.errors import SettingsError
 
 
@@ -29,3 +30,17 @@ class DepthConfig(StereoConfig):
         self.check_match("depth")
         if len(self.sweeps) != 3:
             raise SettingsError("bad-setting", f"depth.sweeps={self.sweeps}.", "Give three numbers.")
+
+
+_SWEEPS = (5, 2, 1)  # that the rate was measured with
+
+
+def depth_cost(work: Workload, config: DepthConfig) -> Cost:
+    """Of the depth of each view from colours alone."""
+    sweeps = sum(count / 4 ** (2 - level) for level, count in enumerate(config.sweeps))
+    usual = sum(count / 4 ** (2 - level) for level, count in enumerate(_SWEEPS))
+    return Cost(
+        memory_bytes=KERNELS_BYTES + (40e6 + 10e6 * config.sources) * work.view_mp,
+        cpu_s=5.5 * work.photos * work.view_mp * sweeps / usual,
+        disk_bytes=DEPTH_BYTES * 1e6 * work.photos * work.view_mp,
+    )

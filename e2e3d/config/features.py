@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from e2e3d.config.bounds import bounded, check_bounds, one_of
+from e2e3d.config.workload import Cost, Workload, megapixels
 
 
 @dataclass(frozen=True)
@@ -32,3 +33,22 @@ class FeaturesConfig:
 
     def __post_init__(self) -> None:
         check_bounds(self, "features")
+
+
+_PROCESS_BYTES = 170e6
+
+
+def searched_mp(photo_mp: float, config: FeaturesConfig) -> float:
+    """Megapixels of a photograph as features are searched in it: large ones are reduced, then small ones doubled."""
+    reduced_mp = min(photo_mp, megapixels(config.max_size_px))
+    return 4 * reduced_mp if reduced_mp <= megapixels(config.upsample_below_px) else reduced_mp
+
+
+def features_cost(work: Workload, config: FeaturesConfig) -> Cost:
+    """Of searching each photograph."""
+    searched = searched_mp(work.photo_mp, config)
+    return Cost(
+        memory_bytes=_PROCESS_BYTES + 6e6 * work.photo_mp + 72e6 * searched,
+        cpu_s=0.14 * work.photos * searched,
+        disk_bytes=147.0 * work.photos * config.max_features,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from e2e3d.config.bounds import bounded, check_bounds
+from e2e3d.config.workload import Cost, Workload
 from e2e3d.errors import SettingsError
 
 VIDEO_SUFFIXES = frozenset(
@@ -37,3 +38,8 @@ class FramesConfig:
                 f"frames.min_frames is {self.min_frames} and frames.max_frames {self.max_frames}.",
                 "min_frames <= max_frames must hold.",
             )
+
+
+def frames_cost(work: Workload, config: FramesConfig) -> Cost:
+    """Of choosing frames of a video, which is read in parts."""
+    return Cost(memory_bytes=1.5e9, alone=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from e2e3d.config.bounds import bounded, check_bounds
+from e2e3d.config.workload import KERNELS_BYTES, POINT_BYTES, SURFACE_BYTES, Cost, Workload, resident_bytes
 
 
 @dataclass(frozen=True)
@@ -30,3 +31,45 @@ class FusionConfig:
 
     def __post_init__(self) -> None:
         check_bounds(self, "fusion")
+
+
+BLOCK_PX = 12_000_000
+"""Pixels of the views that one block makes points for."""
+HELD_PX = 25_000_000
+"""Pixels of the views that a unit holds ready."""
+_MOST_VIEWS = 8
+_POINTS_A_PIXEL = 0.55  # of a facade that fills the photographs; fewer where an object fills a part
+_USUAL_DENSITY = 3
+
+
+def views_a_block(size_px: int) -> int:
+    """How many views of `size_px` pixels one block takes, 1 to 8: the larger they are, the fewer, for the memory."""
+    return max(1, min(_MOST_VIEWS, BLOCK_PX // size_px))
+
+
+def points_of(views: int, view_mp: float, config: FusionConfig) -> float:
+    """About how many points so many views of that size give at most."""
+    return _POINTS_A_PIXEL * 1e6 * views * view_mp * config.density / _USUAL_DENSITY
+
+
+def fusion_cost(work: Workload, config: FusionConfig) -> Cost:
+    """Of the points of each block of views; in a unit, `work.photos` are its views with their neighbours."""
+    owned = min(work.photos, views_a_block(max(1, round(1e6 * work.view_mp))))
+    held_mp = min(work.photos * work.view_mp, HELD_PX / 1e6 + work.view_mp)
+    points = points_of(owned, work.view_mp, config)
+    return Cost(
+        memory_bytes=KERNELS_BYTES + 33e6 * held_mp + 40e6 * work.view_mp + 3 * POINT_BYTES * points,
+        cpu_s=1.7 * work.photos * work.view_mp,
+        disk_bytes=POINT_BYTES * work.points,
+    )
+
+
+def merge_cost(work: Workload, config: object) -> Cost:
+    """Of joining the points of all blocks."""
+    return Cost(
+        memory_bytes=SURFACE_BYTES + resident_bytes(work) + POINT_BYTES * work.points,
+        cpu_s=0.09e-6 * work.points,
+        parallel=False,
+        alone=True,
+        disk_bytes=POINT_BYTES * work.points,
+    )

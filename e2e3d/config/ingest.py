@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from e2e3d.config.bounds import bounded, check_bounds
+from e2e3d.config.workload import Cost, Workload
 
 
 @dataclass(frozen=True)
@@ -21,3 +22,8 @@ class IngestConfig:
 
     def __post_init__(self) -> None:
         check_bounds(self, "ingest")
+
+
+def ingest_cost(work: Workload, config: IngestConfig) -> Cost:
+    """Of looking at photographs, whose size is only known afterwards; with the start of Ray and its workers."""
+    return Cost(memory_bytes=600e6, cpu_s=0.02 * work.photos * work.photo_mp, fixed_s=8.0)

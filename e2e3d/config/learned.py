@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from e2e3d.config.bounds import bounded, check_bounds
+from e2e3d.config.workload import Cost, Workload
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,13 @@ class LearnedConfig:
 
     def __post_init__(self) -> None:
         check_bounds(self, "learned")
+
+
+def network_cost(work: Workload, config: object) -> Cost:
+    """Of a unit that runs a network: mostly PyTorch and its weights."""
+    return Cost(memory_bytes=1.5e9)
+
+
+def gathering_cost(work: Workload, config: object) -> Cost:
+    """Of a unit that counts, joins or confirms what networks found."""
+    return Cost(memory_bytes=500e6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from e2e3d.config.bounds import bounded, check_bounds, one_of
+from e2e3d.config.workload import LIBRARIES_BYTES, Cost, Workload
 
 
 @dataclass(frozen=True)
@@ -23,3 +24,14 @@ class MappingConfig:
 
     def __post_init__(self) -> None:
         check_bounds(self, "mapping")
+
+
+def mapping_cost(work: Workload, config: MappingConfig) -> Cost:
+    """Of the cameras of the whole set."""
+    return Cost(
+        memory_bytes=LIBRARIES_BYTES + 800.0 * work.photos * work.keypoints,
+        cpu_s=0.45 * work.photos,
+        parallel=False,
+        alone=True,
+        disk_bytes=0.3e6 * work.photos,
+    )

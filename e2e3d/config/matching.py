@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from e2e3d.config.bounds import bounded, check_bounds
+from e2e3d.config.workload import LIBRARIES_BYTES, Cost, Workload
 
 
 @dataclass(frozen=True)
@@ -25,3 +26,27 @@ class MatchingConfig:
 
     def __post_init__(self) -> None:
         check_bounds(self, "matching")
+
+
+_USUAL_KEYPOINTS = 8192
+
+
+def matching_cost(work: Workload, config: MatchingConfig) -> Cost:
+    """Of matching pairs, in blocks of few photographs; in a unit, `work.photos` are those of its block."""
+    photos = min(work.photos, 6)
+    return Cost(
+        memory_bytes=LIBRARIES_BYTES + work.keypoints * (1000.0 * photos + 8000.0),
+        cpu_s=0.36 * work.pairs * work.keypoints / _USUAL_KEYPOINTS,
+        disk_bytes=6e3 * work.pairs,
+    )
+
+
+def still_regions_cost(work: Workload, config: object) -> Cost:
+    """Of finding what stands still from all matches."""
+    return Cost(
+        memory_bytes=LIBRARIES_BYTES + 100.0 * work.photos * work.keypoints,
+        cpu_s=0.002 * work.pairs,
+        fixed_s=0.1,
+        parallel=False,
+        alone=True,
+    )

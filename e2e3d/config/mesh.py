@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from e2e3d.config.bounds import bounded, check_bounds
+from e2e3d.config.workload import SURFACE_BYTES, Cost, Workload, resident_bytes
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,20 @@ class MeshConfig:
 
     def __post_init__(self) -> None:
         check_bounds(self, "mesh")
+
+
+MOST_POINTS = 12_000_000
+"""Points that the surface is built from, at most: by it the memory is bounded."""
+
+
+def mesh_cost(work: Workload, config: MeshConfig) -> Cost:
+    """Of the surface through all points."""
+    points, faces = min(work.points, MOST_POINTS), min(work.faces or config.max_faces, config.max_faces)
+    tree_and_surface = 60.0 * points + 300.0 * faces
+    return Cost(
+        memory_bytes=SURFACE_BYTES + 300e6 + resident_bytes(work) + tree_and_surface + 100e6 * work.view_mp,
+        cpu_s=1.6 * work.photos * work.view_mp + 60e-6 * config.photo_steps * faces,
+        fixed_s=5.0,
+        alone=True,
+        disk_bytes=18.0 * faces,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from e2e3d.config.bounds import bounded, check_bounds
+from e2e3d.config.workload import LIBRARIES_BYTES, Cost, Workload
 
 
 @dataclass(frozen=True)
@@ -29,3 +30,27 @@ class PairsConfig:
 
     def __post_init__(self) -> None:
         check_bounds(self, "pairs")
+
+
+def pairs_to_match(photos: int, config: PairsConfig) -> float:
+    """About how many pairs are chosen among photographs that are no frames of a video."""
+    exhaustive = photos * (photos - 1) / 2
+    if photos <= config.exhaustive_up_to:
+        return exhaustive
+    return min(exhaustive, 0.75 * photos * config.similar_neighbours)
+
+
+def pairs_cost(work: Workload, config: PairsConfig) -> Cost:
+    """Of choosing pairs."""
+    compared = work.photos if work.photos > config.exhaustive_up_to else 0
+    return Cost(memory_bytes=200e6 + compared * (50e3 + 16.0 * compared), cpu_s=0.002 * work.photos, alone=True)
+
+
+def vocabulary_cost(work: Workload, config: object) -> Cost:
+    """Of the visual words of a set."""
+    return Cost(memory_bytes=400e6, alone=True)
+
+
+def retrieval_cost(work: Workload, config: object) -> Cost:
+    """Of describing a photograph by them."""
+    return Cost(memory_bytes=LIBRARIES_BYTES)

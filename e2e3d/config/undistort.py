@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from e2e3d.config.bounds import bounded, check_bounds
+from e2e3d.config.workload import LIBRARIES_BYTES, Cost, Workload, megapixels
 
 
 @dataclass(frozen=True)
@@ -21,3 +22,18 @@ class UndistortConfig:
 
     def __post_init__(self) -> None:
         check_bounds(self, "undistort")
+
+
+def undistort_cost(work: Workload, config: UndistortConfig) -> Cost:
+    """Of turning each photograph into a view."""
+    view_mp = min(work.photo_mp, megapixels(config.max_size_px))
+    return Cost(
+        memory_bytes=LIBRARIES_BYTES + 10e6 * work.photo_mp + 20e6 * view_mp,
+        cpu_s=0.05 * work.photos * work.photo_mp,
+        disk_bytes=3e6 * work.photos * view_mp,
+    )
+
+
+def geometry_cost(work: Workload, config: UndistortConfig) -> Cost:
+    """Of the size and sources of each view, which takes no pixels."""
+    return Cost(memory_bytes=LIBRARIES_BYTES, cpu_s=0.02 * work.photos)

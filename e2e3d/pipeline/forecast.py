@@ -1,29 +1,43 @@
-"""What a job will cost, before it starts: time, memory and disk from measured rates and the times of earlier jobs."""
+"""What a job will cost, before it starts: time, memory and disk as its stages declare them, and as earlier jobs took.
+
+Light: it is imported by processes that only answer HTTP.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
+from typing import Any
 
-from e2e3d.config.consistency import REFINEMENTS
+from e2e3d.config.consistency import REFINEMENTS, consistency_cost, refinement_cost
+from e2e3d.config.depth import depth_cost
+from e2e3d.config.export import export_cost
+from e2e3d.config.features import features_cost
+from e2e3d.config.fusion import fusion_cost, merge_cost, points_of
+from e2e3d.config.ingest import ingest_cost
+from e2e3d.config.mapping import mapping_cost
+from e2e3d.config.matching import matching_cost, still_regions_cost
+from e2e3d.config.mesh import mesh_cost
+from e2e3d.config.pairs import pairs_cost, pairs_to_match
 from e2e3d.config.pipeline import PipelineConfig
 from e2e3d.config.presets import PRESETS
 from e2e3d.config.smaller_sizes import at_size, halved_sizes
+from e2e3d.config.texture import texture_cost
+from e2e3d.config.undistort import UndistortConfig, geometry_cost, undistort_cost
+from e2e3d.config.workload import Cost, Workload, megapixels
 from e2e3d.errors import SettingsError
 
-# The rates are CPU seconds on a core of the machine of benchmarks/RESULTS.md; `python benchmarks/rates.py` prints them.
 REFERENCE_CORES = 2
-# Of a photograph, where nothing is known about it yet.
-TYPICAL_MEGAPIXELS = 8.0
 # Without any history a machine may be about so much quicker or slower, and photographs simpler or harder.
 _UNKNOWN_FACTOR = 2.0
 _KNOWN_FACTOR = 1.25
 _RECENT = 20
 
-_BASE_MEMORY_BYTES = 1.1e9
-_BASE_DISK_BYTES = 20e6
+_RAY_BYTES = 0.65e9  # of Ray's own processes and the driver
+_SHARED_BYTES = 0.2e9  # of a worker's memory, which all workers share
+_PHOTO_DISK_BYTES = 0.7e6  # of a megapixel of a JPEG, with the pictures in the report
 
 
 @dataclass(frozen=True)
@@ -47,129 +61,118 @@ class Forecast:
     disk_bytes: int
 
 
-@dataclass(frozen=True)
-class Workload:
-    """The amounts of work in a job.
+CostOf = Callable[[Workload, Any], Cost]
 
-    Attributes:
-        photos: how many; `photo_mp` megapixels of all of them as they came.
-        feature_mp: megapixels that features are searched in, all photographs together; `pairs` to match.
-        depth_mp: megapixels of all depth maps; `faces` and `atlas_mp` what the preset asks of mesh and texture at most.
-        smaller_px: the smaller sizes at which depth is measured too, longest side.
-    """
-
-    photos: int
-    photo_mp: float
-    feature_mp: float
-    pairs: float
-    depth_mp: float
-    faces: int
-    atlas_mp: float
-    smaller_px: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class _Rate:
-    """Seconds of a stage: `fixed_s`, and `each_s` CPU seconds for each unit of the amount of work called `work`."""
-
-    work: str
-    each_s: float
-    fixed_s: float = 0.0
-    parallel: bool = True
-
-
-_RATES: Mapping[str, _Rate] = {
-    "ingest": _Rate("photo_mp", 0.02, 8.0),  # with the start of Ray and its workers
-    "features": _Rate("feature_mp", 0.14),
-    "pairs": _Rate("photos", 0.002),
-    "matching": _Rate("pairs", 0.36),
-    "still_regions": _Rate("pairs", 0.002, 0.1, parallel=False),
-    "mapping": _Rate("photos", 0.45, parallel=False),
-    "undistort": _Rate("photo_mp", 0.05),
-    "depth": _Rate("depth_mp", 5.5),
-    **dict.fromkeys(REFINEMENTS, _Rate("depth_mp", 4.5)),
-    "consistency": _Rate("depth_mp", 4.8),
-    "fusion": _Rate("depth_mp", 1.7),
-    "merge": _Rate("depth_mp", 0.05, parallel=False),
-    "mesh": _Rate("depth_mp", 1.6, 5.0),
-    "texture": _Rate("photo_mp", 0.15, 10.0),
-    "export": _Rate("depth_mp", 0.3, 2.0, parallel=False),
+_BEFORE_VIEWS: Mapping[str, CostOf] = {
+    "ingest": ingest_cost,
+    "features": features_cost,
+    "pairs": pairs_cost,
+    "matching": matching_cost,
+    "still_regions": still_regions_cost,
+    "mapping": mapping_cost,
+    "geometry": geometry_cost,
 }
+_AT_EVERY_SIZE: Mapping[str, CostOf] = {
+    "undistort": undistort_cost,
+    "depth": depth_cost,
+    **dict.fromkeys(REFINEMENTS, refinement_cost),
+    "consistency": consistency_cost,
+}
+_AFTER_DEPTH: Mapping[str, CostOf] = {
+    "fusion": fusion_cost,
+    "merge": merge_cost,
+    "mesh": mesh_cost,
+    "texture": texture_cost,
+    "export": export_cost,
+}
+_SETTINGS_OF = {"still_regions": "matching", "merge": "fusion", "export": "texture"} | dict.fromkeys(
+    REFINEMENTS, "consistency"
+)
 
-_AT_EVERY_SIZE = ("undistort", "depth", *REFINEMENTS, "consistency")
 
-
-def workload(photos: int, megapixels: float, quality: str) -> Workload:
-    """The amounts of work in `photos` photographs of `megapixels` each, taken as 3 : 2.
+def workload(config: PipelineConfig, photos: int, photo_mp: float) -> Workload:
+    """The amounts of work in a job: `photos` photographs of `photo_mp` megapixels each, taken as 3 : 2.
 
     Raises:
-        SettingsError: ``unknown-quality``, or ``bad-setting`` when there is nothing to forecast.
+        SettingsError: ``bad-setting`` when there is nothing to forecast.
     """
-    if quality not in PRESETS:
+    if photos < 1 or not photo_mp > 0:
         raise SettingsError(
-            "unknown-quality", f"There is no quality {quality}.", f"Choose one of {', '.join(PRESETS)}."
+            "bad-setting", f"{photos} photographs of {photo_mp} megapixels.", "Give at least one, of positive size."
         )
-    if photos < 1 or not megapixels > 0:
-        raise SettingsError(
-            "bad-setting", f"{photos} photographs of {megapixels} megapixels.", "Give at least one, of positive size."
-        )
-    config = PRESETS[quality]
+    view_mp = min(photo_mp, megapixels(config.depth.max_size_px))
     return Workload(
         photos=photos,
-        photo_mp=photos * megapixels,
-        feature_mp=photos * _feature_mp(megapixels, config),
-        pairs=_pairs(photos, config) * config.features.max_features / 8192,
-        depth_mp=photos * min(megapixels, _mp(config.depth.max_size_px)),
+        photo_mp=photo_mp,
+        view_mp=view_mp,
+        keypoints=config.features.max_features,
+        pairs=pairs_to_match(photos, config.pairs),
+        points=points_of(photos, view_mp, config.fusion),
         faces=config.mesh.max_faces,
-        atlas_mp=config.texture.max_pages * config.texture.atlas_size_px**2 / 1e6,
-        smaller_px=tuple(halved_sizes(min(config.depth.max_size_px, round(math.sqrt(1.5e6 * megapixels))))),
     )
 
 
-def stage_seconds(photos: int, megapixels: float, quality: str, cores: int = REFERENCE_CORES) -> dict[str, float]:
-    """Wall seconds to expect of every stage on `cores` cores of the reference machine. Raises as :func:`workload`."""
-    work = workload(photos, megapixels, quality)
-    seconds = {stage: _seconds(rate, work, cores) for stage, rate in _RATES.items()}
-    for size_px in work.smaller_px:
-        smaller = replace(work, depth_mp=work.photos * _mp(size_px))
-        seconds |= {at_size(size_px, stage): _seconds(_RATES[stage], smaller, cores) for stage in _AT_EVERY_SIZE}
-    return seconds
+def stage_costs(config: PipelineConfig, work: Workload) -> dict[str, Cost]:
+    """What every pass of a job takes, by its name, in order."""
+    return dict(_passes(config, work))
 
 
-def _seconds(rate: _Rate, work: Workload, cores: int) -> float:
-    cpu_s = rate.each_s * float(getattr(work, rate.work))
-    return rate.fixed_s + cpu_s / (max(1, cores) if rate.parallel else 1)
+def _passes(config: PipelineConfig, work: Workload) -> Iterator[tuple[str, Cost]]:
+    for stage, cost in _BEFORE_VIEWS.items():
+        yield stage, cost(work, _settings(config, stage))
+    longest_px = min(config.depth.max_size_px, round(math.sqrt(1.5e6 * work.photo_mp)))
+    for size_px in (*halved_sizes(longest_px), None):
+        sized = work if size_px is None else replace(work, view_mp=megapixels(size_px))
+        for stage, cost in _AT_EVERY_SIZE.items():
+            yield at_size(size_px, stage), cost(sized, _settings(config, stage, size_px))
+    for stage, cost in _AFTER_DEPTH.items():
+        yield stage, cost(work, _settings(config, stage))
+
+
+def _settings(config: PipelineConfig, stage: str, size_px: int | None = None) -> object:
+    """Of the stage; views get the size of the depth maps."""
+    if stage in ("geometry", "undistort"):
+        return UndistortConfig(max_size_px=size_px or config.depth.max_size_px)
+    return getattr(config, _SETTINGS_OF.get(stage, stage))
+
+
+def stage_seconds(
+    config: PipelineConfig, photos: int, photo_mp: float, cores: int = REFERENCE_CORES
+) -> dict[str, float]:
+    """Wall seconds to expect of every pass on `cores` cores of the reference machine. Raises as :func:`workload`."""
+    costs = stage_costs(config, workload(config, photos, photo_mp))
+    return {stage: cost.wall_s(cores) for stage, cost in costs.items()}
 
 
 def forecast(
+    config: PipelineConfig,
     photos: int,
-    megapixels: float,
-    quality: str,
+    photo_mp: float,
     history: Sequence[StageTime],
     cores: int = REFERENCE_CORES,
 ) -> Forecast:
     """What a job will probably cost.
 
     Args:
+        config: all settings.
         photos: how many photographs.
-        megapixels: of one of them.
-        quality: a preset.
+        photo_mp: megapixels of one of them.
         history: times of earlier jobs on the same machines, oldest first; the more, the narrower the range.
         cores: of the machine; only how the stages share them matters once there is history.
 
     Raises:
-        SettingsError: ``unknown-quality`` or ``bad-setting``.
+        SettingsError: ``bad-setting``.
     """
-    expected = stage_seconds(photos, megapixels, quality, cores)
+    costs = stage_costs(config, workload(config, photos, photo_mp))
     ratios = _ratios(history, cores)
     everything = [ratio for of_stage in ratios.values() for ratio in of_stage]
     usual = median(everything) if everything else 1.0
     total_s = sum(
-        seconds * (median(ratios[stage]) if stage in ratios else usual) for stage, seconds in expected.items()
+        cost.wall_s(cores) * (median(ratios[stage]) if stage in ratios else usual) for stage, cost in costs.items()
     )
     factor = _doubt(everything, usual)
-    work = workload(photos, megapixels, quality)
-    return Forecast(total_s / factor, total_s * factor, _memory_bytes(work, cores), _disk_bytes(work))
+    disk_bytes = sum(cost.disk_bytes for cost in costs.values()) + _PHOTO_DISK_BYTES * photos * photo_mp
+    return Forecast(total_s / factor, total_s * factor, _memory_bytes(costs.values(), cores), int(disk_bytes))
 
 
 def _ratios(history: Sequence[StageTime], cores: int) -> dict[str, list[float]]:
@@ -177,8 +180,8 @@ def _ratios(history: Sequence[StageTime], cores: int) -> dict[str, list[float]]:
     ratios: dict[str, list[float]] = {}
     for time in history:
         if time.quality in PRESETS and time.seconds > 0 and time.photos > 0 and time.megapixels > 0:
-            expected = stage_seconds(time.photos, time.megapixels, time.quality, cores).get(time.stage)
-            if expected is not None:
+            expected = stage_seconds(PRESETS[time.quality], time.photos, time.megapixels, cores).get(time.stage)
+            if expected:
                 ratios.setdefault(time.stage, []).append(time.seconds / expected)
     return {stage: of_stage[-_RECENT:] for stage, of_stage in ratios.items()}
 
@@ -191,33 +194,7 @@ def _doubt(ratios: Sequence[float], usual: float) -> float:
     return min(max(math.exp(scatter), _KNOWN_FACTOR), _UNKNOWN_FACTOR)
 
 
-def _memory_bytes(work: Workload, cores: int) -> int:
-    """Ray and the driver, and the larger of the stages side by side on all cores and of the mesh on its own."""
-    photo_mp, view_mp = work.photo_mp / work.photos, work.depth_mp / work.photos
-    side_by_side = cores * (0.25e9 + max(45e6 * photo_mp, 150e6 * view_mp))
-    alone = 0.6e9 + 60e6 * work.depth_mp + 450.0 * work.faces + 30.0 * 1e6 * work.atlas_mp
-    return int(_BASE_MEMORY_BYTES + max(side_by_side, alone))
-
-
-def _disk_bytes(work: Workload) -> int:
-    """The artifact store and the result folder together."""
-    photographs = 2.0 * 0.6e6 * work.photo_mp + 1.3e6 * work.photos
-    depth_mp = work.depth_mp + work.photos * sum(map(_mp, work.smaller_px))
-    return int(_BASE_DISK_BYTES + photographs + 90e6 * depth_mp + 250.0 * work.faces + 3e6 * work.atlas_mp)
-
-
-def _mp(longest_px: int) -> float:
-    return longest_px * longest_px / 1.5 / 1e6
-
-
-def _feature_mp(megapixels: float, config: PipelineConfig) -> float:
-    """Megapixels of one photograph as features are searched in it: large ones are reduced, then small ones doubled."""
-    reduced_mp = min(megapixels, _mp(config.features.max_size_px))
-    return 4 * reduced_mp if reduced_mp <= _mp(config.features.upsample_below_px) else reduced_mp
-
-
-def _pairs(photos: int, config: PipelineConfig) -> float:
-    exhaustive = photos * (photos - 1) / 2
-    if photos <= config.pairs.exhaustive_up_to:
-        return exhaustive
-    return min(exhaustive, 0.75 * photos * config.pairs.similar_neighbours)
+def _memory_bytes(costs: Iterable[Cost], cores: int) -> int:
+    """Ray and the driver, and the pass that takes most: with a unit on every core, or one alone."""
+    units = [(1 if cost.alone else max(1, cores), cost.memory_bytes) for cost in costs]
+    return int(_RAY_BYTES + max(_SHARED_BYTES + count * (memory - _SHARED_BYTES) for count, memory in units))

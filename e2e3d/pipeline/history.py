@@ -25,7 +25,7 @@ class History:
 
     Args:
         path: the file, None to remember nothing.
-        profile: what makes runs comparable, such as the preset.
+        profile: what makes runs comparable: see :func:`profile_of`.
         defaults: seconds of every pass for so many photographs, for passes that no earlier run has timed.
     """
 
@@ -81,6 +81,11 @@ class History:
             }
         except (OSError, ValueError, AttributeError, TypeError):
             return {}
+
+
+def profile_of(quality: str, changes: Mapping[str, object]) -> str:
+    """What a run has in common with those of about its pace: the preset, and the settings that were changed in it."""
+    return " ".join([quality, *(f"{name}={value}" for name, value in sorted(changes.items()))])
 
 
 def cache_file() -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.config.consistency import REFINEMENTS
+from e2e3d.config.fusion import views_a_block
 from e2e3d.config.matching import MatchingConfig
 from e2e3d.config.pipeline import PipelineConfig
 from e2e3d.config.run_options import NO_OPTIONS, RunOptions
@@ -287,7 +288,7 @@ def measure_surface(
     blocks = fusion.plan_blocks(
         [view.image_index for view in geometry],
         [view.sources for view in geometry],
-        fusion.views_a_block(largest_px),
+        views_a_block(largest_px),
     )
     fused = Pass(fusion.STAGE, [block.inputs(views, agreeing.results) for block in blocks], config.fusion)
     merged = Pass(fusion.MERGE_STAGE, [fusion.MergeInputs(fused.results)], fusion.MergeConfig())

@@ -14,13 +14,14 @@ from pathlib import Path
 from e2e3d.config.pipeline import PipelineConfig
 from e2e3d.config.presets import configure
 from e2e3d.config.run_options import NO_OPTIONS, RunOptions
+from e2e3d.config.workload import TYPICAL_MEGAPIXELS
 from e2e3d.data.run_results import Results, RunFacts
 from e2e3d.outputs.export import ExportedPaths, export_results
 from e2e3d.pipeline.base_executor import ArtifactObserver, StoreExecutor
 from e2e3d.pipeline.cancellation import CancelToken
 from e2e3d.pipeline.executor import Executor
-from e2e3d.pipeline.forecast import TYPICAL_MEGAPIXELS, stage_seconds
-from e2e3d.pipeline.history import History
+from e2e3d.pipeline.forecast import stage_seconds
+from e2e3d.pipeline.history import History, profile_of
 from e2e3d.pipeline.pipeline import reconstruct
 from e2e3d.pipeline.progress import Progress, ProgressModel, ProgressReport
 from e2e3d.pipeline.sources.source_set import StoredFiles
@@ -78,8 +79,8 @@ def open_run(request: RunRequest, parts: RunParts) -> Iterator[StoreExecutor]:
     """
     history = History(
         parts.times,
-        request.quality,
-        lambda photos: stage_seconds(photos, parts.megapixels, request.quality, core_count()),
+        profile_of(request.quality, request.changes),
+        lambda photos: stage_seconds(request.config, photos, parts.megapixels, core_count()),
     )
     _ = request.config  # what is wrong with the settings is said before anything starts
     executor = parts.open_executor(parts.store, ProgressModel(parts.listener, history), parts.cancel, parts.observer)

@@ -51,6 +51,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "store-unknown": ("The storage of the service cannot be used.", _OPERATOR),
     "store-unreachable": ("The storage of the service does not answer.", _KEPT),
     "temporary-folder": ("The processes that compute jobs could not be started.", _OPERATOR),
+    "too-little-memory": (
+        "The machines of the service have too little memory for the job as it is set.",
+        "Retry it with a lower quality, or a smaller depth.max_size_px.",
+    ),
     "worker-died": (
         "The processes that computed the job died again and again, as they do when memory is short.",
         "Retry it with a lower quality, or tell the operator of the service.",

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from e2e3d.config.consistency import ConsistencyConfig
+from e2e3d.config.consistency import ConsistencyConfig, consistency_cost, refinement_cost
+from e2e3d.config.workload import DEPTH_BYTES, Workload
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
 from e2e3d.ops.stereo.coarser import fill_from_coarser
 from e2e3d.ops.stereo.launch import launcher_for
 from e2e3d.ops.stereo.patchmatch import AgreementSettings, SearchSettings, consistent_depth
-from e2e3d.stages.stage import Resources, RunContext, Stage
+from e2e3d.stages.stage import Resources, RunContext, Stage, StoredInputs
 from e2e3d.stages.stereo import load_sources, match_settings
 
 
@@ -82,14 +83,19 @@ def _computed(inputs: ConsistencyInputs, config: ConsistencyConfig, context: Run
     )
 
 
-_RESOURCES = Resources(cpus=1, gpu=True, memory_bytes=500_000_000)
+def _workload(inputs: ConsistencyInputs, stored: StoredInputs) -> Workload:
+    return Workload(photos=1, view_mp=stored.size_bytes(inputs.depth) / DEPTH_BYTES / 1e6)
+
+
 REFINE_STAGE = Stage(
     name="refinement",
     version=2,
     config=ConsistencyConfig,
     output=DepthMap,
     run=refine,
-    resources=_RESOURCES,
+    resources=Resources(gpu=True),
+    workload=_workload,
+    cost=refinement_cost,
 )
 STAGE = Stage(
     name="consistency",
@@ -97,5 +103,7 @@ STAGE = Stage(
     config=ConsistencyConfig,
     output=DepthMap,
     run=run,
-    resources=_RESOURCES,
+    resources=Resources(gpu=True),
+    workload=_workload,
+    cost=consistency_cost,
 )

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2e3d.config.depth import DepthConfig
+from e2e3d.config.depth import DepthConfig, depth_cost
+from e2e3d.config.workload import VIEW_BYTES, Workload
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
 from e2e3d.ops.stereo.launch import launcher_for
 from e2e3d.ops.stereo.patchmatch import SearchSettings, photometric_depth
 from e2e3d.ops.stereo.view_agreement import photometric_confidence
-from e2e3d.stages.stage import Resources, RunContext, Stage
+from e2e3d.stages.stage import Resources, RunContext, Stage, StoredInputs
 from e2e3d.stages.stereo import load_sources, match_settings
 
 
@@ -41,11 +42,17 @@ def run(inputs: DepthInputs, config: DepthConfig, context: RunContext) -> DepthM
     return DepthMap(depth, normal, confidence)
 
 
+def _workload(inputs: DepthInputs, stored: StoredInputs) -> Workload:
+    return Workload(photos=1, view_mp=stored.size_bytes(inputs.reference) / VIEW_BYTES / 1e6)
+
+
 STAGE = Stage(
     name="depth",
     version=6,
     config=DepthConfig,
     output=DepthMap,
     run=run,
-    resources=Resources(cpus=1, gpu=True, memory_bytes=500_000_000),
+    resources=Resources(gpu=True),
+    workload=_workload,
+    cost=depth_cost,
 )

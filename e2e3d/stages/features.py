@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from e2e3d.config.features import FeaturesConfig
+from e2e3d.config.features import FeaturesConfig, features_cost
+from e2e3d.config.workload import Workload
 from e2e3d.data.agreement import StillRegions
 from e2e3d.data.features import Features
 from e2e3d.data.ref import Ref
 from e2e3d.ops.matching import sift
 from e2e3d.ops.photos.decoding import decode_photo
-from e2e3d.stages.stage import Resources, RunContext, Stage
+from e2e3d.stages.stage import RunContext, Stage, StoredInputs
 from e2e3d.stages.usable_pixels import usable_pixels
 
 
@@ -50,11 +51,16 @@ def run(inputs: FeaturesInputs, config: FeaturesConfig, context: RunContext) -> 
     return sift.rescale_keypoints(found, inputs.width_px / width, inputs.height_px / height)
 
 
+def _workload(inputs: FeaturesInputs, stored: StoredInputs) -> Workload:
+    return Workload(photos=1, photo_mp=inputs.width_px * inputs.height_px / 1e6)
+
+
 STAGE = Stage(
     name="features",
     version=4,
     config=FeaturesConfig,
     output=Features,
     run=run,
-    resources=Resources(memory_bytes=1_200_000_000),
+    workload=_workload,
+    cost=features_cost,
 )

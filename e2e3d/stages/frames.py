@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from e2e3d.config.frames import FramesConfig
+from e2e3d.config.frames import FramesConfig, frames_cost
 from e2e3d.data.photo import VideoFrames
 from e2e3d.data.ref import Ref
 from e2e3d.errors import InputError
 from e2e3d.ops.photos.video import MIN_MOTION, choose_frames, encode_frames, track_video
-from e2e3d.stages.stage import Resources, RunContext, Stage
+from e2e3d.stages.stage import RunContext, Stage
 
 
 @dataclass(frozen=True)
@@ -62,5 +62,5 @@ STAGE = Stage(
     config=FramesConfig,
     output=VideoFrames,
     run=run,
-    resources=Resources(cpus=1, memory_bytes=1_500_000_000),
+    cost=frames_cost,
 )

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
 
-from e2e3d.config.fusion import FusionConfig
+from e2e3d.config.fusion import HELD_PX, FusionConfig, fusion_cost, merge_cost
+from e2e3d.config.workload import DEPTH_BYTES, POINT_BYTES, Workload
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.ref import Ref
 from e2e3d.ops.fusion.fusion_view import FusionView, prepare_view
 from e2e3d.ops.fusion.point_fusion import MAX_NEIGHBOURS, concatenate_clouds, fuse_view, merge_clouds
 from e2e3d.runtime.threads import import_ahead
-from e2e3d.stages.stage import Resources, RunContext, Stage
-
-_BLOCK_PX = 12_000_000  # pixels of the views that one block makes points for
-_HELD_PX = 25_000_000  # pixels of the views that a unit holds ready; a fifth of a gigabyte for each six million
+from e2e3d.stages.stage import RunContext, Stage, StoredInputs
 
 
 @dataclass(frozen=True)
@@ -88,11 +86,6 @@ class _Clouds(Sequence[PointCloud]):
         return self._refs[index].load()
 
 
-def views_a_block(size_px: int) -> int:
-    """How many views of `size_px` pixels one block takes, 1 to 8: the larger they are, the fewer, for the memory."""
-    return max(1, min(8, _BLOCK_PX // size_px))
-
-
 def plan_blocks(
     image_indices: Sequence[int], sources: Sequence[Sequence[int]], block_views: int = 8, max_neighbours: int = 20
 ) -> tuple[FusionBlock, ...]:
@@ -148,7 +141,7 @@ def run(inputs: FusionInputs, config: FusionConfig, context: RunContext) -> Poin
         if position not in held:
             held[position] = prepare_view(inputs.views[position].load(), inputs.depths[position].load())
         held.move_to_end(position)
-        while len(held) > 1 and sum(one.depth.size for one in held.values()) > _HELD_PX:
+        while len(held) > 1 and sum(one.depth.size for one in held.values()) > HELD_PX:
             held.popitem(last=False)
         return held[position]
 
@@ -169,13 +162,28 @@ def run_merge(inputs: MergeInputs, config: MergeConfig, context: RunContext) -> 
     return merge_clouds(_Clouds(inputs))
 
 
+def points_of(clouds: Iterable[Ref[PointCloud]], stored: StoredInputs) -> float:
+    """About how many points clouds have together, by the sizes of what is stored."""
+    return sum(stored.size_bytes(ref) for ref in clouds) / POINT_BYTES
+
+
+def largest_view_mp(depths: Iterable[Ref[DepthMap]], stored: StoredInputs) -> float:
+    """Megapixels of the largest depth map, by the sizes of what is stored."""
+    return max((stored.size_bytes(ref) for ref in depths), default=0) / DEPTH_BYTES / 1e6
+
+
+def _workload(inputs: FusionInputs, stored: StoredInputs) -> Workload:
+    return Workload(photos=len(inputs.views), view_mp=largest_view_mp(inputs.depths, stored))
+
+
 STAGE = Stage(
     name="fusion",
     version=10,
     config=FusionConfig,
     output=PointCloud,
     run=run,
-    resources=Resources(cpus=1, memory_bytes=1_500_000_000),
+    workload=_workload,
+    cost=fusion_cost,
 )
 
 MERGE_STAGE = Stage(
@@ -184,5 +192,6 @@ MERGE_STAGE = Stage(
     config=MergeConfig,
     output=PointCloud,
     run=run_merge,
-    resources=Resources(cpus=1, memory_bytes=1_000_000_000),
+    workload=lambda inputs, stored: Workload(points=points_of(inputs.clouds, stored)),
+    cost=merge_cost,
 )

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.config.ingest import IngestConfig
+from e2e3d.config.ingest import IngestConfig, ingest_cost
+from e2e3d.config.workload import Workload
 from e2e3d.data.photo import CameraGuess, Photo, PhotoBlock, PhotoProblem
 from e2e3d.data.ref import Ref
 from e2e3d.errors import InputError
 from e2e3d.ops.photos.decoding import decode_mask, decode_photo, open_photo, upright_size
 from e2e3d.ops.photos.exif import PhotoTags, guess_camera, read_tags
 from e2e3d.ops.photos.quality import WORKING_SIZE_PX, exposure_problems, measure_photo
-from e2e3d.stages.stage import Resources, RunContext, Stage
+from e2e3d.stages.stage import RunContext, Stage
 
 Intrinsics = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 
@@ -124,5 +125,6 @@ STAGE = Stage(
     config=IngestConfig,
     output=PhotoBlock,
     run=run,
-    resources=Resources(cpus=1, memory_bytes=600_000_000),
+    workload=lambda inputs, stored: Workload(photos=len(inputs.files)),
+    cost=ingest_cost,
 )

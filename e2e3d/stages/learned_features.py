@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2e3d.config.learned import LearnedFeaturesConfig
+from e2e3d.config.learned import LearnedFeaturesConfig, gathering_cost, network_cost
 from e2e3d.data.features import Features, LearnedFeatures, OverlapCounts
 from e2e3d.data.ref import Ref
 from e2e3d.ops.matching import xfeat
@@ -88,7 +88,8 @@ STAGE = Stage(
     config=LearnedFeaturesConfig,
     output=LearnedFeatures,
     run=run,
-    resources=Resources(gpu=True, memory_bytes=1_500_000_000),
+    resources=Resources(gpu=True),
+    cost=network_cost,
 )
 OVERLAP_STAGE = Stage(
     name="learned-overlap",
@@ -96,7 +97,7 @@ OVERLAP_STAGE = Stage(
     config=OverlapConfig,
     output=OverlapCounts,
     run=run_overlap,
-    resources=Resources(memory_bytes=500_000_000),
+    cost=gathering_cost,
 )
 JOINING_STAGE = Stage(
     name="joined-features",
@@ -104,5 +105,5 @@ JOINING_STAGE = Stage(
     config=JoiningConfig,
     output=Features,
     run=run_joining,
-    resources=Resources(memory_bytes=500_000_000),
+    cost=gathering_cost,
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
-from e2e3d.config.learned import LearnedMatchingConfig
+from e2e3d.config.learned import LearnedMatchingConfig, gathering_cost, network_cost
 from e2e3d.data.features import Features, LearnedFeatures, MatchBlock
 from e2e3d.data.photo import CameraGuess
 from e2e3d.data.ref import Ref
@@ -132,7 +132,8 @@ STAGE = Stage(
     config=LearnedMatchingConfig,
     output=MatchBlock,
     run=run,
-    resources=Resources(gpu=True, memory_bytes=1_500_000_000),
+    resources=Resources(gpu=True),
+    cost=network_cost,
 )
 CONFIRMING_STAGE = Stage(
     name="confirmed-matches",
@@ -140,7 +141,7 @@ CONFIRMING_STAGE = Stage(
     config=GatheringConfig,
     output=MatchBlock,
     run=run_confirming,
-    resources=Resources(memory_bytes=500_000_000),
+    cost=gathering_cost,
 )
 MERGING_STAGE = Stage(
     name="merged-matches",
@@ -148,5 +149,5 @@ MERGING_STAGE = Stage(
     config=GatheringConfig,
     output=MatchBlock,
     run=run_merging,
-    resources=Resources(memory_bytes=500_000_000),
+    cost=gathering_cost,
 )

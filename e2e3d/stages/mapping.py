@@ -9,7 +9,8 @@ import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
-from e2e3d.config.mapping import MappingConfig
+from e2e3d.config.mapping import MappingConfig, mapping_cost
+from e2e3d.config.workload import Workload
 from e2e3d.data.agreement import PhotoAgreement, StillParts, StillRegions
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.photo import Photo
@@ -27,7 +28,8 @@ from e2e3d.ops.sfm.gps_adjustment import adjust_to_positions
 from e2e3d.ops.sfm.lens_remarks import lens_remarks
 from e2e3d.ops.sfm.lenses import map_photographs
 from e2e3d.ops.sfm.track_selection import choose_tracks, on_chosen_tracks
-from e2e3d.stages.stage import Resources, RunContext, Stage
+from e2e3d.stages.matching import most_keypoints
+from e2e3d.stages.stage import RunContext, Stage, StoredInputs
 
 
 @dataclass(frozen=True)
@@ -133,13 +135,18 @@ def _mapping(
     return Mapping(scene, reasons, sizes, agreement=agreement, still=still)
 
 
+def _workload(inputs: MappingInputs, stored: StoredInputs) -> Workload:
+    return Workload(photos=len(inputs.photos), keypoints=most_keypoints(inputs.features, stored))
+
+
 STAGE = Stage(
     name="mapping",
     version=11,
     config=MappingConfig,
     output=Mapping,
     run=run,
-    resources=Resources(memory_bytes=2_000_000_000),
+    workload=_workload,
+    cost=mapping_cost,
 )
 MAPPING_AGAIN = "mapping again"
 """Label of the pass that maps with learned matches too."""

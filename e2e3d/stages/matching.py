@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from e2e3d.config.matching import MatchingConfig
+from e2e3d.config.matching import MatchingConfig, matching_cost
+from e2e3d.config.workload import KEYPOINT_BYTES, Workload
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.photo import CameraGuess
 from e2e3d.data.ref import Ref
@@ -15,7 +16,7 @@ from e2e3d.ops.matching.descriptor_matching import DescriptorSet, mutual_matches
 from e2e3d.ops.matching.match_blocks import join_matches
 from e2e3d.ops.matching.still_matches import Matches, stands_still, verify_moving
 from e2e3d.ops.matching.two_view import VerifiedPair, colmap_camera, verify_pair
-from e2e3d.stages.stage import Resources, RunContext, Stage
+from e2e3d.stages.stage import Resources, RunContext, Stage, StoredInputs
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,23 @@ def gather_block(
     )
 
 
+def most_keypoints(features: Iterable[Ref[Features]], stored: StoredInputs) -> int:
+    """How many keypoints the photograph with the most of them has, by the sizes of what is stored."""
+    return max((stored.size_bytes(ref) for ref in features), default=0) // KEYPOINT_BYTES
+
+
+def _workload(inputs: MatchingInputs, stored: StoredInputs) -> Workload:
+    keypoints = most_keypoints((photo.features for photo in inputs.photos), stored)
+    return Workload(photos=len(inputs.photos), keypoints=keypoints, pairs=len(inputs.pairs))
+
+
 STAGE = Stage(
     name="matching",
     version=2,
     config=MatchingConfig,
     output=MatchBlock,
     run=run,
-    resources=Resources(gpu=True, memory_bytes=800_000_000),
+    resources=Resources(gpu=True),
+    workload=_workload,
+    cost=matching_cost,
 )

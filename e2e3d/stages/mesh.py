@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
-from e2e3d.config.mesh import MeshConfig
+from e2e3d.config.mesh import MeshConfig, mesh_cost
+from e2e3d.config.workload import Workload
 from e2e3d.data.dense import DepthMap, PointCloud, View
 from e2e3d.data.mesh import Mesh
 from e2e3d.data.ref import Ref
 from e2e3d.ops.mesh.meshing import build_mesh
-from e2e3d.stages.stage import Resources, RunContext, Stage
+from e2e3d.stages.fusion import largest_view_mp, points_of
+from e2e3d.stages.stage import Resources, RunContext, Stage, StoredInputs
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,18 @@ def run(inputs: MeshInputs, config: MeshConfig, context: RunContext) -> Mesh:
     return build_mesh(inputs.cloud.load(), load_observations(inputs), config, context.threads)
 
 
+def _workload(inputs: MeshInputs, stored: StoredInputs) -> Workload:
+    view_mp, points = largest_view_mp(inputs.depths, stored), points_of([inputs.cloud], stored)
+    return Workload(photos=len(inputs.views), view_mp=view_mp, points=points)
+
+
 STAGE = Stage(
     name="mesh",
     version=17,
     config=MeshConfig,
     output=Mesh,
     run=run,
-    resources=Resources(cpus=0, memory_bytes=2_500_000_000),
+    resources=Resources(cpus=0),
+    workload=_workload,
+    cost=mesh_cost,
 )

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2e3d.config.pairs import PairsConfig
+from e2e3d.config.pairs import PairsConfig, pairs_cost
+from e2e3d.config.workload import Workload
 from e2e3d.data.features import GlobalDescriptor, PairList
 from e2e3d.data.photo import GpsPosition
 from e2e3d.data.ref import Ref
 from e2e3d.ops.geo.georeferencing import local_from_gps
 from e2e3d.ops.matching import pair_selection
-from e2e3d.stages.stage import Resources, RunContext, Stage
+from e2e3d.stages.stage import RunContext, Stage
 
 
 @dataclass(frozen=True)
@@ -78,5 +79,6 @@ STAGE = Stage(
     config=PairsConfig,
     output=PairList,
     run=run,
-    resources=Resources(memory_bytes=500_000_000),
+    workload=lambda inputs, stored: Workload(photos=inputs.count),
+    cost=pairs_cost,
 )

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from e2e3d.config.pairs import retrieval_cost, vocabulary_cost
 from e2e3d.data.features import Features, GlobalDescriptor, Vocabulary
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
 from e2e3d.ops.matching import vlad
-from e2e3d.stages.stage import Resources, RunContext, Stage
+from e2e3d.stages.stage import RunContext, Stage
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ VOCABULARY_STAGE = Stage(
     config=VocabularyConfig,
     output=Vocabulary,
     run=run_vocabulary,
-    resources=Resources(memory_bytes=400_000_000),
+    cost=vocabulary_cost,
 )
 
 STAGE = Stage(
@@ -80,5 +81,5 @@ STAGE = Stage(
     config=RetrievalConfig,
     output=GlobalDescriptor,
     run=run,
-    resources=Resources(memory_bytes=300_000_000),
+    cost=retrieval_cost,
 )

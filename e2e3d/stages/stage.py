@@ -1,29 +1,43 @@
-"""What a stage is: a named, versioned, pure unit of work with declared resources."""
+"""What a stage is: a named, versioned, pure unit of work that declares what it needs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
+
+from e2e3d.config.workload import Cost, Workload
+from e2e3d.data.ref import Ref
 
 InputsT = TypeVar("InputsT")
 ConfigT = TypeVar("ConfigT")
 OutputT = TypeVar("OutputT")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What one unit needs; executors place it accordingly.
+    """Where one unit runs; executors place it accordingly.
 
     Attributes:
         cpus: cores; 0 means all cores of one machine (a unit that is parallel inside).
         gpu: True when the unit runs on a GPU actor if the deployment has a GPU, and on the CPU otherwise.
-        memory_bytes: expected peak, 0 = unknown.
     """
 
     cpus: int = 1
     gpu: bool = False
-    memory_bytes: int = 0
+
+
+class StoredInputs(Protocol):
+    """What can be learnt of a unit's inputs without loading their pixels."""
+
+    def size_bytes(self, ref: Ref[Any]) -> int:
+        """Bytes that a stored result or photograph takes."""
+        ...
+
+    def record(self, ref: Ref[T]) -> T:
+        """A small record without pixels, such as the cameras; it is loaded once for all units."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,14 @@ class RunContext:
 
     device: str = "cpu"
     threads: int = 1
+
+
+def _unknown_workload(inputs: object, stored: StoredInputs) -> Workload:
+    return Workload()
+
+
+def _unknown_cost(work: Workload, config: object) -> Cost:
+    return Cost()
 
 
 @dataclass(frozen=True)
@@ -44,7 +66,9 @@ class Stage(Generic[InputsT, ConfigT, OutputT]):
         config: the frozen dataclass of its settings.
         output: class of its result.
         run: the work; deterministic, and free of side effects. It must not write to the arrays of its inputs.
-        resources: what one unit needs.
+        resources: where one unit runs.
+        workload: the sizes of a unit's inputs.
+        cost: what a unit of that workload, or a whole job, takes with some settings; it stands beside the settings.
     """
 
     name: str
@@ -53,3 +77,9 @@ class Stage(Generic[InputsT, ConfigT, OutputT]):
     output: type[OutputT]
     run: Callable[[InputsT, ConfigT, RunContext], OutputT]
     resources: Resources = Resources()
+    workload: Callable[[InputsT, StoredInputs], Workload] = _unknown_workload
+    cost: Callable[[Workload, ConfigT], Cost] = _unknown_cost
+
+    def memory_bytes(self, inputs: InputsT, config: ConfigT, stored: StoredInputs) -> int:
+        """Peak memory to expect of one unit, 0 = unknown."""
+        return round(self.cost(self.workload(inputs, stored), config).memory_bytes)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from e2e3d.config.matching import still_regions_cost
+from e2e3d.config.workload import Workload
 from e2e3d.data.agreement import StillRegions
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.ref import Ref
 from e2e3d.ops.matching.still_keypoints import find_still_regions
-from e2e3d.stages.stage import Resources, RunContext, Stage
+from e2e3d.stages.matching import most_keypoints
+from e2e3d.stages.stage import RunContext, Stage, StoredInputs
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,16 @@ def run(inputs: StillRegionsInputs, config: StillRegionsConfig, context: RunCont
     return find_still_regions(keypoints, inputs.sizes_px, inputs.blocks)
 
 
+def _workload(inputs: StillRegionsInputs, stored: StoredInputs) -> Workload:
+    return Workload(photos=len(inputs.features), keypoints=most_keypoints(inputs.features, stored))
+
+
 STAGE = Stage(
     name="still_regions",
     version=1,
     config=StillRegionsConfig,
     output=StillRegions,
     run=run,
-    resources=Resources(memory_bytes=500_000_000),
+    workload=_workload,
+    cost=still_regions_cost,
 )

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.config.texture import TextureConfig
+from e2e3d.config.texture import TextureConfig, texture_cost
+from e2e3d.config.workload import FACE_BYTES, Workload
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping
-from e2e3d.stages.stage import Resources, RunContext, Stage
+from e2e3d.stages.stage import Resources, RunContext, Stage, StoredInputs
 
 
 @dataclass(frozen=True)
@@ -52,4 +53,22 @@ def run(inputs: TextureInputs, config: TextureConfig, context: RunContext) -> Te
     )
 
 
-STAGE = Stage("texture", 6, TextureConfig, TexturedMesh, run, Resources(cpus=0))
+def _workload(inputs: TextureInputs, stored: StoredInputs) -> Workload:
+    cameras = stored.record(inputs.mapping).scene.cameras
+    return Workload(
+        photos=len(inputs.photos),
+        photo_mp=max((camera.width_px * camera.height_px for camera in cameras), default=0) / 1e6,
+        faces=stored.size_bytes(inputs.mesh) / FACE_BYTES,
+    )
+
+
+STAGE = Stage(
+    name="texture",
+    version=6,
+    config=TextureConfig,
+    output=TexturedMesh,
+    run=run,
+    resources=Resources(cpus=0),
+    workload=_workload,
+    cost=texture_cost,
+)

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.config.undistort import UndistortConfig
+from e2e3d.config.undistort import UndistortConfig, geometry_cost, undistort_cost
+from e2e3d.config.workload import Workload
 from e2e3d.data.dense import View, ViewGeometries, ViewGeometry
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping, Scene
 from e2e3d.ops.photos.decoding import decode_photo
 from e2e3d.ops.photos.undistortion import PinholeSize, pinhole_for, undistort_image, undistort_points
 from e2e3d.ops.sfm.source_views import depth_range, depths_in, select_sources
-from e2e3d.stages.stage import Resources, RunContext, Stage
+from e2e3d.stages.stage import RunContext, Stage, StoredInputs
 from e2e3d.stages.usable_pixels import usable_pixels
 
 
@@ -92,13 +93,20 @@ def run_geometry(inputs: GeometryInputs, config: UndistortConfig, context: RunCo
     return ViewGeometries(tuple(found))
 
 
+def _workload(inputs: UndistortInputs, stored: StoredInputs) -> Workload:
+    scene = stored.record(inputs.mapping).scene
+    camera = scene.camera_of(scene.images[inputs.image_index])
+    return Workload(photos=1, photo_mp=camera.width_px * camera.height_px / 1e6)
+
+
 STAGE = Stage(
     name="undistort",
     version=3,
     config=UndistortConfig,
     output=View,
     run=run,
-    resources=Resources(cpus=1, memory_bytes=500_000_000),
+    workload=_workload,
+    cost=undistort_cost,
 )
 
 # A new version of one is a new version of the other, where sizes or sources change.
@@ -108,5 +116,6 @@ GEOMETRY_STAGE = Stage(
     config=UndistortConfig,
     output=ViewGeometries,
     run=run_geometry,
-    resources=Resources(cpus=1, memory_bytes=500_000_000),
+    workload=lambda inputs, stored: Workload(photos=inputs.count),
+    cost=geometry_cost,
 )

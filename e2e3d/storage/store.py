@@ -75,6 +75,10 @@ class ArtifactStore:
             raise self._damaged(key)
         return data
 
+    def size_bytes(self, key: str) -> int:
+        """Size of the object of that key; 0 when there is none."""
+        return self._objects.size(object_name(key)) or 0
+
     def put(self, key: str, record: object, stats: UnitStats) -> None:
         """Keep a unit's result, atomically; an intact object of the same key stays as it is.
 

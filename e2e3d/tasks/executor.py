@@ -20,7 +20,7 @@ from e2e3d.pipeline.units import references
 from e2e3d.runtime.gpu_devices import gpu_count, require_gpu
 from e2e3d.stages.stage import Stage
 from e2e3d.storage.store import ArtifactStore
-from e2e3d.tasks.placement import CpuPlacement, GpuPlacement, Placement
+from e2e3d.tasks.placement import CpuPlacement, GpuPlacement, Placement, StoredSizes, require_memory
 from e2e3d.tasks.ray_session import RaySession
 from e2e3d.tasks.unit_queue import UnitAttempt, UnitQueue
 from e2e3d.tasks.worker import StoreHandle, UnitGrant, UnitReport
@@ -57,7 +57,8 @@ class RayExecutor(StoreExecutor):
         observer: receives the keys of the results that the run uses.
 
     Raises:
-        MachineError: ``no-gpu``, ``cluster-unreachable`` or ``ray-failed``.
+        MachineError: ``no-gpu``, ``cluster-unreachable`` or ``ray-failed``; from passes also ``too-little-memory``,
+            before the unit that no machine has the memory for is computed, and ``worker-died``.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class RayExecutor(StoreExecutor):
         self._session: RaySession | None = None
         self._shared_store: StoreHandle | None = None
         self._gpus: GpuPlacement | None = None
+        self._sizes = StoredSizes(store)
         self._kept: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         if address is not None:
             self._connect()
@@ -125,7 +127,7 @@ class RayExecutor(StoreExecutor):
                 self._cancel.check()
                 while queue and _has_room(queue.rank, placements, [attempt.rank for attempt, _ in running.values()]):
                     attempt = queue.pop()
-                    output, report = self._submit(attempt, placements[attempt.rank])
+                    output, report = self._submit(work[attempt.rank].stage, attempt, placements[attempt.rank])
                     running[report] = (attempt, output)
                 finished, _ = ray.wait(list(running), num_returns=1, timeout=_POLL_S)
                 for report in finished:
@@ -153,7 +155,9 @@ class RayExecutor(StoreExecutor):
         for rank, placement in enumerate(placements):
             placement.stop([report for report, (attempt, _) in running.items() if attempt.rank == rank], _STOP_S)
 
-    def _submit(self, attempt: UnitAttempt, placement: Placement) -> tuple[Any, Any]:
+    def _submit(self, stage: Stage[Any, Any, Any], attempt: UnitAttempt, placement: Placement) -> tuple[Any, Any]:
+        memory_bytes = stage.memory_bytes(attempt.call.inputs, attempt.call.config, self._sizes)
+        require_memory(stage.name, memory_bytes, self._connect().cluster)
         grant = UnitGrant(
             context=placement.context,
             log_level=logging.getLogger("e2e3d").getEffectiveLevel(),
@@ -164,7 +168,7 @@ class RayExecutor(StoreExecutor):
         if self._shared_store is None:
             self._shared_store = StoreHandle.of(self.store)
         arguments = (attempt.call, grant, self._shared_store, tuple(values), *values.values())
-        return placement.submit(arguments, alone=attempt.lack_of_memory)
+        return placement.submit(arguments, memory_bytes, alone=attempt.lack_of_memory)
 
     def _placement(self, stage: Stage[Any, Any, Any]) -> Placement:
         cluster = self._connect().cluster  # and whether there are GPUs

@@ -52,6 +52,10 @@ class Cluster:
     nodes: int
     started_here: bool
 
+    def largest_node(self) -> str:
+        """The machine with the most memory, in words."""
+        return "this machine" if self.nodes == 1 and self.started_here else "the largest machine of the cluster"
+
     def describe(self) -> str:
         """In words, for messages."""
         where = "this machine" if self.started_here else "the cluster"

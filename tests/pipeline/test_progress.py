@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from e2e3d.data.stats import StageStats, UnitStats
-from e2e3d.pipeline.history import History
+from e2e3d.pipeline.history import History, profile_of
 from e2e3d.pipeline.progress import ProgressModel, ProgressReport
 from e2e3d.pipeline.progress_display import LineDisplay, duration, open_display
 
@@ -129,3 +129,14 @@ def test_lines_where_there_is_no_terminal() -> None:
 )
 def test_durations_read_well(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_run_with_other_settings_says_nothing_of_the_plain_preset(tmp_path: Path) -> None:
+    plain, changed = profile_of("preview", {}), profile_of("preview", {"depth.max_size_px": 3200})
+    slow = History(tmp_path / "times.json", changed)
+    slow.add("depth", 1000.0)
+    slow.save()
+    assert "depth" in History(tmp_path / "times.json", changed).expected()
+    assert "depth" not in History(tmp_path / "times.json", plain).expected()
+    assert plain == "preview"  # as earlier releases called it
+    assert profile_of("low", {"b": 1, "a": 2}) == profile_of("low", {"a": 2, "b": 1})

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.config.workload import Cost, Workload
 from e2e3d.data.ref import Ref
 from e2e3d.errors import ReconstructionError
 from e2e3d.stages.stage import Resources, RunContext, Stage
@@ -112,8 +113,12 @@ def _sleep(inputs: ToyInputs, config: ToyConfig, context: RunContext) -> Numbers
     return Numbers(inputs.values)
 
 
+def _small(work: Workload, config: ToyConfig) -> Cost:
+    return Cost(memory_bytes=1e6)
+
+
 SLEEP = Stage("toy-sleep", 1, ToyConfig, Numbers, _sleep)
-SLEEP_ELSEWHERE = Stage("toy-sleep-elsewhere", 1, ToyConfig, Numbers, _sleep, Resources(memory_bytes=1_000_000))
+SLEEP_ELSEWHERE = Stage("toy-sleep-elsewhere", 1, ToyConfig, Numbers, _sleep, cost=_small)
 
 
 def _long_native_call(inputs: ToyInputs, config: ToyConfig, context: RunContext) -> Numbers:
@@ -125,3 +130,30 @@ def _long_native_call(inputs: ToyInputs, config: ToyConfig, context: RunContext)
 
 
 NATIVE = Stage("toy-native", 1, ToyConfig, Numbers, _long_native_call)
+
+
+def _hold(inputs: ToyInputs, config: ToyConfig, context: RunContext) -> Numbers:
+    """Notes how many of its kind run at the same time, itself included."""
+    mark = Path(config.folder) / f"holding{inputs.start}"
+    mark.touch()
+    time.sleep(1.0)
+    _note(config, f"beside{len(list(Path(config.folder).glob('holding*')))}")
+    mark.unlink()
+    return Numbers(inputs.values)
+
+
+def held(folder: Path) -> int:
+    """The most units of HOLD that ran at the same time."""
+    return max((int(line.removeprefix("beside")) for line in computed(folder)), default=0)
+
+
+HOLD = Stage(
+    "toy-hold",
+    1,
+    ToyConfig,
+    Numbers,
+    _hold,
+    workload=lambda inputs, stored: Workload(points=float(inputs.values[0])),
+    cost=lambda work, config: Cost(memory_bytes=1e9 * work.points),
+)
+"""Its value is the gigabytes that it declares."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from e2e3d.config.fusion import views_a_block
 from e2e3d.data.dense import DepthMap, View
 from e2e3d.data.ref import Ref
 from e2e3d.ops.fusion.fusion_view import FusionView
@@ -74,7 +75,7 @@ def test_joining_and_storing_blocks_needs_little_more_than_the_result(tmp_path: 
 
 def test_blocks_hold_fewer_views_the_larger_they_are() -> None:
     sizes_mp = (0.3, 0.6, 1.7, 6.3, 24)
-    assert [fusion.views_a_block(round(1e6 * size)) for size in sizes_mp] == [8, 8, 7, 1, 1]
+    assert [views_a_block(round(1e6 * size)) for size in sizes_mp] == [8, 8, 7, 1, 1]
 
 
 def test_a_unit_holds_a_few_views_and_gives_the_same_points(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +96,7 @@ def test_a_unit_holds_a_few_views_and_gives_the_same_points(monkeypatch: pytest.
     whole = fusion.run(inputs, fusion.FusionConfig(), RunContext())
     assert max(most) == 7
     most.clear()
-    monkeypatch.setattr(fusion, "_HELD_PX", 2 * 96 * 96)
+    monkeypatch.setattr(fusion, "HELD_PX", 2 * 96 * 96)
     bounded = fusion.run(inputs, fusion.FusionConfig(), RunContext())
     assert max(most) <= 4  # two that are held, the reference, and the one that is made
     np.testing.assert_array_equal(bounded.points_world, whole.points_world)

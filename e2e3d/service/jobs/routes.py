@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response, status
 
+from e2e3d.config.workload import TYPICAL_MEGAPIXELS
 from e2e3d.service.administration import audit
 from e2e3d.service.database.table_base import now
 from e2e3d.service.http.paging import Cursor, Limit, NameContains, page_of, plain, position_of
@@ -220,7 +221,7 @@ def _earlier(services: Services, user_id: str, job_id: str) -> tuple[JobRecord, 
         if job is None:
             raise missing("job")
         files = jobs.photographs(session, job_id)
-    return job, Photographs(files, float(job.forecast.get("megapixels", 12.0)))
+    return job, Photographs(files, float(job.forecast.get("megapixels", TYPICAL_MEGAPIXELS)))
 
 
 def _request_of(job: JobRecord) -> JobRequest:

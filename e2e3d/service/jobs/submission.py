@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2e3d.config.presets import configure
+from e2e3d.config.workload import TYPICAL_MEGAPIXELS
 from e2e3d.errors import InputError
 from e2e3d.ops.photos.set_review import MIN_PHOTOGRAPHS
 from e2e3d.pipeline import forecast as forecasts
@@ -32,8 +33,6 @@ from e2e3d.service.jobs.wire import ForecastRequest, JobRequest
 from e2e3d.service.services import Services
 from e2e3d.service.sign_in.caller import Caller
 from e2e3d.service.webhooks.addresses import AddressGuard, parse_networks
-
-_TYPICAL_MEGAPIXELS = 12.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def photographs_of_set(services: Services, caller: Caller, image_set_id: str) ->
         raise InputError(
             "no-photographs", "The image set has no photographs that can be used.", "Add photographs to it first."
         )
-    return Photographs(files, megapixels or _TYPICAL_MEGAPIXELS)
+    return Photographs(files, megapixels or TYPICAL_MEGAPIXELS)
 
 
 def forecast(
@@ -75,8 +74,8 @@ def forecast(
         history = stage_times.history(session)
         ahead = fair_queue.jobs_ahead(session, caller.id, priority)
     count = len(photographs.files)
-    configure(request.quality, request.settings)
-    cost = forecasts.forecast(count, photographs.megapixels, request.quality, history, core_count())
+    config = configure(request.quality, request.settings)
+    cost = forecasts.forecast(config, count, photographs.megapixels, history, core_count())
     return dataclasses.asdict(cost) | {
         "photos": count,
         "megapixels": round(photographs.megapixels, 3),

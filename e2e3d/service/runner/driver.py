@@ -19,13 +19,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from e2e3d.config.deployment import ServiceSettings, load_service_settings
+from e2e3d.config.workload import TYPICAL_MEGAPIXELS
 from e2e3d.data.judgement import Judgement
 from e2e3d.data.photo import Photo
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import CancelledError, E2E3DError, MachineError
 from e2e3d.outputs.manifest import read_manifest
 from e2e3d.pipeline.cancellation import CancelToken, cancel_on_signals
-from e2e3d.pipeline.forecast import TYPICAL_MEGAPIXELS
 from e2e3d.pipeline.run import RunParts, RunRequest, open_run, run_and_export
 from e2e3d.pipeline.sources.source_set import StoredFiles
 from e2e3d.runtime.child_processes import die_with
@@ -200,7 +200,9 @@ class JobAttempt:
             publisher.close()
 
     def _remember(self, job: JobRecord, photos: Sequence[Photo], stats: Sequence[StageStats]) -> None:
-        """Let later forecasts learn from what this job took."""
+        """Let later forecasts learn from what this job took, unless it says little of its preset."""
+        if job.settings:
+            return
         megapixels = sum(photo.width_px * photo.height_px for photo in photos) / len(photos) / 1e6
         self._database.retry(lambda session: forecasts.add(session, job.quality, len(photos), megapixels, stats, now()))
 

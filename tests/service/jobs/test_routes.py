@@ -108,7 +108,7 @@ def test_a_job_is_queued_with_its_forecast(one: Jobs) -> None:
     assert {name: seen[name] for name in job} == job
     asked = one.call("POST", "/forecasts", json={"image_set_id": one.image_set, "quality": "preview"}).json()
     assert asked["queued_ahead"] == 1
-    assert asked["seconds_low"] == job["forecast"]["seconds_low"]
+    assert asked["seconds_low"] < job["forecast"]["seconds_low"]  # of preview as it is, with smaller depth maps
 
 
 @pytest.mark.parametrize(
