@@ -31,6 +31,7 @@ from e2e3d.service.results import routes as results
 from e2e3d.service.services import Services
 from e2e3d.service.sign_in import api_key_routes as api_keys
 from e2e3d.service.sign_in import routes as tokens
+from e2e3d.service.sign_in import session_routes as sessions
 from e2e3d.service.uploads import presigned_routes as presigned
 from e2e3d.service.uploads import routes as photo_uploads
 from e2e3d.service.uploads import tus_routes as tus
@@ -39,6 +40,7 @@ from e2e3d.service.webhooks import routes as webhooks
 ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,  # asked most often, and routes are looked through in order
     tokens.router,
+    sessions.router,
     me.router,
     api_keys.router,
     users.router,

@@ -31,12 +31,16 @@ TABLE = {found[1]: (found[2], found[3]) for found in _ROW.finditer((ROOT / "docs
 """Operation: method and command, None where there is none."""
 
 _BY_TUS = "the client sends by tus, which goes on at the byte where it broke"
+_BROWSER = "for browsers, whose cookies keep the refresh token from scripts"
 _NO_METHOD = {
     "POST /v1/image-sets/{image_set_id}/photos": _BY_TUS,
     "OPTIONS /v1/image-sets/{image_set_id}/uploads": "the client needs no feature of tus that is optional",
     "HEAD /v1/jobs/{job_id}/results/{path}": "the list of results says as much",
     "GET /v1/downloads/{token}/{name}": "for those who have no client: it is what links are for",
     "HEAD /v1/downloads/{token}/{name}": "for those who have no client: it is what links are for",
+    "POST /v1/auth/session": _BROWSER,
+    "POST /v1/auth/session/refresh": _BROWSER,
+    "DELETE /v1/auth/session": _BROWSER,
     "GET /livez": "for supervisors of processes",
     "GET /metrics": "for Prometheus",
 }

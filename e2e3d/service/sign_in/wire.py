@@ -24,6 +24,13 @@ class Login(RequestModel, extra="ignore"):
     )
 
 
+class BrowserLogin(RequestModel):
+    """Who logs in from a browser; what makes the device known is a cookie."""
+
+    email: Annotated[Text, Field(max_length=320, examples=["ada@example.org"])]
+    password: GivenPassword
+
+
 class RefreshToken(RequestModel, extra="ignore"):
     """A refresh token."""
 
@@ -35,6 +42,14 @@ class Tokens(ResponseModel):
 
     access_token: str
     refresh_token: str
+    token_type: Literal["bearer"] = "bearer"
+    expires_in: int = Field(description="Seconds that the access token is good for.")
+
+
+class SessionToken(BaseModel):
+    """What a browser keeps in memory; its refresh token is a cookie."""
+
+    access_token: str
     token_type: Literal["bearer"] = "bearer"
     expires_in: int = Field(description="Seconds that the access token is good for.")
 
