@@ -1,5 +1,5 @@
 # Everything sets itself up on first use: system libraries, a virtual environment in .venv, the package.
-.PHONY: help setup setup-dev demo serve test test-quick check docs bench release-check clean
+.PHONY: help setup setup-dev demo serve test test-quick web check docs bench release-check clean
 DATA ?= ../shared/data
 # Tests wait for servers and processes half of their time: three files run side by side on two cores.
 TEST_PROCESSES ?= 3
@@ -26,6 +26,9 @@ test: setup-dev  ## run every test
 
 test-quick: setup-dev  ## run the tests that take seconds
 	@.venv/bin/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
+
+web: setup-dev  ## build the page into the package, and run its own tests
+	@.venv/bin/python scripts/build_web.py --test
 
 check: setup-dev  ## ruff, mypy and the import contract
 	@.venv/bin/ruff format --check .

@@ -23,7 +23,7 @@ computed. This page is written by `scripts/settings_page.py`.
 
 def rows(config: Any, prefix: str = "") -> Iterator[str]:
     """A row for every setting below a config."""
-    meanings = _meanings(type(config))
+    meanings = meanings_of(type(config))
     for each in dataclasses.fields(config):
         value, name = getattr(config, each.name), f"{prefix}{each.name}"
         if dataclasses.is_dataclass(value):
@@ -33,7 +33,8 @@ def rows(config: Any, prefix: str = "") -> Iterator[str]:
             yield f"| `{name}` | {_text(value)} | {allowed} | {meanings.get(each.name, '')} |"
 
 
-def _meanings(kind: type[Any]) -> dict[str, str]:
+def meanings_of(kind: type[Any]) -> dict[str, str]:
+    """What the documentation of a configuration says of each setting."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         for name, text in _ATTRIBUTE.findall(base.__doc__ or ""):

@@ -4,13 +4,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-extra=""
-if [ "${1:-}" = dev ]; then extra="[dev]"; fi
-if nvidia-smi --list-gpus >/dev/null 2>&1; then extra="[gpu${1:+,$1}]"; fi
+extra="[${1:-web}]"  # web: Node, which builds the page; dev has it too
+if nvidia-smi --list-gpus >/dev/null 2>&1; then extra="[gpu,${1:-web}]"; fi
 
 system_libraries=(libgl1 libegl1 libusb-1.0-0 libgomp1)  # what Open3D loads
 missing=()
-if [ "${1:-}" = dev ]; then  # servers that tests start for themselves
+if [ "${1:-}" = dev ]; then  # servers and the browser that tests start for themselves
+    command -v chromium >/dev/null || missing+=(chromium)
     command -v redis-server >/dev/null || missing+=(redis-server)
     command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql)
 fi
@@ -51,6 +51,8 @@ if [ ! -e "$stamp" ]; then
     touch "$stamp"
     fresh=yes
 fi
+
+.venv/bin/python scripts/build_web.py || echo "The service works without its page; build it later with the same command." >&2
 
 # Who edits kernels compiles them where they are called; everybody else need not wait for it in the first job.
 if [ -n "${fresh:-}" ] || [ "${1:-}" != dev ]; then

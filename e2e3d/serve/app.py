@@ -13,6 +13,7 @@ from e2e3d.serve.client_address import ClientAddressFinder
 from e2e3d.serve.middleware import RequestMiddleware
 from e2e3d.serve.openapi import describe
 from e2e3d.serve.request_tasks import InRequestTasks, RequestTasks
+from e2e3d.serve.web_page import page_router
 from e2e3d.service.accounts import own_routes as me
 from e2e3d.service.accounts import routes as users
 from e2e3d.service.administration import routes as admin
@@ -82,6 +83,7 @@ def create_app(services: Services, behind_serve: bool = False) -> FastAPI:
     add_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
+    app.include_router(page_router())
     cap = BodyLimitBehindServe() if behind_serve else no_cap
     app.add_middleware(BodyLimits, large_bytes=services.settings.max_upload_bytes, cap=cap)
     app.add_middleware(

@@ -1,0 +1,121 @@
+"""The web page: built files of this package, served with hashed names, compressed, and under a strict policy.
+
+The files are made from ``web/`` by ``scripts/build_web.py``. Browsers keep what has a hash in its name for a year; the
+document that names it is never kept, and carries a nonce for the few styles that components write at run time.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, Response
+
+from e2e3d.service.http.problems import missing
+
+FOLDER = Path(__file__).parent / "page_files"
+NONCE = "NONCE_OF_THE_ANSWER"
+"""What stands in the built document where the nonce goes."""
+VIEWS = ("/", "/sign-in", "/sets", "/sets/{set_id}", "/jobs", "/jobs/{job_id}")
+"""Addresses of the page; what they show is chosen by its script."""
+
+_MEDIA_TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".woff2": "font/woff2",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+    ".wasm": "application/wasm",
+}
+_ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
+_FOREVER = "public, max-age=31536000, immutable"
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self' 'nonce-{nonce}'",
+        "img-src 'self' blob: data:",
+        "font-src 'self'",
+        "connect-src 'self' blob:",
+        "worker-src 'self' blob:",
+        "manifest-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_NOT_BUILT = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>E2E3D</title>
+<h1>E2E3D</h1>
+<p>The service runs. Its web page has not been built: run <code>scripts/setup.sh</code>, or
+<code>python scripts/build_web.py</code> where <code>e2e3d[web]</code> is installed, and start the service again.</p>
+<p>The interface for programs is described at <a href="/v1/openapi.json">/v1/openapi.json</a>.</p>
+</html>
+"""
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file of the page: its bytes by encoding, "" for as they are."""
+
+    media_type: str
+    contents: dict[str, bytes] = field(repr=False)
+
+    def encoded_for(self, accepted: str) -> tuple[str, bytes]:
+        """The first of our encodings that an Accept-Encoding header names."""
+        names = {
+            part.split(";")[0].strip() for part in accepted.split(",") if not part.replace(" ", "").endswith(";q=0")
+        }
+        for encoding, _ in _ENCODINGS:
+            if encoding in names and encoding in self.contents:
+                return encoding, self.contents[encoding]
+        return "", self.contents[""]
+
+
+def page_router(folder: Path = FOLDER) -> APIRouter:
+    """The routes of the page; where it has not been built, a plain page that says how to."""
+    document = folder / "index.html"
+    text = document.read_text("utf-8") if document.is_file() else None
+    assets = _read_assets(folder / "assets")
+    router = APIRouter(include_in_schema=False)
+
+    async def view() -> Response:
+        if text is None:
+            return HTMLResponse(_NOT_BUILT)
+        nonce = secrets.token_urlsafe(16)
+        headers = {
+            "Content-Security-Policy": _POLICY.format(nonce=nonce),
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+        }
+        return HTMLResponse(text.replace(NONCE, nonce), headers=headers)
+
+    async def asset(request: Request, name: str) -> Response:
+        found = assets.get(name)
+        if found is None:
+            raise missing("file")
+        encoding, content = found.encoded_for(request.headers.get("accept-encoding", ""))
+        headers = {"Cache-Control": _FOREVER, "Vary": "Accept-Encoding"}
+        if encoding:
+            headers["Content-Encoding"] = encoding
+        return Response(content, headers=headers, media_type=found.media_type)
+
+    for path in VIEWS:
+        router.add_api_route(path, view, methods=["GET", "HEAD"])
+    router.add_api_route("/assets/{name}", asset, methods=["GET", "HEAD"])
+    return router
+
+
+def _read_assets(folder: Path) -> dict[str, Asset]:
+    if not folder.is_dir():
+        return {}
+    found = {}
+    for path in folder.iterdir():
+        media_type = _MEDIA_TYPES.get(path.suffix)
+        if media_type is not None:
+            packed = {name: path.with_name(path.name + suffix) for name, suffix in _ENCODINGS}
+            contents = {name: file.read_bytes() for name, file in packed.items() if file.is_file()}
+            found[path.name] = Asset(media_type, {"": path.read_bytes(), **contents})
+    return found

@@ -1,0 +1,71 @@
+"""The page in a real browser, on the real service: from photographs to a model that turns, without complaint."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e3d.serve.web_page import FOLDER
+from scripts.build_web import WEB, find_node
+from tests.running_service import EMAIL, PASSWORD, RunningService, patience_s
+
+FIRST_LOAD_BYTES = 250_000
+JOB_S = 600.0
+
+
+@pytest.fixture(scope="module")
+def seen(sample_set: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the browser saw on the whole way."""
+    node, chromium = find_node(), shutil.which("chromium")
+    if not (FOLDER / "index.html").is_file() or node is None:
+        pytest.skip("the page is not built: run `make web`")
+    if chromium is None:
+        pytest.skip("there is no chromium")
+    service = RunningService(tmp_path_factory.mktemp("service"))
+    service.start()
+    job_s = patience_s(JOB_S)
+    wanted = {"URL": service.url, "EMAIL": EMAIL, "PASSWORD": PASSWORD, "CHROMIUM": chromium, "JOB_S": str(job_s)}
+    try:
+        done = subprocess.run(
+            [node.folder / "node", "e2e/whole_way.mjs"],
+            cwd=WEB,
+            env=os.environ | wanted | {"PHOTOS": str(sample_set / "images")},
+            capture_output=True,
+            text=True,
+            timeout=2 * job_s + 600,
+        )
+    finally:
+        service.kill()
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
+
+
+def test_photographs_become_a_model_that_turns(seen: dict[str, Any]) -> None:
+    assert "error" not in seen, seen["error"]
+    for mode in ("textured", "plain", "wireframe", "cloud", "first"):
+        assert seen[mode]["share"] > 0.01, mode
+        assert seen[mode]["colours"] > 20, mode
+    assert len({seen[mode]["hash"] for mode in ("textured", "turned", "plain", "wireframe", "cloud")}) == 5
+    assert seen["downloaded"] == "model.glb"
+
+
+def test_nothing_is_complained_of(seen: dict[str, Any]) -> None:
+    assert seen["complaints"] == []
+
+
+def test_every_page_is_accessible(seen: dict[str, Any]) -> None:
+    assert seen["violations"] == {}
+
+
+def test_the_first_load_is_small(seen: dict[str, Any]) -> None:
+    assert 0 < seen["script_bytes"] <= FIRST_LOAD_BYTES

@@ -1,0 +1,116 @@
+// From photographs to a model that turns, on the service at URL; prints what was seen as JSON, fails on anything wrong.
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { look, openBrowser, openPage, signIn, violations } from "./browser.mjs";
+import { pictures } from "./screenshots.mjs";
+
+const { URL: url, PHOTOS: folder, JOB_S = "900" } = process.env;
+const seen = { complaints: [], violations: {}, script_bytes: 0 };
+const browser = await openBrowser();
+const page = await openPage(browser, seen.complaints);
+
+async function check(name) {
+  const found = await violations(page);
+  if (found.length > 0) seen.violations[name] = found;
+  await pictures(page, name);
+}
+
+async function countScripts() {
+  const sizes = await page.evaluate(() =>
+    performance.getEntriesByType("resource").filter((each) => each.name.endsWith(".js")).map((each) => each.encodedBodySize),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+async function turn() {
+  const box = await page.locator("canvas").boundingBox();
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(x + 160, y + 20, { steps: 8 });
+  await page.mouse.up();
+  await page.waitForTimeout(1500);
+}
+
+try {
+  await page.goto(url);
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await check("sign-in");
+  await signIn(page, url);
+  await check("sets-empty");
+  seen.script_bytes = await countScripts();
+
+  const photographs = readdirSync(folder).map((name) => join(folder, name));
+  const choosing = page.waitForEvent("filechooser");
+  await page.getByRole("button", { name: "Choose photographs" }).click();
+  await (await choosing).setFiles(photographs.slice(0, -1));
+  await page.waitForURL("**/sets/*");
+  await page.getByText(`${photographs.length - 1} photographs`).waitFor();
+
+  // a reload in the middle of an upload goes on by itself: the connection is cut, and comes back with the new page
+  await page.route("**/v1/uploads/*", (route) => (route.request().method() === "PATCH" ? route.abort() : route.continue()));
+  const more = page.waitForEvent("filechooser");
+  await page.getByRole("button", { name: "Choose photographs" }).click();
+  await (await more).setFiles(photographs.slice(-1));
+  await page.getByText("no connection, trying again").waitFor();
+  await check("set-uploading");
+  await page.unroute("**/v1/uploads/*");
+  await page.reload();
+  await page.getByText(`${photographs.length} photographs`).waitFor();
+  seen.complaints = seen.complaints.filter((text) => !text.includes("net::ERR_FAILED")); // the cut, which was meant
+
+  await page.getByText("of memory").first().waitFor();
+  await check("set");
+  await page.getByText("Preview", { exact: true }).click();
+  await page.getByRole("button", { name: "Settings" }).click();
+  await check("set-settings");
+  await page.getByRole("button", { name: "Make the model" }).click();
+  await page.waitForURL("**/jobs/*");
+  await page.getByText("Following live").waitFor();
+  await check("job-waiting");
+
+  await page.locator("[data-ready=cloud]").waitFor({ timeout: 1000 * JOB_S });
+  seen.first = await look(page);
+  await check("job-running");
+  await page.locator("[data-ready=textured]").waitFor({ timeout: 1000 * JOB_S });
+  await page.getByText("ready", { exact: true }).waitFor({ timeout: 1000 * JOB_S });
+  await page.waitForTimeout(1500);
+  const before = await look(page);
+  await turn();
+  const after = await look(page);
+  seen.textured = before;
+  seen.turned = after;
+  assert.notEqual(before.hash, after.hash, "the model turns");
+  await check("job-ready");
+
+  for (const mode of ["Plain", "Wireframe", "Cloud"]) {
+    await page.getByRole("radio", { name: mode }).click();
+    await page.locator(`[data-ready=${mode.toLowerCase()}]`).waitFor();
+    await page.waitForTimeout(800);
+    seen[mode.toLowerCase()] = await look(page);
+  }
+  await page.getByRole("button", { name: "Cameras" }).click();
+  await page.waitForTimeout(800);
+  await pictures(page, "job-cameras");
+
+  const saving = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download model.glb" }).click();
+  seen.downloaded = (await saving).suggestedFilename();
+
+  await page.getByRole("link", { name: "Models" }).click();
+  await page.getByRole("heading", { name: "Models" }).waitFor();
+  await check("jobs");
+  await page.getByLabel("Language").selectOption("de");
+  await page.getByRole("heading", { name: "Modelle" }).waitFor();
+  await check("jobs-de");
+  await page.getByRole("button", { name: "Abmelden" }).click();
+  await page.getByRole("heading", { name: "Anmelden" }).waitFor();
+} catch (error) {
+  seen.error = String(error.stack);
+  if (process.env.PICTURES) await page.screenshot({ path: join(process.env.PICTURES, "failed.png"), fullPage: true });
+} finally {
+  await browser.close();
+}
+console.log(JSON.stringify(seen));

@@ -1,0 +1,65 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { I18nProvider } from "react-aria-components";
+import { useTranslation } from "react-i18next";
+import { BrowserRouter, Navigate, Route, Routes } from "react-router";
+
+import { asProblem } from "../api/problem";
+import { keys } from "../api/queries";
+import { session } from "../api/session";
+import { JobPage } from "../pages/job/JobPage";
+import { JobsPage } from "../pages/jobs/JobsPage";
+import { SetPage } from "../pages/set/SetPage";
+import { SetsPage } from "../pages/sets/SetsPage";
+import { SignInPage } from "../pages/sign-in/SignInPage";
+import { UploadQueue } from "../uploads/queue";
+import { UploadsContext } from "../uploads/context";
+import { Layout } from "./Layout";
+import { NotFound } from "./NotFound";
+import { SignedIn } from "./SignedIn";
+
+export function App() {
+  const { i18n } = useTranslation();
+  const [queries] = useState(newQueryClient);
+  const [uploads] = useState(
+    () => new UploadQueue((setId) => void queries.invalidateQueries({ queryKey: keys.set(setId) })),
+  );
+  useEffect(() => session.subscribe(() => session.state() === "out" && queries.clear()), [queries]);
+  return (
+    <I18nProvider locale={i18n.language}>
+      <QueryClientProvider client={queries}>
+        <UploadsContext value={uploads}>
+          <BrowserRouter>
+            <Routes>
+              <Route path="/sign-in" element={<SignInPage />} />
+              <Route element={<SignedIn />}>
+                <Route element={<Layout />}>
+                  <Route index element={<Navigate to="/sets" replace />} />
+                  <Route path="/sets" element={<SetsPage />} />
+                  <Route path="/sets/:setId" element={<SetPage />} />
+                  <Route path="/jobs" element={<JobsPage />} />
+                  <Route path="/jobs/:jobId" element={<JobPage />} />
+                  <Route path="*" element={<NotFound />} />
+                </Route>
+              </Route>
+            </Routes>
+          </BrowserRouter>
+        </UploadsContext>
+      </QueryClientProvider>
+    </I18nProvider>
+  );
+}
+
+function newQueryClient(): QueryClient {
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        staleTime: 5_000,
+        retry: (count, error) => {
+          const { status } = asProblem(error);
+          return count < 5 && (status === 0 || status >= 500);
+        },
+      },
+    },
+  });
+}

@@ -1,0 +1,57 @@
+import { Suspense, useEffect, useSyncExternalStore } from "react";
+import { useTranslation } from "react-i18next";
+import { NavLink, Outlet, useLocation } from "react-router";
+
+import { session } from "../api/session";
+import { Button, Loading, Notice } from "../ui";
+import styles from "./layout.module.css";
+import { Preferences } from "./Preferences";
+import icon from "./icon.svg";
+
+export function Layout() {
+  const { t } = useTranslation();
+  const { pathname } = useLocation();
+  const online = useSyncExternalStore(subscribeOnline, () => navigator.onLine);
+  useEffect(() => {
+    scrollTo(0, 0); // newer browsers return a promise, which an effect must not
+  }, [pathname]);
+  return (
+    <>
+      <a className={styles.skip} href="#content">
+        {t("app.skip")}
+      </a>
+      <header className={styles.header}>
+        <div className={styles.bar}>
+          <NavLink to="/sets" className={styles.brand ?? ""}>
+            <img src={icon} alt="" width="26" height="26" /> E2E3D
+          </NavLink>
+          <nav className={styles.nav} aria-label={t("app.main")}>
+            <NavLink to="/sets">{t("app.sets")}</NavLink>
+            <NavLink to="/jobs">{t("app.jobs")}</NavLink>
+          </nav>
+          <div className={styles.tools}>
+            <Preferences />
+            <Button kind="bare" onPress={() => void session.signOut()}>
+              {t("app.signOut")}
+            </Button>
+          </div>
+        </div>
+      </header>
+      <main id="content" className={styles.main} tabIndex={-1}>
+        {!online && <Notice tone="doubt" title={t("app.offline")} />}
+        <Suspense fallback={<Loading />}>
+          <Outlet />
+        </Suspense>
+      </main>
+    </>
+  );
+}
+
+function subscribeOnline(listener: () => void): () => void {
+  addEventListener("online", listener);
+  addEventListener("offline", listener);
+  return () => {
+    removeEventListener("online", listener);
+    removeEventListener("offline", listener);
+  };
+}

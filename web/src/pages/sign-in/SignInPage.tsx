@@ -1,0 +1,67 @@
+import { useState, useSyncExternalStore } from "react";
+import { Form } from "react-aria-components";
+import { useTranslation } from "react-i18next";
+import { Navigate, useLocation } from "react-router";
+
+import { session } from "../../api/session";
+import { Preferences } from "../../app/Preferences";
+import icon from "../../app/icon.svg";
+import { Button, ProblemNotice, TextField } from "../../ui";
+import styles from "./sign-in.module.css";
+
+export function SignInPage() {
+  const { t } = useTranslation();
+  const state = useSyncExternalStore(session.subscribe, session.state);
+  const from = (useLocation().state as { from?: string } | null)?.from ?? "/sets";
+  const [email, setEmail] = useState("");
+  const [password, setPassword] = useState("");
+  const [error, setError] = useState<unknown>(null);
+  const [busy, setBusy] = useState(false);
+  if (state === "in") return <Navigate to={from} replace />;
+
+  const submit = () => {
+    setBusy(true);
+    session
+      .signIn(email, password)
+      .then(() => setError(null), setError)
+      .finally(() => setBusy(false));
+  };
+  return (
+    <main className={styles.page}>
+      <div className={styles.box}>
+        <div className="stack">
+          <h1 className="row">
+            <img src={icon} alt="" width="36" height="36" /> E2E3D
+          </h1>
+          <p className="quiet">{t("signIn.lead")}</p>
+        </div>
+        <Form
+          className="card stack"
+          onSubmit={(event) => {
+            event.preventDefault();
+            submit();
+          }}
+        >
+          <h2>{t("signIn.title")}</h2>
+          <TextField label={t("signIn.email")} name="email" autoComplete="username" value={email} onChange={setEmail} isRequired />
+          <TextField
+            label={t("signIn.password")}
+            name="password"
+            type="password"
+            autoComplete="current-password"
+            value={password}
+            onChange={setPassword}
+            isRequired
+          />
+          {error !== null && <ProblemNotice error={error} />}
+          <Button type="submit" kind="primary" isDisabled={busy}>
+            {t("signIn.submit")}
+          </Button>
+        </Form>
+        <div className="row">
+          <Preferences />
+        </div>
+      </div>
+    </main>
+  );
+}

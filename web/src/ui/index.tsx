@@ -1,0 +1,152 @@
+import type { ReactNode } from "react";
+import {
+  Button as AriaButton,
+  FieldError,
+  Heading,
+  Dialog,
+  DialogTrigger,
+  Input,
+  Label,
+  Modal,
+  ModalOverlay,
+  ProgressBar,
+  TextField as AriaTextField,
+  type ButtonProps,
+  type TextFieldProps,
+} from "react-aria-components";
+import { useTranslation } from "react-i18next";
+
+import { asProblem } from "../api/problem";
+import styles from "./ui.module.css";
+
+export type Tone = "good" | "doubt" | "bad" | "plain";
+type Kind = "primary" | "danger" | "bare";
+
+export const buttonClass = (kind?: Kind): string => [styles.button, kind && styles[kind]].filter(Boolean).join(" ");
+
+export function Button({ kind, ...props }: Omit<ButtonProps, "className"> & { kind?: Kind }) {
+  return <AriaButton {...props} className={buttonClass(kind)} />;
+}
+
+export function TextField({ label, hint, ...props }: TextFieldProps & { label: string; hint?: string; placeholder?: string }) {
+  const { placeholder, ...field } = props;
+  return (
+    <AriaTextField {...field} className={styles.field ?? ""}>
+      <Label>{label}</Label>
+      <Input className={styles.input ?? ""} placeholder={placeholder} />
+      {hint && <span className="quiet small">{hint}</span>}
+      <FieldError className="small" />
+    </AriaTextField>
+  );
+}
+
+export function Notice({ tone, title, children }: { tone: Tone; title?: string; children?: ReactNode }) {
+  return (
+    <div className={`${styles.notice} ${styles[tone]}`} role={tone === "bad" ? "alert" : undefined}>
+      {title && <strong>{title}</strong>}
+      {children}
+    </div>
+  );
+}
+
+/** An error in words, with what to do about it. */
+export function ProblemNotice({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
+  const { t } = useTranslation();
+  const problem = asProblem(error);
+  const own: Record<string, [string, string]> = {
+    offline: [t("problem.offline"), t("problem.offlineAction")],
+    "no-service": [t("problem.noService"), ""],
+    unexpected: [t("problem.unexpected"), problem.detail],
+    "signed-out": [t("problem.signedOut"), ""],
+    "wrong-credentials": [t("signIn.wrong"), ""],
+  };
+  const [title, action] = own[problem.code] ?? [problem.detail, problem.action];
+  return (
+    <Notice tone="bad" title={title}>
+      {action && <p>{action}</p>}
+      {problem.fields.map((field) => (
+        <p key={field.location}>
+          {field.location}: {field.detail}
+        </p>
+      ))}
+      {onRetry && (
+        <div>
+          <Button onPress={onRetry}>{t("problem.again")}</Button>
+        </div>
+      )}
+    </Notice>
+  );
+}
+
+export function Badge({ tone, children }: { tone: Tone; children: ReactNode }) {
+  return <span className={`${styles.badge} ${styles[tone]}`}>{children}</span>;
+}
+
+export function Progress({ label, share, text }: { label: string; share: number; text?: string }) {
+  return (
+    <ProgressBar aria-label={label} value={Math.round(100 * share)} valueLabel={text}>
+      <div className={styles.track}>
+        <div className={styles.fill} style={{ width: `${100 * share}%` }} />
+      </div>
+    </ProgressBar>
+  );
+}
+
+export function Empty({ children }: { children: ReactNode }) {
+  return <div className={styles.empty}>{children}</div>;
+}
+
+export function Loading() {
+  const { t } = useTranslation();
+  return (
+    <div className={styles.empty} role="status">
+      {t("app.loading")}
+    </div>
+  );
+}
+
+interface ConfirmProps {
+  trigger: string;
+  title: string;
+  text: string;
+  confirm: string;
+  onConfirm: () => void;
+}
+
+/** A button that asks before it does what cannot be taken back. */
+export function Confirm({ trigger, title, text, confirm, onConfirm }: ConfirmProps) {
+  const { t } = useTranslation();
+  return (
+    <DialogTrigger>
+      <Button kind="danger">{trigger}</Button>
+      <ModalOverlay className={styles.overlay ?? ""} isDismissable>
+        <Modal>
+          <Dialog role="alertdialog" className={styles.dialog ?? ""}>
+            {({ close }) => (
+              <>
+                <Heading slot="title" level={2}>
+                  {title}
+                </Heading>
+                <p>{text}</p>
+                <div className="row">
+                  <Button
+                    kind="primary"
+                    onPress={() => {
+                      close();
+                      onConfirm();
+                    }}
+                  >
+                    {confirm}
+                  </Button>
+                  <Button onPress={close}>{t("job.keepIt")}</Button>
+                </div>
+              </>
+            )}
+          </Dialog>
+        </Modal>
+      </ModalOverlay>
+    </DialogTrigger>
+  );
+}
+
+export { styles as uiStyles };

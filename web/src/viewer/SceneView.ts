@@ -1,0 +1,147 @@
+import CameraControls from "camera-controls";
+import {
+  Box3,
+  DirectionalLight,
+  HemisphereLight,
+  Matrix4,
+  PerspectiveCamera,
+  Quaternion,
+  Raycaster,
+  Scene,
+  Sphere,
+  Spherical,
+  Timer,
+  Vector2,
+  Vector3,
+  Vector4,
+  WebGLRenderer,
+  type Object3D,
+} from "three";
+
+import { release } from "./objects";
+
+CameraControls.install({
+  THREE: { Vector2, Vector3, Vector4, Quaternion, Matrix4, Spherical, Box3, Sphere, Raycaster },
+});
+
+const STEP_RAD = Math.PI / 16;
+const MOVES: Record<string, (controls: CameraControls) => void> = {
+  ArrowLeft: (controls) => void controls.rotate(-STEP_RAD, 0, true),
+  ArrowRight: (controls) => void controls.rotate(STEP_RAD, 0, true),
+  ArrowUp: (controls) => void controls.rotate(0, -STEP_RAD, true),
+  ArrowDown: (controls) => void controls.rotate(0, STEP_RAD, true),
+  "+": (controls) => void controls.dolly(controls.distance * 0.15, true),
+  "-": (controls) => void controls.dolly(-controls.distance * 0.15, true),
+};
+
+/** A canvas in `place` on which objects of a scene are turned; it draws only when something has changed. */
+export class SceneView {
+  readonly #renderer: WebGLRenderer;
+  readonly #scene = new Scene();
+  readonly #camera = new PerspectiveCamera(45, 1, 0.01, 1000);
+  readonly #controls: CameraControls;
+  readonly #timer = new Timer();
+  readonly #resizing: ResizeObserver;
+  #objects = new Map<string, Object3D>();
+  #dirty = true;
+
+  constructor(private readonly place: HTMLElement) {
+    const canvas = document.createElement("canvas");
+    place.append(canvas);
+    this.#renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true, preserveDrawingBuffer: true });
+    this.#renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
+    const key = new DirectionalLight(0xffffff, 1.6);
+    this.#camera.add(key);
+    key.position.set(0.4, 0.6, 1);
+    this.#scene.add(this.#camera, new HemisphereLight(0xffffff, 0x667080, 1.4));
+    this.setUp([0, 0, 1]);
+    this.#controls = new CameraControls(this.#camera, canvas);
+    this.#controls.dollyToCursor = true;
+    this.#controls.addEventListener("update", () => (this.#dirty = true));
+    this.#resizing = new ResizeObserver(() => this.#resize());
+    this.#resizing.observe(place);
+    this.#renderer.setAnimationLoop((time) => this.#draw(time));
+  }
+
+  /** Which direction of the model is up; must be said before the first look. */
+  setUp([x, y, z]: [number, number, number]): void {
+    this.#camera.up.set(x, y, z);
+    this.#controls?.updateCameraUp();
+  }
+
+  /** Show an object under a name in place of the one that had it; null removes it. */
+  put(name: string, object: Object3D | null): void {
+    const former = this.#objects.get(name);
+    if (former) {
+      this.#scene.remove(former);
+      release(former);
+      this.#objects.delete(name);
+    }
+    if (object) {
+      this.#scene.add(object);
+      this.#objects.set(name, object);
+    }
+    this.#dirty = true;
+  }
+
+  show(name: string, visible: boolean): void {
+    const object = this.#objects.get(name);
+    if (object) object.visible = visible;
+    this.#dirty = true;
+  }
+
+  /** Look at a sphere from the side, a little from above. */
+  lookAt(sphere: Sphere, from: [number, number, number] | null, smoothly: boolean): void {
+    const { up } = this.#camera;
+    const side = new Vector3(0, -1, 0).addScaledVector(up, up.y).normalize();
+    const direction = from ? new Vector3(...from).sub(sphere.center).normalize() : side.addScaledVector(up, 0.5).normalize();
+    const distance = sphere.radius / Math.sin(((this.#camera.fov / 2) * Math.PI) / 180);
+    const eye = direction.multiplyScalar(distance).add(sphere.center);
+    this.#camera.near = distance / 500;
+    this.#camera.far = distance * 20;
+    this.#camera.updateProjectionMatrix();
+    this.#controls.minDistance = sphere.radius / 50;
+    this.#controls.maxDistance = distance * 6;
+    void this.#controls.setLookAt(...eye.toArray(), ...sphere.center.toArray(), smoothly);
+    this.#dirty = true;
+  }
+
+  /** Move as a key says; whether it says something. */
+  move(key: string): boolean {
+    MOVES[key]?.(this.#controls);
+    return key in MOVES;
+  }
+
+  picture(): Promise<Blob | null> {
+    this.#renderer.render(this.#scene, this.#camera);
+    return new Promise((resolve) => this.#renderer.domElement.toBlob(resolve, "image/png"));
+  }
+
+  /** Give everything back, the memory of the graphics card included. */
+  dispose(): void {
+    this.#renderer.setAnimationLoop(null);
+    this.#resizing.disconnect();
+    this.#controls.dispose();
+    for (const name of [...this.#objects.keys()]) this.put(name, null);
+    this.#renderer.dispose();
+    this.#renderer.forceContextLoss();
+    this.#renderer.domElement.remove();
+  }
+
+  #resize(): void {
+    const { clientWidth: width, clientHeight: height } = this.place;
+    if (width === 0 || height === 0) return;
+    this.#renderer.setSize(width, height);
+    this.#camera.aspect = width / height;
+    this.#camera.updateProjectionMatrix();
+    this.#dirty = true;
+  }
+
+  #draw(time: number): void {
+    this.#timer.update(time);
+    const moved = this.#controls.update(this.#timer.getDelta());
+    if (!moved && !this.#dirty) return;
+    this.#dirty = false;
+    this.#renderer.render(this.#scene, this.#camera);
+  }
+}

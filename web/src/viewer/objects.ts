@@ -1,0 +1,107 @@
+import {
+  BufferAttribute,
+  BufferGeometry,
+  LineBasicMaterial,
+  LineSegments,
+  Material,
+  Mesh,
+  MeshBasicMaterial,
+  MeshStandardMaterial,
+  Points as PointCloud,
+  PointsMaterial,
+  Texture,
+  type Object3D,
+} from "three";
+import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
+import { PLYLoader } from "three/addons/loaders/PLYLoader.js";
+
+import type { Cameras, Points } from "./formats";
+
+/** The surface of a GLB file, or of a PLY file with colours at its vertices. */
+export async function surfaceOf(buffer: ArrayBuffer, isGlb: boolean): Promise<Object3D> {
+  if (isGlb) return (await new GLTFLoader().parseAsync(buffer, "")).scene;
+  const geometry = new PLYLoader().parse(buffer);
+  geometry.computeVertexNormals();
+  return new Mesh(geometry, new MeshBasicMaterial({ vertexColors: true }));
+}
+
+export function cloudOf({ positions, colors }: Points): Object3D {
+  const geometry = new BufferGeometry();
+  geometry.setAttribute("position", new BufferAttribute(positions, 3));
+  geometry.setAttribute("color", new BufferAttribute(srgbToLinear(colors), 3, true));
+  return new PointCloud(geometry, new PointsMaterial({ size: 2, sizeAttenuation: false, vertexColors: true }));
+}
+
+const LINEAR = Uint8Array.from({ length: 256 }, (_, value) => {
+  const share = value / 255;
+  return Math.round(255 * (share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4));
+});
+
+function srgbToLinear(colors: Uint8Array): Uint8Array {
+  return colors.map((value) => LINEAR[value] ?? 0);
+}
+
+/** A pyramid for every photograph, of `depth` in units of the model, open towards what it sees. */
+export function frustumsOf({ cameras, images }: Cameras, depth: number): Object3D {
+  const known = new Map(cameras.map((camera) => [camera.camera_id, camera]));
+  const ends: number[] = [];
+  for (const { camera_id: id, cam_from_world: rows, center_world: center } of images) {
+    const camera = known.get(id);
+    if (!camera) continue;
+    const reach = depth / (camera.params[0] ?? 1); // the first parameter of every model is a focal length
+    const [half, tall] = [(camera.width_px / 2) * reach, (camera.height_px / 2) * reach];
+    const corners = [[-half, -tall], [half, -tall], [half, tall], [-half, tall]].map(([x = 0, y = 0]) =>
+      [0, 1, 2].map((axis) => (center[axis] ?? 0) + dotColumn(rows, axis, [x, y, depth])),
+    );
+    corners.forEach((corner, index) => ends.push(...center, ...corner, ...corner, ...(corners[(index + 1) % 4] ?? [])));
+  }
+  const geometry = new BufferGeometry();
+  geometry.setAttribute("position", new BufferAttribute(Float32Array.from(ends), 3));
+  return new LineSegments(geometry, new LineBasicMaterial({ color: 0x4c8dff }));
+}
+
+function dotColumn(rows: number[][], column: number, vector: number[]): number {
+  return vector.reduce((sum, value, row) => sum + value * (rows[row]?.[column] ?? 0), 0);
+}
+
+/** The same surface without its colours: shaded, or as its edges. */
+export function restyled(surface: Object3D, style: "plain" | "wireframe"): Object3D {
+  const copy = surface.clone();
+  const material =
+    style === "plain"
+      ? new MeshStandardMaterial({ color: 0xb9c0ca, roughness: 0.85, metalness: 0, flatShading: true, side: 2 })
+      : new MeshBasicMaterial({ color: 0x6a7c99, wireframe: true });
+  copy.traverse((part) => {
+    if (part instanceof Mesh) part.material = material;
+  });
+  return copy;
+}
+
+export function countFaces(surface: Object3D): number {
+  let faces = 0;
+  surface.traverse((part) => {
+    if (part instanceof Mesh) {
+      const geometry = part.geometry as BufferGeometry;
+      faces += (geometry.index?.count ?? geometry.getAttribute("position").count) / 3;
+    }
+  });
+  return faces;
+}
+
+/** Give back the memory of the graphics card. */
+export function release(object: Object3D): void {
+  object.traverse((part) => {
+    if (!(part instanceof Mesh || part instanceof PointCloud || part instanceof LineSegments)) return;
+    (part.geometry as BufferGeometry).dispose();
+    const materials = [part.material].flat() as Material[];
+    for (const material of materials) {
+      for (const value of Object.values(material)) {
+        if (value instanceof Texture) {
+          value.dispose();
+          if (value.image instanceof ImageBitmap) value.image.close();
+        }
+      }
+      material.dispose();
+    }
+  });
+}
