@@ -28,10 +28,10 @@ def seen(sample_set: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     if chromium is None:
         pytest.skip("there is no chromium")
     service = RunningService(tmp_path_factory.mktemp("service"))
-    service.start()
     job_s = patience_s(JOB_S)
     wanted = {"URL": service.url, "EMAIL": EMAIL, "PASSWORD": PASSWORD, "CHROMIUM": chromium, "JOB_S": str(job_s)}
     try:
+        service.start()
         done = subprocess.run(
             [node.folder / "node", "e2e/whole_way.mjs"],
             cwd=WEB,
@@ -52,9 +52,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
 def test_photographs_become_a_model_that_turns(seen: dict[str, Any]) -> None:
     assert "error" not in seen, seen["error"]
-    for mode in ("textured", "plain", "wireframe", "cloud", "first"):
-        assert seen[mode]["share"] > 0.01, mode
-        assert seen[mode]["colours"] > 20, mode
+    for mode, colours in {"textured": 1000, "cloud": 1000, "first": 100, "plain": 20, "wireframe": 2}.items():
+        assert seen[mode]["share"] > 0.005, mode
+        assert seen[mode]["colours"] >= colours, mode
     assert len({seen[mode]["hash"] for mode in ("textured", "turned", "plain", "wireframe", "cloud")}) == 5
     assert seen["downloaded"] == "model.glb"
 

@@ -91,7 +91,7 @@ try {
     await page.waitForTimeout(800);
     seen[mode.toLowerCase()] = await look(page);
   }
-  await page.getByRole("button", { name: "Cameras" }).click();
+  await page.getByRole("button", { name: "Cameras", exact: true }).click();
   await page.waitForTimeout(800);
   await pictures(page, "job-cameras");
 

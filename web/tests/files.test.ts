@@ -5,8 +5,8 @@ import { chosen } from "../src/uploads/files";
 
 const file = (name: string) => new File(["x"], name);
 
-test("photographs and archives are taken, other files counted, hidden ones passed over", () => {
-  const found = chosen([file("a.JPG"), file("b.heic"), file("set.zip"), file("notes.txt"), file(".DS_Store")]);
-  expect(found.files.map(({ name }) => name)).toEqual(["a.JPG", "b.heic", "set.zip"]);
+test("photographs, archives and videos are taken, other files counted, hidden ones passed over", () => {
+  const found = chosen([file("a.JPG"), file("b.heic"), file("set.zip"), file("walk.MOV"), file("notes.txt"), file(".DS_Store")]);
+  expect(found.files.map(({ name }) => name)).toEqual(["a.JPG", "b.heic", "set.zip", "walk.MOV"]);
   expect(found.ignored).toBe(1);
 });

@@ -46,7 +46,7 @@ class Tokens(ResponseModel):
     expires_in: int = Field(description="Seconds that the access token is good for.")
 
 
-class SessionToken(BaseModel):
+class SessionToken(ResponseModel):
     """What a browser keeps in memory; its refresh token is a cookie."""
 
     access_token: str

@@ -27,12 +27,12 @@ export async function take<T>(answer: Promise<{ data?: T; error?: unknown; respo
   return data as T;
 }
 
-/** A file of the service, with how much of it has arrived. */
+/** A file of the service, which the browser may keep on its disk, with how much of it has arrived. */
 export async function download(
   path: string,
   signal: AbortSignal,
   progress: (share: number) => void = () => undefined,
-): Promise<ArrayBuffer> {
+): Promise<Blob> {
   const headers = { Authorization: `Bearer ${await session.token()}` };
   const answer = await fetch(path, { headers, signal });
   if (!answer.ok || !answer.body) throw problemOf(await answer.json().catch(() => null), answer.status);
@@ -44,5 +44,5 @@ export async function download(
     done += part.byteLength;
     if (total > 0) progress(done / total);
   }
-  return new Blob(parts).arrayBuffer();
+  return new Blob(parts);
 }

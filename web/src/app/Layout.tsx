@@ -4,6 +4,7 @@ import { NavLink, Outlet, useLocation } from "react-router";
 
 import { session } from "../api/session";
 import { Button, Loading, Notice } from "../ui";
+import { useUploads } from "../uploads/context";
 import styles from "./layout.module.css";
 import { Preferences } from "./Preferences";
 import icon from "./icon.svg";
@@ -11,6 +12,7 @@ import icon from "./icon.svg";
 export function Layout() {
   const { t } = useTranslation();
   const { pathname } = useLocation();
+  const uploads = useUploads();
   const online = useSyncExternalStore(subscribeOnline, () => navigator.onLine);
   useEffect(() => {
     scrollTo(0, 0); // newer browsers return a promise, which an effect must not
@@ -31,7 +33,7 @@ export function Layout() {
           </nav>
           <div className={styles.tools}>
             <Preferences />
-            <Button kind="bare" onPress={() => void session.signOut()}>
+            <Button kind="bare" onPress={() => void uploads.abandon().finally(() => session.signOut())}>
               {t("app.signOut")}
             </Button>
           </div>

@@ -1,8 +1,8 @@
 import type { DirectoryDropItem, DropItem } from "react-aria-components";
 
-const PHOTOGRAPHS = /\.(jpe?g|png|tiff?|webp|hei[cf]|zip)$/i;
+const WANTED = /\.(jpe?g|png|tiff?|webp|hei[cf]|zip|mp4|m4v|mov|avi|mkv|webm|3g[p2]|m2?ts|mpe?g|wmv)$/i;
 
-export const ACCEPTED = [".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif", ".zip"];
+export const ACCEPTED = [".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif", ".zip", "video/*"];
 
 /** The files of what was dropped, folders opened. */
 export async function filesOf(items: Iterable<DropItem>): Promise<File[]> {
@@ -20,9 +20,9 @@ async function filesBelow(folder: DirectoryDropItem): Promise<File[]> {
   return filesOf(entries);
 }
 
-/** Photographs and archives by their names, and how many others there were. */
+/** Photographs, archives and videos by their names, and how many others there were. */
 export function chosen(files: Iterable<File>): { files: File[]; ignored: number } {
   const all = [...files].filter((file) => !file.name.startsWith("."));
-  const good = all.filter((file) => PHOTOGRAPHS.test(file.name));
+  const good = all.filter((file) => WANTED.test(file.name));
   return { files: good, ignored: all.length - good.length };
 }

@@ -66,6 +66,12 @@ export class UploadQueue {
     this.#tell();
   }
 
+  /** Forget everything, as before somebody else uses this browser. */
+  async abandon(): Promise<void> {
+    for (const entry of this.#entries) this.remove(entry.key);
+    for (const [key] of await kept()) await forget(key);
+  }
+
   clearDone(setId: string): void {
     this.#entries = this.#entries.filter((entry) => entry.setId !== setId || entry.state !== "done");
     this.#tell();

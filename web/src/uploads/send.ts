@@ -55,9 +55,9 @@ export async function lookedAt(uploadId: string): Promise<Schemas["Upload"]> {
   }
 }
 
-/** Whether trying again can help. */
+/** Whether trying again can help: also after somebody has signed in again. */
 export function passes(problem: ApiProblem): boolean {
-  return problem.status === 0 || problem.status >= 500 || [408, 409, 423, 429].includes(problem.status);
+  return problem.status === 0 || problem.status >= 500 || [401, 408, 409, 423, 429].includes(problem.status);
 }
 
 function problemOfTus(error: Error | DetailedError): ApiProblem {

@@ -95,7 +95,9 @@ export class SceneView {
     const { up } = this.#camera;
     const side = new Vector3(0, -1, 0).addScaledVector(up, up.y).normalize();
     const direction = from ? new Vector3(...from).sub(sphere.center).normalize() : side.addScaledVector(up, 0.5).normalize();
-    const distance = sphere.radius / Math.sin(((this.#camera.fov / 2) * Math.PI) / 180);
+    const tall = ((this.#camera.fov / 2) * Math.PI) / 180;
+    const wide = Math.atan(Math.tan(tall) * this.#camera.aspect);
+    const distance = sphere.radius / Math.sin(Math.min(tall, wide));
     const eye = direction.multiplyScalar(distance).add(sphere.center);
     this.#camera.near = distance / 500;
     this.#camera.far = distance * 20;

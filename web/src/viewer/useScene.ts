@@ -55,10 +55,10 @@ export function useScene(
     const load = async () => {
       setState((before) => ({ ...before, share: 0, failed: false }));
       const known = cameras ? await camerasOf(jobId, cameras, stop.signal) : null;
-      const buffer = await download(addressOf(jobId, file), stop.signal, (share) =>
+      const content = await download(addressOf(jobId, file), stop.signal, (share) =>
         setState((before) => ({ ...before, share })),
       );
-      const { object, size } = await built(buffer, file.path, mode);
+      const { object, size } = await built(await content.arrayBuffer(), file.path, mode);
       if (stop.signal.aborted) return;
       const sphere = sphereOf(object);
       view.put("model", object);
@@ -94,8 +94,8 @@ async function built(buffer: ArrayBuffer, path: string, mode: Mode): Promise<{ o
 }
 
 async function camerasOf(jobId: string, file: Schemas["Result"], signal: AbortSignal): Promise<Cameras> {
-  const buffer = await download(addressOf(jobId, file), signal);
-  return JSON.parse(new TextDecoder().decode(buffer)) as Cameras;
+  const content = await download(addressOf(jobId, file), signal);
+  return JSON.parse(await content.text()) as Cameras;
 }
 
 function addressOf(jobId: string, file: Schemas["Result"]): string {

@@ -23,7 +23,7 @@ export function Downloads({ jobId, results, ended }: { jobId: string; results: r
   const all = useMutation({
     async mutationFn() {
       const content = await download(`/v1/jobs/${jobId}/archive`, new AbortController().signal);
-      const url = URL.createObjectURL(new Blob([content], { type: "application/zip" }));
+      const url = URL.createObjectURL(content);
       leadTo(url, `${jobId}.zip`);
       setTimeout(() => URL.revokeObjectURL(url), 60_000);
     },
