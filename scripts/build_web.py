@@ -26,7 +26,7 @@ GENERATED = WEB / "src" / "generated"
 OUT = ROOT / "e2e3d" / "serve" / "page_files"
 _STAMP = ".sources"
 _KNOWS_OF = ("service", "config", "serve")  # packages that shape the interface
-_IGNORED = {"node_modules", "generated", "__pycache__", "page_files"}
+_IGNORED = {"node_modules", "dist", "generated", "__pycache__", "page_files"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +126,7 @@ def write_generated(node: Node) -> None:
 def build(node: Node) -> None:
     """Check the types, bundle, compress, and put the result in the place of the former one."""
     node.run(*node.npm, "run", "--silent", "check")
-    new = OUT.with_name(OUT.name + ".new")
+    new = WEB / "dist"
     node.run(*node.npm, "run", "--silent", "build", "--", "--outDir", str(new), "--emptyOutDir")
     node.run("node", "scripts/compress.mjs", str(new / "assets"))
     shutil.rmtree(OUT, ignore_errors=True)
