@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from e2e3d.batch.command import batch
 from e2e3d.client.commands import AdminCommands, ServiceCommands, add_groups
 from e2e3d.client.commands.options import LOCAL, MANAGE
 from e2e3d.runtime.reporting import EXIT_CODES, reporting
@@ -128,6 +129,9 @@ def run(
     if executor is Executor.inprocess:  # no processes around it, which would stand between a debugger and the terminal
         sys.exit(reporting(work))
     _end_supervised(work)
+
+
+app.command(rich_help_panel=LOCAL)(batch)
 
 
 @app.command(rich_help_panel=LOCAL)
