@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from e2e3d.config.overrides import apply_overrides
-from e2e3d.config.presets import PRESETS
-from e2e3d.config.run_options import Options
-from e2e3d.errors import E2E3DError, InputError, SettingsError
+from e2e3d.config.presets import configure
+from e2e3d.config.run_options import RunOptions
+from e2e3d.errors import E2E3DError, InputError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -42,10 +41,6 @@ class ImageSet:
     masks: str | None = None
     scale: float | None = None
     known_distance: tuple[str, str, float] | None = None
-
-    def options(self) -> Options:
-        """What the run is told beside its settings. Raises SettingsError ``bad-setting``."""
-        return Options(self.intrinsics, self.masks, self.scale, self.known_distance)
 
     def digest(self, listing: str) -> str:
         """Names what is asked for: equal for the same set, settings and files, SHA-256 in hexadecimal."""
@@ -81,10 +76,8 @@ def _parsed(line: str, folder: Path, where: str) -> ImageSet:
         values["known_distance"] = _distance(values["known_distance"], where)
     try:
         made = ImageSet(**values)
-        made.options()
-        if made.quality not in PRESETS:
-            raise SettingsError("unknown-quality", f"there is no quality {made.quality}.")
-        apply_overrides(PRESETS[made.quality], made.settings)
+        RunOptions(scale=made.scale, known_distance=made.known_distance)
+        configure(made.quality, made.settings)
     except (E2E3DError, TypeError) as error:
         raise _wrong(where, str(error)) from error
     return made

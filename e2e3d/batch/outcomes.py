@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from e2e3d.storage.files import Files
+from e2e3d.storage.objects import ObjectStore
 
 OUTCOME_NAME = "outcome.json"
 RESULTS_NAME = "results.jsonl"
@@ -53,7 +53,7 @@ class Outcome:
         return f"{self.name}: failed [{self.code}] {self.message} {self.hint}".rstrip()
 
 
-def read_outcome(files: Files, name: str) -> Outcome | None:
+def read_outcome(files: ObjectStore, name: str) -> Outcome | None:
     """The end of a set that an earlier run of the batch wrote; None when there is none, or none that can be read.
 
     Raises:
@@ -66,12 +66,12 @@ def read_outcome(files: Files, name: str) -> Outcome | None:
         return None
 
 
-def write_outcome(files: Files, outcome: Outcome) -> None:
+def write_outcome(files: ObjectStore, outcome: Outcome) -> None:
     """Keep the end of a set; the files of its model are there already. Raises MachineError as the store says."""
     files.write(f"{outcome.name}/{OUTCOME_NAME}", [_json(dataclasses.asdict(outcome))])
 
 
-def write_results(files: Files, outcomes: Iterable[Outcome]) -> None:
+def write_results(files: ObjectStore, outcomes: Iterable[Outcome]) -> None:
     """Write ``results.jsonl``. Raises MachineError as the store says."""
     files.write(RESULTS_NAME, [_json(dataclasses.asdict(outcome)) for outcome in outcomes])
 

@@ -9,9 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from e2e3d.batch.image_sets import ImageSet
 from e2e3d.config.deployment.s3 import S3Options
+from e2e3d.config.frames import VIDEO_SUFFIXES
 from e2e3d.errors import InputError
-from e2e3d.pipeline.sources.source_set import VIDEO_SUFFIXES
-from e2e3d.storage.files import Files, open_files
+from e2e3d.storage.objects import ObjectStore
+from e2e3d.storage.opening import open_objects
 
 _FILE_SUFFIXES = VIDEO_SUFFIXES | {".zip"}
 
@@ -40,7 +41,7 @@ def local_copy(photos: str, s3: S3Options, folder: Path) -> Path:
     names = [wanted] if wanted else sorted(info.name for info in files.find() if not info.name.endswith("/"))
     if not names:
         raise _missing(photos)
-    target = open_files(str(folder))
+    target = open_objects(str(folder))
     try:
         for name in names:
             target.write(name, files.read(name))
@@ -55,7 +56,7 @@ def _files_of(path: str, s3: S3Options) -> Iterator[tuple[str, int, int]]:
         files, wanted = _open(path, s3)
         size = files.size(wanted) if wanted else None
         found = [(wanted, size, 0)] if wanted and size is not None else []
-        found += [] if wanted else sorted((info.name, info.size, 0) for info in files.find())
+        found += [] if wanted else sorted((info.name, info.bytes, 0) for info in files.find())
         if not found:
             raise _missing(path)
         yield from found
@@ -69,12 +70,12 @@ def _files_of(path: str, s3: S3Options) -> Iterator[tuple[str, int, int]]:
         yield str(file), status.st_size, status.st_mtime_ns
 
 
-def _open(url: str, s3: S3Options) -> tuple[Files, str]:
+def _open(url: str, s3: S3Options) -> tuple[ObjectStore, str]:
     """The files of a prefix, and the one that is meant where the URL names an archive or a video."""
     parent, _, name = url.rstrip("/").rpartition("/")
     if PurePosixPath(name).suffix.lower() in _FILE_SUFFIXES:
-        return open_files(parent, s3), name
-    return open_files(url.rstrip("/"), s3), ""
+        return open_objects(parent, s3), name
+    return open_objects(url.rstrip("/"), s3), ""
 
 
 def _missing(path: str) -> InputError:

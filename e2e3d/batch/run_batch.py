@@ -23,7 +23,8 @@ from e2e3d.batch.photographs import listing
 from e2e3d.batch.set_process import Task
 from e2e3d.config.deployment import Settings
 from e2e3d.errors import CancelledError, E2E3DError, MachineError
-from e2e3d.storage.files import Files, open_files
+from e2e3d.storage.objects import ObjectStore
+from e2e3d.storage.opening import open_objects
 
 TRIES = 2
 _STOP_S = 5.0
@@ -61,7 +62,7 @@ def run_batch(
         MachineError: Ray cannot be started or joined; the results cannot be written.
         CancelledError: the process was interrupted; what is finished is kept.
     """
-    files = open_files(options.results, settings.s3_options)
+    files = open_objects(options.results, settings.s3_options)
     outcomes: dict[str, Outcome] = {}
     todo = []
     for image_set in image_sets:
@@ -96,7 +97,9 @@ def _digest(image_set: ImageSet, settings: Settings) -> tuple[str, Outcome | Non
         return "", _failed(image_set, "", error, 0.0, final=not isinstance(error, MachineError))
 
 
-def _finish(files: Files, outcome: Outcome, outcomes: dict[str, Outcome], listener: Listener, earlier: bool) -> None:
+def _finish(
+    files: ObjectStore, outcome: Outcome, outcomes: dict[str, Outcome], listener: Listener, earlier: bool
+) -> None:
     outcomes[outcome.name] = outcome
     if not earlier:
         write_outcome(files, outcome)

@@ -18,10 +18,13 @@ from typing import Any
 from e2e3d.batch.image_sets import ImageSet
 from e2e3d.batch.outcomes import FAILED, SUCCEEDED, Outcome
 from e2e3d.batch.photographs import local_copy
-from e2e3d.config.deployment import load_settings
+from e2e3d.config.deployment import Settings, load_settings
+from e2e3d.config.run_options import RunOptions
 from e2e3d.errors import CancelledError, E2E3DError, MachineError
+from e2e3d.pipeline.run import RunRequest
+from e2e3d.pipeline.sources.source_set import read_calibration
 from e2e3d.runtime.child_processes import die_with
-from e2e3d.storage.files import open_files
+from e2e3d.storage.opening import open_objects
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,9 +91,8 @@ def _reconstruct(image_set: ImageSet, task: Task) -> Outcome:
         photos = local_copy(image_set.photos, settings.s3_options, Path(scratch) / "photographs")
         local = "://" not in task.results
         out = Path(task.results) if local else Path(scratch) / "out"
-        result = run_job(
-            photos, out, image_set.quality, image_set.settings, image_set.options(), settings, lambda report: None
-        )
+        request = RunRequest(photos, image_set.quality, image_set.settings, _options(image_set))
+        result = run_job(request, out, settings, lambda report: None)
         if not local:
             _upload(out, task.results, settings)
     judgement, counts = result.judgement, result.manifest.counts
@@ -107,9 +109,19 @@ def _reconstruct(image_set: ImageSet, task: Task) -> Outcome:
     )
 
 
-def _upload(out: Path, results: str, settings: Any) -> None:
+def _options(image_set: ImageSet) -> RunOptions:
+    """What the run is told beside its settings. Raises InputError as :func:`read_calibration`."""
+    return RunOptions(
+        intrinsics=None if image_set.intrinsics is None else read_calibration(image_set.intrinsics),
+        masks=None if image_set.masks is None else Path(image_set.masks),
+        scale=image_set.scale,
+        known_distance=image_set.known_distance,
+    )
+
+
+def _upload(out: Path, results: str, settings: Settings) -> None:
     """Bring the files of a result to where they are wanted, the manifest last: where it is, all is."""
-    target = open_files(results, settings.s3_options)
+    target = open_objects(results, settings.s3_options)
     paths = sorted(
         path for path in out.rglob("*") if path.is_file() and not path.relative_to(out).parts[0].startswith(".")
     )

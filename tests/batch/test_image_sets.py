@@ -44,7 +44,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ({"name": "a", "photos": "p", "qualty": "low"}, "'qualty', which is none of name, photos, quality"),
         ({"name": "../a", "photos": "p"}, "letters, digits"),
         ({"name": 3, "photos": "p"}, "name must be a text"),
-        ({"name": "a", "photos": "p", "quality": "best"}, "no quality best"),
+        ({"name": "a", "photos": "p", "quality": "best"}, "There is no quality best"),
         ({"name": "a", "photos": "p", "settings": {"depth.maxsize": 1}}, "Did you mean depth.max_size_px"),
         ({"name": "a", "photos": "p", "settings": [1]}, "settings must be an object"),
         ({"name": "a", "photos": "p", "scale": -1}, "scale is -1 metres"),
