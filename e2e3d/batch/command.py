@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from e2e3d.runtime.reporting import reporting
+from e2e3d.runtime.reporting import end_supervised
 
 
 def batch(
@@ -54,6 +54,4 @@ def batch(
         sys.stdout.write(summary(outcomes))
         return exit_code(outcomes)
 
-    from e2e3d.runtime.supervision import supervised
-
-    sys.exit(supervised(lambda: reporting(work), patience_s=10.0))
+    end_supervised(work, patience_s=10.0)
