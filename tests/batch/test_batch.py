@@ -15,7 +15,7 @@ import pytest
 
 from tests.command import ROOT, SMALL, environment, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
 def lines(sample: Path, folder: Path) -> list[dict[str, Any]]:
