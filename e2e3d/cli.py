@@ -5,15 +5,15 @@ from __future__ import annotations
 import enum
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from e2e3d.batch.command import batch
 from e2e3d.client.commands import AdminCommands, ServiceCommands, add_groups
 from e2e3d.client.commands.options import LOCAL, MANAGE
-from e2e3d.runtime.reporting import EXIT_CODES, reporting
+from e2e3d.runtime.reporting import EXIT_CODES, end_supervised, reporting
 
 if TYPE_CHECKING:
     from e2e3d.api import Result
@@ -127,7 +127,10 @@ def run(
 
     if executor is Executor.inprocess:  # no processes around it, which would stand between a debugger and the terminal
         sys.exit(reporting(work))
-    _end_supervised(work)
+    end_supervised(work)
+
+
+app.command(rich_help_panel=LOCAL)(batch)
 
 
 @app.command(rich_help_panel=LOCAL)
@@ -215,7 +218,7 @@ def serve(
         given = {"host": host, "port": port, "replicas": replicas, "ray_address": address}
         return run_service({name: value for name, value in given.items() if value is not None})
 
-    _end_supervised(work, patience_s=15.0)
+    end_supervised(work, patience_s=15.0)
 
 
 @admin.command(epilog=EXIT_CODES)
@@ -235,17 +238,6 @@ def verify(
         return verify_store(deep, as_json)
 
     sys.exit(reporting(work))
-
-
-def _end_supervised(work: Callable[[], int], patience_s: float = 3.5) -> NoReturn:
-    """Do the work of a command in a process that others watch over, and end with its exit code."""
-
-    def watched() -> int:
-        from e2e3d.runtime.supervision import supervised
-
-        return supervised(lambda: reporting(work), patience_s)
-
-    sys.exit(reporting(watched))
 
 
 def _run(request: RunRequest, out: Path, given: dict[str, str], executor: ExecutorName, dump: Path | None) -> int:

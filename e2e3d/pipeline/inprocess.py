@@ -42,6 +42,7 @@ class InProcessExecutor(StoreExecutor):
         if device == "cuda":
             require_gpu(gpus, "this machine")
         self._has_gpu = gpus > 0
+        self._compare = device == "auto"
 
     def close(self) -> None:
         """Nothing is held."""
@@ -50,7 +51,8 @@ class InProcessExecutor(StoreExecutor):
         for part in work:
             resources = part.stage.resources
             device = "cuda" if resources.gpu and self._has_gpu else "cpu"
-            context = RunContext(device=device, threads=min(resources.cpus or core_count(), core_count()))
+            threads = min(resources.cpus or core_count(), core_count())
+            context = RunContext(device, threads, self._compare and device == "cuda")
             for key, inputs in part.units.items():
                 self._cancel.check()
                 output, stats = measured(part.stage, bind(inputs, self._load), part.config, context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable
+from typing import NoReturn
 
 from e2e3d.errors import CancelledError, E2E3DError
 from e2e3d.runtime.missing_parts import missing_part
@@ -44,3 +45,14 @@ def _mistake() -> int:
     traceback.print_exc()
     sys.stderr.write(f"\n{_MISTAKE}\n")
     return 1
+
+
+def end_supervised(work: Callable[[], int], patience_s: float = 3.5) -> NoReturn:
+    """Do the work of a command in a process that others watch over, and end with its exit code."""
+
+    def watched() -> int:
+        from e2e3d.runtime.supervision import supervised
+
+        return supervised(lambda: reporting(work), patience_s)
+
+    sys.exit(reporting(watched))

@@ -29,6 +29,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "disk-full": ("The service has no space left.", _KEPT),
     "disk-low": ("The service has little space left.", _OPERATOR),
     "front-failed": ("The service could not be started.", _OPERATOR),
+    "gpu-differs": ("The GPU of the service computes other results than its CPU.", _OPERATOR),
     "gpu-memory": ("The GPU of the service has too little memory for this.", "Lower depth.max_size_px or the quality."),
     "interrupted-too-often": (
         "The service stopped or broke down again and again while it computed the job.",

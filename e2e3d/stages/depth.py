@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from e2e3d.data.ref import Ref
 from e2e3d.ops.stereo.launch import launcher_for
 from e2e3d.ops.stereo.patchmatch import SearchSettings, photometric_depth
 from e2e3d.ops.stereo.view_agreement import photometric_confidence
+from e2e3d.stages.gpu_comparison import compare_once
 from e2e3d.stages.stage import Resources, RunContext, Stage, StoredInputs
 from e2e3d.stages.stereo import load_sources, match_settings
 
@@ -30,9 +31,18 @@ def run(inputs: DepthInputs, config: DepthConfig, context: RunContext) -> DepthM
 
     Raises:
         ReconstructionError: ``no-source-views`` when there is nothing to match the view with.
+        MachineError: ``gpu-differs``, see :mod:`e2e3d.stages.gpu_comparison`.
     """
     view = inputs.reference.load()
     sources = load_sources(view, inputs.sources, config.sources)
+    made = _computed(view, sources, config, context)
+    if context.compare:
+        on_cpu = replace(context, device="cpu")
+        compare_once(made, lambda: _computed(view, sources, config, on_cpu), view.name)
+    return made
+
+
+def _computed(view: View, sources: list[View], config: DepthConfig, context: RunContext) -> DepthMap:
     settings = match_settings(config, 0.0, 3.0)
     search = SearchSettings(config.coarsest_px, config.views, config.sweeps, config.seed)
     depth, normal, cost = photometric_depth(

@@ -42,10 +42,17 @@ class StoredInputs(Protocol):
 
 @dataclass(frozen=True)
 class RunContext:
-    """What the executor granted: `device` is ``cpu`` or ``cuda``, `threads` how many threads the unit may use."""
+    """What the executor granted.
+
+    Attributes:
+        device: ``cpu`` or ``cuda``.
+        threads: how many threads the unit may use.
+        compare: whether the first result of a GPU in a process is compared with the CPU's.
+    """
 
     device: str = "cpu"
     threads: int = 1
+    compare: bool = False
 
 
 def _unknown_workload(inputs: object, stored: StoredInputs) -> Workload:

@@ -52,7 +52,7 @@ class RayExecutor(StoreExecutor):
         store: where results are kept and found.
         progress: told of every pass and unit.
         cancel: asked between units; in-flight units are killed when it is set.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        device: ``auto``, ``cpu`` or ``cuda``; with ``auto``, a GPU's first depth map is compared with the CPU's.
         address: of a running cluster, or None for a private one on this machine.
         observer: receives the keys of the results that the run uses.
 
@@ -107,7 +107,7 @@ class RayExecutor(StoreExecutor):
             if self._device == "cuda":
                 require_gpu(cluster.gpus, cluster.describe())
             if cluster.gpus and self._device != "cpu":
-                self._gpus = GpuPlacement(cluster)
+                self._gpus = GpuPlacement(cluster, compare=self._device == "auto")
             if self.store.local and cluster.nodes > 1:
                 log.warning("the store %s is a folder: every node of the cluster must see it", self.store.url)
         return self._session

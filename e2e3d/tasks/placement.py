@@ -82,13 +82,18 @@ class CpuPlacement(Placement):
 
 
 class GpuPlacement(Placement):
-    """Units on actors, several of which share a GPU, the least loaded first; Ray restarts one whose process died."""
+    """Units on actors, several of which share a GPU, the least loaded first; Ray restarts one whose process died.
 
-    def __init__(self, cluster: Cluster) -> None:
+    Args:
+        cluster: what there is.
+        compare: see :class:`~e2e3d.stages.stage.RunContext`.
+    """
+
+    def __init__(self, cluster: Cluster, compare: bool) -> None:
         cpus_a_gpu = max(1, cluster.cpus // cluster.gpus)
         self._lanes = lanes(cpus_a_gpu, ray.get(gpu_memory.remote()))
         self.slots = self._lanes * cluster.gpus
-        self.context = RunContext(device="cuda", threads=max(1, cpus_a_gpu // self._lanes))
+        self.context = RunContext("cuda", max(1, cpus_a_gpu // self._lanes), compare)
         self._actors: list[Any] = []
         self._queues: list[set[Any]] = [set() for _ in range(self.slots)]
 

@@ -30,7 +30,7 @@ __all__ = ["running"]
 KINDS = {"E2E3DError", "SettingsError", "InputError", "ReconstructionError", "ProblemError", "BodyError"}
 OF_THE_MACHINE = {"MachineError", "CancelledError"}
 COMMAND_ONLY = re.compile(
-    r"e2e3d/(cli|api|config/(deployment/\w+|run_options)|client/.*|serve/(serve_command|node)|ops/evaluation/\w+"
+    r"e2e3d/(cli|api|batch/\w+|config/(deployment/\w+|run_options)|client/.*|serve/(serve_command|node)|ops/evaluation/\w+"
     r"|service/verification/command|outputs/(evaluation/\w+|sample_set|manifest)"
     r"|pipeline/(workspace|sources/leave_out)|runtime/(supervision|missing_parts))\.py"
 )

@@ -1,0 +1,1 @@
+"""Many image sets as one batch: ``python -m e2e3d.batch SETS.jsonl``, on one machine or as a job of a Ray cluster."""
