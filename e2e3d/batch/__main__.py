@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from e2e3d.batch.command import batch
+from e2e3d.batch.batch_command import batch
 
 if __name__ == "__main__":
     typer.run(batch)

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from e2e3d.batch.image_sets import ImageSet
 from e2e3d.batch.outcomes import FAILED, SUCCEEDED, Outcome, read_outcome, write_outcome, write_results
-from e2e3d.batch.photographs import listing
+from e2e3d.batch.requests import ImageSet
+from e2e3d.batch.set_files import listing
 from e2e3d.batch.set_process import Task
 from e2e3d.config.deployment import Settings
 from e2e3d.errors import CancelledError, E2E3DError, MachineError

@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from e2e3d.batch.image_sets import ImageSet
 from e2e3d.batch.outcomes import FAILED, SUCCEEDED, Outcome
-from e2e3d.batch.photographs import local_copy
+from e2e3d.batch.requests import ImageSet
+from e2e3d.batch.set_files import local_copy
 from e2e3d.config.deployment import Settings, load_settings
 from e2e3d.config.run_options import RunOptions
 from e2e3d.errors import CancelledError, E2E3DError, MachineError
@@ -32,7 +32,7 @@ class Task:
     """What the process is given.
 
     Attributes:
-        values: of the :class:`~e2e3d.batch.image_sets.ImageSet`; `digest` of what is asked for.
+        values: of the :class:`~e2e3d.batch.requests.ImageSet`; `digest` of what is asked for.
         results: folder or URL that the files of the model go to.
         store: of artifacts.
         address: of the Ray cluster.

@@ -13,7 +13,7 @@ from typing import Any
 
 from e2e3d.config.consistency import REFINEMENTS, consistency_cost, refinement_cost
 from e2e3d.config.depth import depth_cost
-from e2e3d.config.export import export_cost
+from e2e3d.config.export_cost import export_cost
 from e2e3d.config.features import features_cost
 from e2e3d.config.fusion import fusion_cost, merge_cost, points_of
 from e2e3d.config.ingest import ingest_cost

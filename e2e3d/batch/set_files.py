@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from e2e3d.batch.image_sets import ImageSet
+from e2e3d.batch.requests import ImageSet
 from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.config.frames import VIDEO_SUFFIXES
 from e2e3d.errors import InputError

@@ -33,10 +33,10 @@ def batch(
     """
 
     def work() -> int:
-        from e2e3d.batch.image_sets import read_image_sets
+        from e2e3d.batch.batch_summary import exit_code, options_of, summary
         from e2e3d.batch.outcomes import Outcome
+        from e2e3d.batch.requests import read_image_sets
         from e2e3d.batch.run_batch import run_batch
-        from e2e3d.batch.summary import exit_code, options_of, summary
         from e2e3d.config.deployment import load_settings
         from e2e3d.pipeline.cancellation import CancelToken, cancel_on_signals
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from e2e3d.batch.image_sets import ImageSet, read_image_sets
+from e2e3d.batch.requests import ImageSet, read_image_sets
 from e2e3d.errors import InputError
 
 
