@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StillRegions:
     """The part of each photograph that stands still where hardly anything else was matched.
 
@@ -26,7 +26,7 @@ class StillRegions:
         return any(bool(mask.any()) for mask in self.masks)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StillParts:
     """What was left out of a set because it stands still in the image while the subject moves.
 

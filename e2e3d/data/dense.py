@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """An undistorted photograph at depth resolution, with what stereo needs to know about its surroundings.
 
@@ -60,7 +60,7 @@ class ViewGeometries:
     views: tuple[ViewGeometry, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DepthMap:
     """Depth of one view.
 
@@ -75,7 +75,7 @@ class DepthMap:
     confidence: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PointCloud:
     """Fused, oriented, coloured points.
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Features:
     """Local features of one photograph.
 
@@ -23,7 +23,7 @@ class Features:
     colors: NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LearnedFeatures:
     """Features of one photograph as a network finds them, in pixels of the picture that it searched.
 
@@ -38,14 +38,14 @@ class LearnedFeatures:
     height_px: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OverlapCounts:
     """How many descriptors one photograph has in common with each of some others: int32 [N], in their order."""
 
     counts: NDArray[np.int32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Vocabulary:
     """Visual words of a set of photographs.
 
@@ -56,7 +56,7 @@ class Vocabulary:
     words: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GlobalDescriptor:
     """One photograph as one vector; the scalar product of two says how alike the photographs are.
 
@@ -67,7 +67,7 @@ class GlobalDescriptor:
     vector: NDArray[np.float16]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PairList:
     """Which photographs to match, as indices into the list of usable photographs.
 
@@ -80,7 +80,7 @@ class PairList:
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MatchBlock:
     """Geometrically verified matches of a block of pairs.
 

@@ -113,7 +113,7 @@ class PhotoBlock:
     photos: tuple[Photo, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VideoFrames:
     """Frames chosen from a video, as the bytes of JPEG files.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -41,9 +42,9 @@ class Ref(Generic[T]):
         return Ref(self.key, self.type, loader)
 
     @staticmethod
-    def of(value: T, key: str = "memory/value") -> Ref[T]:
-        """Wrap a value that is already in memory (tests and notebooks)."""
-        return Ref(key, type(value), lambda: value)
+    def of(value: T, key: str | None = None) -> Ref[T]:
+        """Wrap a value that is already in memory (tests and notebooks); without `key`, under a key of its own."""
+        return Ref(key or f"memory/{uuid.uuid4().hex}", type(value), lambda: value)
 
     @staticmethod
     def blob(sha256: str) -> Ref[bytes]:

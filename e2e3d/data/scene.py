@@ -27,7 +27,7 @@ class Camera:
     params: tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SceneImage:
     """A registered photograph.
 
@@ -79,7 +79,7 @@ class Remark:
     photographs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """A COLMAP-compatible sparse scene in structure-of-arrays form.
 

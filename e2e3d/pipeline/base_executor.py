@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
+import socket
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
@@ -104,6 +108,17 @@ class StoreExecutor(ABC):
         self._stats.append(stats)
         if completed and self._observer is not None:
             self._observer.pass_finished(one.name, self._results(one))
+
+    @contextlib.contextmanager
+    def announced(self, label: str) -> Iterator[None]:
+        """See :class:`e2e3d.pipeline.executor.Executor`."""
+        started_s, cpu_started_s = time.monotonic(), time.process_time()
+        self._progress.stage_started(label, 1)
+        yield
+        elapsed_s, cpu_s = time.monotonic() - started_s, time.process_time() - cpu_started_s
+        peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        self._progress.unit_finished(label, UnitStats(elapsed_s, cpu_s, peak_bytes, socket.gethostname()), False)
+        self._progress.stage_finished(StageStats(label, 1, 0, elapsed_s, cpu_s, peak_bytes))
 
     @abstractmethod
     def close(self) -> None:

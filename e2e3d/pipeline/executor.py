@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 from e2e3d.data.ref import Ref
@@ -51,6 +52,10 @@ class Executor(Protocol):
         A unit may begin as soon as its own inputs are there, while other units of earlier passes still run, so that no
         core waits for the last of a pass. Progress and statistics speak of one pass after another all the same.
         """
+        ...
+
+    def announced(self, label: str) -> AbstractContextManager[None]:
+        """Announce what the caller itself does inside the block, such as the export, as a pass of one unit."""
         ...
 
     @property

@@ -28,6 +28,10 @@ class Progress(Protocol):
         ...
 
 
+LAST_PASS = "export"
+"""Nothing is left to do when it has ended."""
+
+
 class NoProgress:
     """Announces nothing."""
 
@@ -48,8 +52,10 @@ class ProgressReport:
     Attributes:
         kind: ``started``, ``unit`` or ``finished``.
         stage: label of the running pass; `done` of its `total` units are finished, `reused` of them without computing.
-        fraction: of the whole run, in [0, 1], None while nothing is known about the passes to come.
-        eta_s: lower and upper estimate of the remaining seconds, None while unknown.
+        fraction: of the whole run, in [0, 1]; 1 when :data:`LAST_PASS` has ended, None while nothing is known about
+            the passes to come.
+        eta_s: lower and upper estimate of the remaining seconds; None while unknown, as long as everything was found
+            stored: nobody knows yet how much of the rest is.
         elapsed_s: since the run started.
         stats: cost of the pass, when it just finished.
     """
@@ -96,6 +102,7 @@ class ProgressModel:
         self._clock = clock
         self._started_s = clock()
         self._finished: set[str] = set()
+        self._reused = self._computed = 0
         self._running: _Running | None = None
 
     def stage_started(self, label: str, units: int) -> None:
@@ -113,8 +120,10 @@ class ProgressModel:
         now_s = self._clock()
         running.done += 1
         if reused:
+            self._reused += 1
             running.reused += 1
         else:
+            self._computed += 1
             running.gaps_s.append(now_s - running.last_s)
         running.last_s = now_s
         self._announce("unit")
@@ -138,7 +147,7 @@ class ProgressModel:
         fraction = None
         if eta_s is not None:
             remaining_s = math.sqrt(max(eta_s[0], 1e-3) * max(eta_s[1], 1e-3))
-            fraction = elapsed_s / max(elapsed_s + remaining_s, 1e-9)
+            fraction = 1.0 if LAST_PASS in self._finished else elapsed_s / max(elapsed_s + remaining_s, 1e-9)
         self._listener(
             ProgressReport(
                 kind, running.label, running.done, running.total, running.reused, fraction, eta_s, elapsed_s, stats
@@ -147,8 +156,10 @@ class ProgressModel:
 
     def _eta_s(self, running: _Running) -> tuple[float, float] | None:
         """Remaining seconds of the running pass and of the known ones after it, as a range."""
+        if LAST_PASS in self._finished:
+            return 0.0, 0.0
         current = self._remaining_of(running)
-        if current is None:
+        if current is None or (self._reused and not self._computed):
             return None
         ahead = [
             seconds

@@ -23,7 +23,7 @@ from e2e3d.pipeline.executor import Executor
 from e2e3d.pipeline.forecast import stage_seconds
 from e2e3d.pipeline.history import History, profile_of
 from e2e3d.pipeline.pipeline import reconstruct
-from e2e3d.pipeline.progress import Progress, ProgressModel, ProgressReport
+from e2e3d.pipeline.progress import LAST_PASS, Progress, ProgressModel, ProgressReport
 from e2e3d.pipeline.sources.source_set import StoredFiles
 from e2e3d.runtime.threads import core_count
 from e2e3d.storage.store import ArtifactStore
@@ -109,4 +109,6 @@ def run_and_export(request: RunRequest, executor: Executor, out: Path) -> tuple[
         elapsed_s=time.monotonic() - started_s,
         seeds={"depth": config.depth.seed, "consistency": config.consistency.seed},
     )
-    return results, export_results(out, results, facts, depth=request.options.keep_depth)
+    with executor.announced(LAST_PASS):
+        paths = export_results(out, results, facts, depth=request.options.keep_depth)
+    return results, paths

@@ -90,9 +90,10 @@ def run_logging(path: Path, run_id: str, level: str) -> Iterator[None]:
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.WARNING)
     terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    previous = logger.level, logger.propagate
-    for name in _NOISY:
-        logging.getLogger(name).setLevel(logging.ERROR)
+    propagated = logger.propagate
+    levels = {each: each.level for each in (logger, *map(logging.getLogger, _NOISY))}
+    for each in levels:
+        each.setLevel(logging.ERROR)
     logger.setLevel(level.upper())
     logger.propagate = False
     logger.addHandler(file)
@@ -103,7 +104,9 @@ def run_logging(path: Path, run_id: str, level: str) -> Iterator[None]:
         logger.removeHandler(file)
         logger.removeHandler(terminal)
         file.close()
-        logger.level, logger.propagate = previous
+        logger.propagate = propagated
+        for each, before in levels.items():
+            each.setLevel(before)
 
 
 class JsonLines(logging.Formatter):

@@ -7,7 +7,7 @@ import pytest
 
 from e2e3d.data.stats import StageStats, UnitStats
 from e2e3d.pipeline.history import History, profile_of
-from e2e3d.pipeline.progress import ProgressModel, ProgressReport
+from e2e3d.pipeline.progress import LAST_PASS, ProgressModel, ProgressReport
 from e2e3d.pipeline.progress_display import LineDisplay, duration, open_display
 
 UNIT = UnitStats(1.0, 1.0, 1 << 20, "host")
@@ -99,6 +99,22 @@ def test_the_first_run_knows_what_is_ahead_from_defaults() -> None:
     assert reports[-1].eta_s is not None
     assert reports[-1].eta_s[0] < 300.0 < reports[-1].eta_s[1]
     assert reports[-1].fraction == pytest.approx(150 / 450, abs=0.1)
+
+
+def test_a_run_that_finds_everything_stored_promises_nothing_and_ends_at_one() -> None:
+    reports: list[ProgressReport] = []
+    clock = Clock()
+    model = ProgressModel(reports.append, History(defaults=lambda photos: {"depth": 300.0, "other": 9.0}), clock)
+    model.stage_started("ingest", 2)
+    for _ in range(2):
+        clock.now_s += 0.1
+        model.unit_finished("ingest", UNIT, reused=True)
+    model.stage_finished(StageStats("ingest", 2, 2, 0.2, 0.0, 1 << 20))
+    assert [(report.fraction, report.eta_s) for report in reports[1:]] == [(None, None)] * 3
+    run_stage(model, clock, LAST_PASS, 1, 2.0)
+    assert reports[-2].fraction is not None
+    assert reports[-2].fraction < 1
+    assert (reports[-1].fraction, reports[-1].eta_s) == (1.0, (0.0, 0.0))
 
 
 def test_blocks_of_pairs_are_not_photographs() -> None:
