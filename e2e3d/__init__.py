@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from e2e3d.api import Result, reconstruct
+    from e2e3d.api import Result, open, reconstruct  # noqa: A004
 
-__all__ = ["Result", "reconstruct"]
+__all__ = ["Result", "open", "reconstruct"]
 
 
 def __getattr__(name: str) -> Any:

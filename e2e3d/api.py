@@ -1,4 +1,4 @@
-"""The Python interface: ``e2e3d.reconstruct(photos, out)``."""
+"""The Python interface: ``e2e3d.reconstruct(photos, out)``, and ``e2e3d.open(out)`` for what it made."""
 
 from __future__ import annotations
 
@@ -74,6 +74,30 @@ class Result:
         return self.records.textured.load()
 
 
+def open(out: PathLike) -> Result:  # noqa: A001 - as e2e3d.open
+    """Open a finished reconstruction: nothing is computed, and nothing is written.
+
+    Args:
+        out: the folder that :func:`reconstruct` or ``e2e3d run`` wrote. Records load from the store that the run used,
+            which must be reachable.
+
+    Raises:
+        InputError: ``no-result`` or ``bad-manifest`` where there is no finished result, ``no-records`` where the
+            folder has no records (a download of a service has none).
+    """
+    from e2e3d.outputs.export import paths_of
+    from e2e3d.outputs.manifest import read_manifest
+    from e2e3d.pipeline.record_index import read_index, results_of
+    from e2e3d.pipeline.workspace import PRIVATE_FOLDER, default_store
+    from e2e3d.storage.store import ArtifactStore
+
+    folder = Path(out)
+    manifest = read_manifest(folder)
+    index = read_index(folder / PRIVATE_FOLDER)
+    store = ArtifactStore(index.store or default_store(folder), load_settings().s3_options)
+    return Result(paths_of(folder, manifest), manifest, results_of(index, store.get))
+
+
 def reconstruct(
     photos: PathLike,
     out: PathLike,
@@ -134,6 +158,7 @@ def run_job(
     from e2e3d.outputs.manifest import read_manifest
     from e2e3d.pipeline.cancellation import CancelToken
     from e2e3d.pipeline.history import cache_file
+    from e2e3d.pipeline.record_index import write_index
     from e2e3d.pipeline.run import RunParts, open_run, run_and_export
     from e2e3d.pipeline.workspace import default_store, locked_folder
     from e2e3d.runtime.logs import run_logging
@@ -154,6 +179,7 @@ def run_job(
         try:
             with open_run(request, parts) as opened:
                 results, paths = run_and_export(request, opened, out)
+            write_index(private, results, "" if settings.store is None else settings.store)
         except E2E3DError as error:
             log.error("the run ended: %s: %s", error.code, error)
             raise

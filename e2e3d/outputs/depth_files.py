@@ -20,8 +20,8 @@ CONVENTION = (
 )
 
 
-def write_depth_folder(write: Callable[[str, bytes], Path], results: Results, out: Path) -> Path:
-    """Write every depth map through `write` (name, bytes), one loaded at a time, and return the folder."""
+def write_depth_folder(write: Callable[[str, bytes], Path], results: Results) -> None:
+    """Write every depth map through `write` (name, bytes), one loaded at a time."""
     entries = []
     for view_ref, depth_ref in zip(results.views, results.depths, strict=True):
         view, depth = view_ref.load(), depth_ref.load().depth
@@ -31,7 +31,6 @@ def write_depth_folder(write: Callable[[str, bytes], Path], results: Results, ou
         entries.append(_entry(view, stem.removeprefix("depth/")))
     document = {"convention": CONVENTION, "views": entries}
     write("depth/views.json", json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n")
-    return out / "depth"
 
 
 def depth_preview(depth: NDArray[np.float32]) -> NDArray[np.uint16]:

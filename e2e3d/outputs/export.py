@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import resource
 import shutil
 import time
@@ -56,6 +57,29 @@ class ExportedPaths:
     manifest: Path
 
 
+def paths_of(out: Path, manifest: Manifest) -> ExportedPaths:
+    """Where the files of a finished result are."""
+    names = [file.path for file in manifest.outputs]
+
+    def optional(name: str) -> Path | None:
+        return out / name if any(path == name or path.startswith(f"{name}/") for path in names) else None
+
+    return ExportedPaths(
+        out=out,
+        sparse=out / "sparse",
+        cameras=out / "cameras.json",
+        cloud=out / "dense.ply",
+        laz=optional("dense.laz"),
+        mesh=out / "mesh.ply",
+        obj=out / "model.obj",
+        textures=tuple(out / name for name in names if re.fullmatch(r"model_\d+\.\w+", name)),
+        glb=out / "model.glb",
+        depth=optional("depth"),
+        report=out / "report.html",
+        manifest=out / MANIFEST_NAME,
+    )
+
+
 def export_results(out: Path, results: Results, facts: RunFacts, depth: bool = False) -> ExportedPaths:
     """Write the results into `out`, every file atomically; one that an earlier export left there is replaced.
 
@@ -80,14 +104,15 @@ def _export(out: Path, results: Results, facts: RunFacts, depth: bool, side: Thr
     scene = results.mapping.scene
     textured = results.textured.load()
     judged = side.submit(_judge_and_report, results, facts, textured)
-    sparse = write_sparse(writer, scene)
-    cameras = write_cameras(writer, scene)
-    cloud, laz, dense_points = _write_cloud(writer, results)
-    mesh = writer.stream("mesh.ply", lambda file: write_mesh_ply(file, results.mesh.load()))
-    obj, textures, glb = _write_textured(writer, textured)
-    depth_folder = write_depth_folder(writer.write, results, out) if depth else None
+    write_sparse(writer, scene)
+    write_cameras(writer, scene)
+    dense_points = _write_cloud(writer, results)
+    writer.stream("mesh.ply", lambda file: write_mesh_ply(file, results.mesh.load()))
+    _write_textured(writer, textured)
+    if depth:
+        write_depth_folder(writer.write, results)
     judgement, page = judged.result()
-    report = writer.write("report.html", page.encode())
+    writer.write("report.html", page.encode())
     stats = _export_stats(start_wall, start_cpu)
     manifest = Manifest(
         quality=facts.quality,
@@ -108,9 +133,7 @@ def _export(out: Path, results: Results, facts: RunFacts, depth: bool, side: Thr
     )
     write_bytes(out / MANIFEST_NAME, manifest.to_json())
     _remove_stale(out, earlier, manifest)
-    return ExportedPaths(
-        out, sparse, cameras, cloud, laz, mesh, obj, textures, glb, depth_folder, report, out / MANIFEST_NAME
-    )
+    return paths_of(out, manifest)
 
 
 def _judge_and_report(results: Results, facts: RunFacts, textured: TexturedMesh) -> tuple[Judgement, str]:
@@ -151,7 +174,7 @@ def _json(document: object) -> bytes:
     return json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
-def write_sparse(writer: Writer, scene: Scene) -> Path:
+def write_sparse(writer: Writer, scene: Scene) -> None:
     """Write the COLMAP binary model; pycolmap writes into a folder beside, and the files move into place."""
     from e2e3d.ops.sfm.colmap_model import scene_to_reconstruction
 
@@ -167,12 +190,11 @@ def write_sparse(writer: Writer, scene: Scene) -> Path:
             file.replace(folder / file.name)
             writer.note(f"sparse/{file.name}")
         partial.rmdir()
-    return folder
 
 
-def write_cameras(writer: Writer, scene: Scene) -> Path:
+def write_cameras(writer: Writer, scene: Scene) -> None:
     """Write the cameras and poses as JSON."""
-    return writer.write("cameras.json", _json(cameras_document(scene)))
+    writer.write("cameras.json", _json(cameras_document(scene)))
 
 
 def _require_complete(folder: Path, scene: Scene) -> None:
@@ -190,24 +212,24 @@ def _require_complete(folder: Path, scene: Scene) -> None:
         raise OSError(errno.ENOSPC, "The files are incomplete")
 
 
-def _write_cloud(writer: Writer, results: Results) -> tuple[Path, Path | None, int]:
+def _write_cloud(writer: Writer, results: Results) -> int:
+    """Write the cloud; returns how many points it has."""
     cloud = results.cloud.load()
-    ply = writer.stream("dense.ply", lambda file: write_cloud_ply(file, cloud))
+    writer.stream("dense.ply", lambda file: write_cloud_ply(file, cloud))
     georeference = results.mapping.scene.georeference
-    laz = None
     if georeference is not None:
-        laz = writer.stream("dense.laz", lambda file: write_cloud_laz(file, cloud, georeference))
-    return ply, laz, len(cloud.points_world)
+        writer.stream("dense.laz", lambda file: write_cloud_laz(file, cloud, georeference))
+    return len(cloud.points_world)
 
 
-def _write_textured(writer: Writer, textured: TexturedMesh) -> tuple[Path, tuple[Path, ...], Path]:
+def _write_textured(writer: Writer, textured: TexturedMesh) -> None:
     jpegs = [encode_jpeg(page, _TEXTURE_QUALITY) for page in textured.pages]
     names = [f"model_{page}.jpg" for page in range(len(jpegs))]
-    textures = tuple(writer.write(name, jpeg) for name, jpeg in zip(names, jpegs, strict=True))
+    for name, jpeg in zip(names, jpegs, strict=True):
+        writer.write(name, jpeg)
     writer.write("model.mtl", material_library(names))
-    obj = writer.stream("model.obj", lambda file: write_obj(file, textured, "model.mtl"))
-    glb = writer.stream("model.glb", lambda file: write_glb(file, textured, jpegs))
-    return obj, textures, glb
+    writer.stream("model.obj", lambda file: write_obj(file, textured, "model.mtl"))
+    writer.stream("model.glb", lambda file: write_glb(file, textured, jpegs))
 
 
 def _counts(results: Results, dense_points: int, textured: TexturedMesh) -> Counts:
