@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from e2e3d.config.deployment import Settings, load_settings
-from e2e3d.config.run_options import RunOptions
+from e2e3d.config.run_options import LeaveOut, RunOptions
 from e2e3d.errors import E2E3DError, SettingsError
 
 if TYPE_CHECKING:
@@ -109,6 +109,11 @@ def reconstruct(
     device: str | None = None,
     executor: ExecutorName = "ray",
     progress: Callable[[ProgressReport], None] | None = None,
+    *,
+    scale: float | None = None,
+    known_distance: tuple[str, str, float] | None = None,
+    keep_depth: bool = False,
+    left_out: LeaveOut | None = None,
 ) -> Result:
     """Reconstruct a textured model from photographs.
 
@@ -126,6 +131,10 @@ def reconstruct(
         device: ``auto``, ``cpu`` or ``cuda``; None = E2E3D_DEVICE.
         executor: ``ray``, or ``inprocess``: one unit after another in this process, where a debugger can follow.
         progress: called with the state of the run after every event.
+        scale: metres per unit of the model, where that is known.
+        known_distance: names of two photographs, and the metres between their cameras.
+        keep_depth: also export the depth maps.
+        left_out: photographs to keep out, to judge the model by: every n-th, or by name.
 
     Raises:
         E2E3DError: SettingsError, InputError, ReconstructionError, MachineError or CancelledError, by cause.
@@ -139,6 +148,10 @@ def reconstruct(
     options = RunOptions(
         intrinsics=None if intrinsics is None else read_calibration(intrinsics),
         masks=None if masks is None else Path(masks),
+        scale=scale,
+        known_distance=known_distance,
+        keep_depth=keep_depth,
+        left_out=left_out,
     )
     request = RunRequest(Path(photos), quality, settings or {}, options)
     return run_job(
