@@ -27,7 +27,7 @@ RUNNER, REPLICA, WORKER, DRIVER = (
     "e2e3d.service.runner.runner_process",
     "ray::ServeReplica:api",
     "ray::_unit_task",
-    "tasks.driver",
+    "service.runner.driver",
 )
 
 
