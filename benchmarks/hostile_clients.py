@@ -249,7 +249,7 @@ def memory_bytes(root: psutil.Process) -> float:
 
 def essential(root: psutil.Process) -> dict[int, str]:
     """The processes that must outlive everything, by their ids."""
-    titles = ("serve.node", "serve.runner", "haproxy", "ProxyActor", "ServeReplica", "gcs_server", "raylet")
+    titles = ("serve.node", "runner.runner_process", "haproxy", "ProxyActor", "ServeReplica", "gcs_server", "raylet")
     found = {}
     for process in processes(root):
         with contextlib.suppress(psutil.Error):
