@@ -51,7 +51,7 @@ def run(ray_session: None, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     for name in [name for name in os.environ if name.startswith("E2E3D_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr("e2e3d.runtime.supervision.supervised", lambda work: work())
+    monkeypatch.setattr("e2e3d.runtime.supervision.supervised", lambda work, patience_s: work())
 
     def call(*arguments: object) -> Answer:
         done = CliRunner().invoke(app, [str(argument) for argument in arguments])

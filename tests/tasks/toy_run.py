@@ -40,4 +40,4 @@ def work(stage: str, out: Path, units: int, seconds: float) -> int:
 
 if __name__ == "__main__":
     name, folder, count, duration = sys.argv[1:]
-    sys.exit(supervised(lambda: reporting(lambda: work(name, Path(folder), int(count), float(duration)))))
+    sys.exit(supervised(lambda: reporting(lambda: work(name, Path(folder), int(count), float(duration))), 3.5))
