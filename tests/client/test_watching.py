@@ -21,7 +21,13 @@ def job_reply(state: str, progress: float) -> Reply:
     )  # fmt: skip
     document |= {"id": "j", "name": "", "state": state, "quality": "low", "settings": {}, "options": {}, "outputs": []}
     document |= {"priority": 0, "attempt": 1, "stage": "depth", "units_done": 1, "units_total": 2, "progress": progress}
-    document |= {"cancel_requested": False, "result_bytes": 0, "created_at": "2026-01-01T00:00:00Z"}
+    document |= {
+        "cancel_requested": False,
+        "interruptions": 0,
+        "judgement": None,
+        "result_bytes": 0,
+        "created_at": "2026-01-01T00:00:00Z",
+    }
     return Reply(200, {}, json.dumps(document).encode())
 
 

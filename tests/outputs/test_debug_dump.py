@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
+import e2e3d
 from e2e3d.config.mesh import MeshConfig
 from e2e3d.ops.mesh.meshing import SurfaceDecision
 from e2e3d.ops.texturing.adjacency import face_adjacency
 from e2e3d.outputs.debug_dump import kept_colours, seam_edges, support_colours, write_decisions
-from tests.synthetic import sample_results
+from tests.command import SampleRun
 
 # A strip of four triangles between the vertices 0 to 5.
 STRIP = np.array([[0, 1, 2], [1, 3, 2], [2, 3, 4], [3, 5, 4]], np.int32)
@@ -53,8 +54,8 @@ def test_seams_lie_between_two_charts() -> None:
 
 
 @pytest.mark.slow
-def test_the_pictures_show_the_model(tmp_path: Path) -> None:
-    results = sample_results()
+def test_the_pictures_show_the_model(sample_run: SampleRun, tmp_path: Path) -> None:
+    results = e2e3d.open(sample_run.out).records
     paths = write_decisions(tmp_path, results, MeshConfig(), 2)
     names = [path.stem for path in paths]
     assert names[:5] == [

@@ -85,9 +85,9 @@ def test_the_secret_of_s3_is_in_no_argument_and_no_log(s3: S3Options, monkeypatc
     submitted: list[bytes] = []
     submit = CpuPlacement.submit
 
-    def recorded(self: CpuPlacement, arguments: tuple[Any, ...], alone: bool) -> tuple[Any, Any]:
+    def recorded(self: CpuPlacement, arguments: tuple[Any, ...], memory_bytes: int, alone: bool) -> tuple[Any, Any]:
         submitted.append(cloudpickle.dumps(arguments))
-        return submit(self, arguments, alone)
+        return submit(self, arguments, memory_bytes, alone)
 
     monkeypatch.setattr(CpuPlacement, "submit", recorded)
     store = ArtifactStore(f"s3://{BUCKET}/{uuid.uuid4().hex}", s3)

@@ -15,7 +15,7 @@ from tests.service.api import Api, open_api
 
 _PROCESS = """
 import logging, sys, time
-from e2e3d.serve import log_level
+from e2e3d.service.administration import log_level
 from e2e3d.config.deployment import load_service_settings
 from e2e3d.service.database import Database
 log_level._PERIOD_S = 0.1

@@ -31,8 +31,8 @@ def checkers() -> Iterator[PhotoCheckers]:
 
 def process_of(checkers: PhotoCheckers) -> psutil.Process:
     """The one that works or waits for this test's pool."""
-    children = psutil.Process().children()
-    found = [child for child in children if "e2e3d.service.intake.check_process" in child.cmdline()]
+    living = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    found = [child for child in living if "e2e3d.service.intake.check_process" in child.cmdline()]
     return max(found, key=lambda child: child.create_time())
 
 
