@@ -66,4 +66,5 @@ def test_the_pictures_show_the_model(sample_run: SampleRun, tmp_path: Path) -> N
     pictures = {path.stem: cv2.imread(str(path)) for path in paths}
     for name in names[:5]:
         assert pictures[name].shape == (1440, 1920, 3)
-        assert 0.1 < (np.ptp(pictures[name], axis=2) > 20).mean() < 0.9, name
+        most = 1.0 if name in names[:2] else 0.9  # the surface as it was laid closes around everything
+        assert 0.1 < (np.ptp(pictures[name], axis=2) > 20).mean() < most, name
