@@ -43,8 +43,10 @@ def main() -> None:
 def check(file: Path, out: Path, sizes_px: list[int]) -> None:
     """Compare and measure; leave with code 1 where the depths of both processors differ too much."""
     require_card()
-    from gpu_measure import WANTED_SHARE, compare, compare_matching, describe_card, kernel_occupancy
+    from gpu_measure import compare, compare_matching, describe_card, kernel_occupancy
     from gpu_views import load
+
+    from e2e3d.stages.gpu_comparison import WANTED_SHARE
 
     out.mkdir(parents=True, exist_ok=True)
     inputs = load(file)

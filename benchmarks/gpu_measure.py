@@ -30,13 +30,12 @@ from e2e3d.ops.stereo.problem import State, new_state
 from e2e3d.runtime.gpu_devices import gpu_memory_bytes, lanes
 from e2e3d.runtime.threads import core_count
 from e2e3d.stages import consistency, depth
+from e2e3d.stages.gpu_comparison import TOLERANCE
 from e2e3d.stages.stage import RunContext
 
 if TYPE_CHECKING:
     from e2e3d.data.dense import DepthMap, View
 
-TOLERANCE = 1e-3
-WANTED_SHARE = 0.99
 _SAMPLES = 32  # of an evaluation
 _ROUNDS = 2  # views a process that shares the card computes
 _passes: Passes | None = None

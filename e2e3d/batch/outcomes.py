@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
+from e2e3d.errors import E2E3DError, MachineError
 from e2e3d.storage.objects import ObjectStore
 
 OUTCOME_NAME = "outcome.json"
@@ -22,7 +22,7 @@ class Outcome:
     Attributes:
         name: of the set.
         state: ``succeeded`` or ``failed``.
-        digest: of what was asked for, see :meth:`~e2e3d.batch.image_sets.ImageSet.digest`.
+        digest: of what was asked for, see :meth:`~e2e3d.batch.requests.ImageSet.digest`.
         seconds: wall time of the attempt that ended it.
         judgement: ``good`` or ``doubtful``, of a model; `reasons` why it is doubtful.
         photographs, registered, faces: how many.
@@ -53,6 +53,23 @@ class Outcome:
         return f"{self.name}: failed [{self.code}] {self.message} {self.hint}".rstrip()
 
 
+def failed_outcome(name: str, digest: str, error: E2E3DError, seconds: float) -> Outcome:
+    """The end of a set that met an error; what the machine lacks may be there the next time."""
+    final = not isinstance(error, MachineError)
+    return Outcome(name, FAILED, digest, seconds, code=error.code, message=error.message, hint=error.hint, final=final)
+
+
+def outcome_from_json(data: bytes) -> Outcome:
+    """Read what :func:`outcome_to_json` wrote. Raises ValueError, TypeError or KeyError where it is something else."""
+    values = json.loads(data)
+    return Outcome(**values | {"reasons": tuple(values["reasons"])})
+
+
+def outcome_to_json(outcome: Outcome) -> bytes:
+    """One line of JSON."""
+    return json.dumps(dataclasses.asdict(outcome)).encode() + b"\n"
+
+
 def read_outcome(files: ObjectStore, name: str) -> Outcome | None:
     """The end of a set that an earlier run of the batch wrote; None when there is none, or none that can be read.
 
@@ -60,21 +77,16 @@ def read_outcome(files: ObjectStore, name: str) -> Outcome | None:
         MachineError: as the store says.
     """
     try:
-        values = json.loads(b"".join(files.read(f"{name}/{OUTCOME_NAME}")))
-        return Outcome(**values | {"reasons": tuple(values["reasons"])})
+        return outcome_from_json(b"".join(files.read(f"{name}/{OUTCOME_NAME}")))
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
 
 
 def write_outcome(files: ObjectStore, outcome: Outcome) -> None:
     """Keep the end of a set; the files of its model are there already. Raises MachineError as the store says."""
-    files.write(f"{outcome.name}/{OUTCOME_NAME}", [_json(dataclasses.asdict(outcome))])
+    files.write(f"{outcome.name}/{OUTCOME_NAME}", [outcome_to_json(outcome)])
 
 
 def write_results(files: ObjectStore, outcomes: Iterable[Outcome]) -> None:
     """Write ``results.jsonl``. Raises MachineError as the store says."""
-    files.write(RESULTS_NAME, [_json(dataclasses.asdict(outcome)) for outcome in outcomes])
-
-
-def _json(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(values).encode() + b"\n"
+    files.write(RESULTS_NAME, map(outcome_to_json, outcomes))

@@ -17,7 +17,15 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from e2e3d.batch.outcomes import FAILED, SUCCEEDED, Outcome, read_outcome, write_outcome, write_results
+from e2e3d.batch.outcomes import (
+    SUCCEEDED,
+    Outcome,
+    failed_outcome,
+    outcome_from_json,
+    read_outcome,
+    write_outcome,
+    write_results,
+)
 from e2e3d.batch.requests import ImageSet
 from e2e3d.batch.set_files import listing
 from e2e3d.batch.set_process import Task
@@ -94,7 +102,7 @@ def _digest(image_set: ImageSet, settings: Settings) -> tuple[str, Outcome | Non
     try:
         return image_set.digest(listing(image_set, settings.s3_options)), None
     except E2E3DError as error:
-        return "", _failed(image_set, "", error, 0.0, final=not isinstance(error, MachineError))
+        return "", failed_outcome(image_set.name, "", error, 0.0)
 
 
 def _finish(
@@ -139,13 +147,12 @@ def _compute(image_set: ImageSet, digest: str, address: str, options: BatchOptio
 
 def _try(image_set: ImageSet, digest: str, address: str, options: BatchOptions, processes: _Processes) -> Outcome:
     started_s = time.monotonic()
-    separator = "" if options.results.endswith("/") else "/"
     with tempfile.TemporaryDirectory(prefix="e2e3d-batch-") as folder:
         answer = Path(folder) / "outcome.json"
         task = Task(
             dataclasses.asdict(image_set),
             digest,
-            f"{options.results}{separator}{image_set.name}",
+            f"{options.results.rstrip('/')}/{image_set.name}",
             options.store,
             address,
             str(answer),
@@ -154,28 +161,14 @@ def _try(image_set: ImageSet, digest: str, address: str, options: BatchOptions, 
         log = Path(folder) / "log"
         code = processes.run(json.dumps(dataclasses.asdict(task)), log)
         if answer.exists():
-            values = json.loads(answer.read_text(encoding="utf-8"))
-            return Outcome(**values | {"reasons": tuple(values["reasons"])})
+            return outcome_from_json(answer.read_bytes())
         last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or [""]
         died = MachineError(
             "process-died",
             f"Its process ended with code {code} without an answer ({last[0][:200]}).",
             "Run the batch again.",
         )
-        return _failed(image_set, digest, died, time.monotonic() - started_s, final=False)
-
-
-def _failed(image_set: ImageSet, digest: str, error: E2E3DError, seconds: float, final: bool) -> Outcome:
-    return Outcome(
-        image_set.name,
-        FAILED,
-        digest,
-        seconds,
-        code=error.code,
-        message=error.message,
-        hint=error.hint,
-        final=final,
-    )
+        return failed_outcome(image_set.name, digest, died, time.monotonic() - started_s)
 
 
 class _Processes:

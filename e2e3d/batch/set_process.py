@@ -15,15 +15,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from e2e3d.batch.outcomes import FAILED, SUCCEEDED, Outcome
+from e2e3d.batch.outcomes import SUCCEEDED, Outcome, failed_outcome, outcome_to_json
 from e2e3d.batch.requests import ImageSet
 from e2e3d.batch.set_files import local_copy
 from e2e3d.config.deployment import Settings, load_settings
 from e2e3d.config.run_options import RunOptions
-from e2e3d.errors import CancelledError, E2E3DError, MachineError
+from e2e3d.errors import CancelledError, E2E3DError
 from e2e3d.pipeline.run import RunRequest
 from e2e3d.pipeline.sources.source_set import read_calibration
 from e2e3d.runtime.child_processes import die_with
+from e2e3d.storage.atomic_files import write_bytes
 from e2e3d.storage.opening import open_objects
 
 
@@ -53,10 +54,7 @@ def main() -> int:
     """Compute the set that standard input names; returns the exit code."""
     task = Task(**json.loads(sys.stdin.read()))
     die_with(task.parent)
-    outcome = _outcome(task)
-    path = Path(task.outcome)
-    path.with_suffix(".new").write_text(json.dumps(dataclasses.asdict(outcome)), encoding="utf-8")
-    path.with_suffix(".new").replace(path)
+    write_bytes(Path(task.outcome), outcome_to_json(_outcome(task)))
     return 0
 
 
@@ -70,16 +68,7 @@ def _outcome(task: Task) -> Outcome:
     except CancelledError:
         raise
     except E2E3DError as error:
-        return Outcome(
-            image_set.name,
-            FAILED,
-            task.digest,
-            time.monotonic() - started_s,
-            code=error.code,
-            message=error.message,
-            hint=error.hint,
-            final=not isinstance(error, MachineError),
-        )
+        return failed_outcome(image_set.name, task.digest, error, time.monotonic() - started_s)
     return dataclasses.replace(made, seconds=time.monotonic() - started_s)
 
 
