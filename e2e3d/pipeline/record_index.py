@@ -63,7 +63,7 @@ def read_index(private: Path) -> RecordIndex:
         raise InputError(
             "no-records",
             f"{private.parent} does not say which stored results it was made from.",
-            "Open the folder that e2e3d run wrote; run the same command again where an earlier version did.",
+            "Open the folder of a run as it was written; an earlier version's run has to be repeated into it first.",
         ) from error
 
 
