@@ -90,10 +90,12 @@ def on_pixels(change: Callable[[Pixels, int], Pixels], every: int = 1) -> Change
 
 
 def without_exif(shots: list[Shot]) -> list[Shot]:
+    """As messengers deliver them: nothing but pixels."""
     return [replace(shot, exif=Image.Exif()) for shot in shots]
 
 
 def without_gps(shots: list[Shot]) -> list[Shot]:
+    """All of EXIF but the position."""
     for shot in shots:
         shot.exif.get_ifd(0x8825).clear()
     return shots
@@ -111,14 +113,17 @@ def together(*changes: Change) -> Change:
 
 
 def recompressed(quality: int) -> Change:
+    """Saved as JPEG of this quality."""
     return lambda shots: [replace(shot, quality=quality) for shot in shots]
 
 
 def with_hole(shots: list[Shot]) -> list[Shot]:
+    """Every second file has a hole in its JPEG data."""
     return [replace(shot, hole=i % 2 == 0) for i, shot in enumerate(shots)]
 
 
 def scaled(size_px: int) -> Change:
+    """Reduced or enlarged to this longest side."""
     return on_pixels(lambda p, _: _fit(p, size_px / max(p.shape[:2])))
 
 
@@ -131,6 +136,8 @@ def brightness(low: float, high: float) -> Change:
 
 
 def noisy(sigma: float) -> Change:
+    """Gaussian noise of this standard deviation, in grey levels."""
+
     def change(pixels: Pixels, i: int) -> Pixels:
         noise = np.random.default_rng(i).normal(0, sigma, pixels.shape)
         return np.clip(pixels + noise, 0, 255).astype(np.uint8)
@@ -139,10 +146,12 @@ def noisy(sigma: float) -> Change:
 
 
 def grey(pixels: Pixels, i: int) -> Pixels:
+    """Without colour."""
     return np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None], 3, 2)
 
 
 def blurred(sigma: float) -> Change:
+    """Out of focus by a Gaussian of this many pixels."""
     return on_pixels(lambda p, _: cv2.GaussianBlur(p, (0, 0), sigma))
 
 
@@ -188,6 +197,7 @@ def warped(k1: Sequence[float]) -> Change:
 
 
 def mirrored(every: int) -> Change:
+    """Every n-th photograph left and right exchanged."""
     return on_pixels(lambda p, _: p[:, ::-1], every)
 
 
@@ -206,6 +216,8 @@ def exif_focal(factor: float) -> Change:
 
 
 def gps(change: Callable[[dict[int, object], int], None]) -> Change:
+    """Change the GPS tags of each photograph: `change(tags, index)`."""
+
     def changed(shots: list[Shot]) -> list[Shot]:
         for i, shot in enumerate(shots):
             change(shot.exif.get_ifd(0x8825), i)
@@ -215,10 +227,12 @@ def gps(change: Callable[[dict[int, object], int], None]) -> Change:
 
 
 def gps_swapped(tags: dict[int, object], i: int) -> None:
+    """Latitude and longitude exchanged."""
     tags[2], tags[4] = tags[4], tags[2]
 
 
 def gps_without_letters(tags: dict[int, object], i: int) -> None:
+    """Without N or S, and without E or W."""
     tags.pop(1), tags.pop(3)
 
 
