@@ -72,7 +72,7 @@ def main(seconds: float) -> None:
     began_s = time.monotonic()
     with log.open("wb") as file:
         command = subprocess.Popen(
-            [sys.executable, "-c", "from e2e3d.cli import app; app()", "serve"],
+            [sys.executable, "-m", "e2e3d", "serve"],
             env=environment,
             stdout=file,
             stderr=file,

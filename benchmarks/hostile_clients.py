@@ -304,7 +304,7 @@ def main(names: list[str], connections: int, seconds: float) -> int:
     job_id, path = prepare(ServiceSettings(home=Path(home), admin_password=password, secret_key=key))
     environment = {"E2E3D_HOME": home, "E2E3D_PORT": str(port), "E2E3D_SECRET_KEY": key}
     with Path(home, "serve.log").open("wb") as log:
-        command = [sys.executable, "-c", "from e2e3d.cli import app; app()", "serve"]
+        command = [sys.executable, "-m", "e2e3d", "serve"]
         service = subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)
     try:
         wait_until_ready(f"http://127.0.0.1:{port}", service)

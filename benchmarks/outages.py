@@ -95,7 +95,7 @@ def service(replicas: int) -> Iterator[tuple[str, psutil.Process]]:
     given = {"E2E3D_HOME": home, "E2E3D_PORT": str(port), "E2E3D_ADMIN_PASSWORD": PASSWORD}
     with Path(home, "serve.log").open("wb") as log:
         command = subprocess.Popen(
-            [sys.executable, "-c", "from e2e3d.cli import app; app()", "serve"],
+            [sys.executable, "-m", "e2e3d", "serve"],
             env=os.environ
             | given
             | {

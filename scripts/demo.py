@@ -19,7 +19,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-PROGRAM = [sys.executable, "-c", "from e2e3d.cli import app; app()"]
+PROGRAM = [sys.executable, "-m", "e2e3d"]
 START_S = 180.0
 STOP_S = 30.0
 EMAIL = "admin@localhost"

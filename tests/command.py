@@ -31,7 +31,7 @@ class SampleRun:
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-c", "from e2e3d.cli import app; app()", *map(str, arguments)]
+    return [sys.executable, "-m", "e2e3d", *map(str, arguments)]
 
 
 def environment(**changes: str) -> dict[str, str]:
