@@ -33,6 +33,7 @@ __all__ = ["embedded_api"]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 STAGE_NAMES = "a stage, its settings, its record and the mathematics of it"
 SAME_NAMES = {
+    "__main__": "what python -m starts: of the package, and of batches",
     "accounts": "the client's functions and the feature of the service",
     "administration": "the client's functions and the feature of the service",
     "consistency": STAGE_NAMES,
