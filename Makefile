@@ -36,9 +36,10 @@ check: setup-dev  ## ruff, mypy and the import contract
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-docs: setup  ## write the pages that are made from the source: commands, settings, results
+docs: setup  ## write the pages that are made from the source: commands, settings, metrics, results
 	@.venv/bin/python scripts/commands_page.py > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
 	@.venv/bin/python scripts/settings_page.py > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
+	@.venv/bin/python scripts/metrics_page.py > docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md
 	@.venv/bin/python benchmarks/results_page.py
 
 bench: setup  ## measure cost and quality against goals and peers (DATA=FOLDER with the photographs)

@@ -12,6 +12,10 @@ missing=()
 if [ "${1:-}" = dev ]; then  # servers and the browser that tests start for themselves
     command -v chromium >/dev/null || missing+=(chromium)
     command -v redis-server >/dev/null || missing+=(redis-server)
+    command -v prometheus >/dev/null || missing+=(prometheus)
+    command -v prometheus-alertmanager >/dev/null || missing+=(prometheus-alertmanager)
+    command -v prometheus-blackbox-exporter >/dev/null || missing+=(prometheus-blackbox-exporter)
+    command -v rsyslogd >/dev/null || missing+=(rsyslog)
     command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql)
 fi
 for package in "${system_libraries[@]}"; do

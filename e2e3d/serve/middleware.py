@@ -74,7 +74,7 @@ class RequestMiddleware:
     def _report(self, scope: Scope, status: int, elapsed_s: float) -> None:
         route = getattr(scope.get("route"), "path", None) or "none"
         method = scope.get("method", "WEBSOCKET")
-        self._metrics.observe(method, route, status, elapsed_s)
+        self._metrics.observe(method, route, status, elapsed_s, scope["state"].get("problem_code"))
         if scope["path"] in _QUIET or not _LOG.isEnabledFor(logging.INFO):
             return
         state, path = scope["state"], without_signatures(scope["path"])

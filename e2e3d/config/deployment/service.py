@@ -47,6 +47,7 @@ class ServiceSettings(Settings):
         max_upload_bytes: largest single upload.
         admin_email, admin_password: of the first administrator; None = a random password, printed once.
         metrics_token: of programs that ask for metrics; None = only administrators may.
+        runner_metrics_port: on which the runner answers ``/metrics``, to the token; None = nowhere.
         min_free_bytes: least free space in local folders with which the service is ready.
         s3_public_endpoint: URL under which users reach the S3 server, where it is not `s3_endpoint`.
         log_json: log lines are JSON objects.
@@ -80,6 +81,7 @@ class ServiceSettings(Settings):
     admin_email: str = "admin@localhost"
     admin_password: str | None = Field(default=None, min_length=10, max_length=256, repr=False)
     metrics_token: str | None = Field(default=None, min_length=16, repr=False)
+    runner_metrics_port: int | None = Field(default=None, ge=1, le=65535)
     min_free_bytes: int = Field(default=_GB, ge=0, le=_MOST_BYTES)
     s3_public_endpoint: str | None = None
     log_json: bool = True
@@ -164,10 +166,17 @@ def load_service_settings() -> ServiceSettings:
     """Read the settings of the service, with the secret key that `home` keeps when none is set.
 
     Raises:
-        SettingsError: ``environment``, naming the variable; ``secret-key`` when PostgreSQL is used without one.
+        SettingsError: ``environment``, naming the variable; ``secret-key`` when PostgreSQL is used without one;
+            ``metrics-token`` when the runner is to answer for metrics without one.
         MachineError: ``no-permission`` when `home` cannot be written.
     """
     settings = read_settings(ServiceSettings)
+    if settings.runner_metrics_port is not None and settings.metrics_token is None:
+        raise SettingsError(
+            "metrics-token",
+            "E2E3D_RUNNER_METRICS_PORT is set and E2E3D_METRICS_TOKEN is not: anybody could read the runner's metrics.",
+            "Set E2E3D_METRICS_TOKEN to what Prometheus sends, 16 characters or more.",
+        )
     if settings.secret_key is not None:
         return settings
     if not settings.embedded:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -11,6 +13,7 @@ from e2e3d.service.administration.tables import ServiceStateRow
 
 _LOG_LEVEL = "log-level"
 _HEARTBEAT = "heartbeat"
+_LAST_BACKUP = "last-backup"
 
 
 def beat(session: Session, now: datetime.datetime) -> None:
@@ -30,3 +33,15 @@ def log_level(session: Session) -> str | None:
 def set_log_level(session: Session, level: str) -> None:
     """Ask all processes for a level."""
     session.merge(ServiceStateRow(name=_LOG_LEVEL, value={"level": level}))
+
+
+def record_backup(session: Session, what: str, value: dict[str, Any]) -> None:
+    """Write down that a backup was ``made`` or ``verified``; `value` has the moment that it restores as ``at``."""
+    session.merge(ServiceStateRow(name=f"{_LAST_BACKUP}-{what}", value=value))
+
+
+def last_backups(session: Session) -> dict[str, datetime.datetime]:
+    """The moment that the newest backup restores, as ``made``, and of the newest that was ``verified``, if any."""
+    names = {f"{_LAST_BACKUP}-{what}": what for what in ("made", "verified")}
+    rows = session.scalars(select(ServiceStateRow).where(ServiceStateRow.name.in_(names)))
+    return {names[row.name]: datetime.datetime.fromisoformat(row.value["at"]) for row in rows}

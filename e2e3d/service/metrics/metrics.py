@@ -10,13 +10,16 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
 from e2e3d.errors import MachineError
 from e2e3d.service.database import Database
+from e2e3d.service.metrics import families
 from e2e3d.service.metrics import queries as figures
 
 _GOOD_FOR_S = 10.0
@@ -37,20 +40,42 @@ class RequestMetrics:
         self._seconds = Histogram(
             "e2e3d_request_seconds", "Time to answer a request.", labels, buckets=_BUCKETS, registry=self.registry
         )
+        self._problems = Counter(
+            "e2e3d_problems", "Errors that were answered, by code.", ("replica", "code"), registry=self.registry
+        )
 
-    def observe(self, method: str, route: str, status: int, elapsed_s: float) -> None:
-        """Count one request."""
+    def observe(self, method: str, route: str, status: int, elapsed_s: float, problem: str | None = None) -> None:
+        """Count one request; `problem` is the code of the error that it was answered with."""
         self._requests.labels(self._replica, method, route, str(status)).inc()
         self._seconds.labels(self._replica, method, route).observe(elapsed_s)
+        if problem is not None:
+            self._problems.labels(self._replica, problem).inc()
 
-    def text(self, database: Database) -> bytes:
+    def text(
+        self, database: Database, problems: Mapping[str, str | None] | None = None, folders: Iterable[Path] = ()
+    ) -> bytes:
         """All metrics in the text format of Prometheus; what needs the database is missing while it is away.
 
         What the database counts is up to ten seconds old, since it costs a look at every job.
+
+        Args:
+            database: of the service.
+            problems: what the readiness checks found, by part.
+            folders: on local disks whose free space matters.
         """
-        registry = CollectorRegistry(auto_describe=False)
         with self._lock:
-            registry.register(_DatabaseFigures(self._figures(database)))
+            found = self._figures(database)
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(
+            _Families(
+                chain(
+                    families.of_the_process(),
+                    families.of_the_parts(problems or {}),
+                    families.of_the_disks(folders),
+                    families.of_the_database(found),
+                )
+            )
+        )
         return bytes(generate_latest(self.registry)) + bytes(generate_latest(registry))
 
     def _figures(self, database: Database) -> figures.Figures | None:
@@ -64,45 +89,9 @@ class RequestMetrics:
         return self._known
 
 
-class _DatabaseFigures:
-    def __init__(self, found: figures.Figures | None) -> None:
-        self._found = found
+class _Families:
+    def __init__(self, found: Iterable[Metric]) -> None:
+        self._found = tuple(found)
 
     def collect(self) -> Iterator[Metric]:
-        up = GaugeMetricFamily("e2e3d_database_up", "1 when the database answers.")
-        up.add_metric([], 0 if self._found is None else 1)
-        yield up
-        if self._found is not None:
-            yield from _families(self._found)
-
-
-def _families(found: figures.Figures) -> Iterator[Metric]:
-    jobs = GaugeMetricFamily("e2e3d_jobs", "Jobs by state.", labels=["state"])
-    for state, count in found.jobs.items():
-        jobs.add_metric([state], count)
-    failures = CounterMetricFamily("e2e3d_job_failures", "Failed jobs by code.", labels=["code"])
-    for code, count in found.failures.items():
-        failures.add_metric([code], count)
-    yield from (jobs, failures)
-    for name, text, value in (
-        ("e2e3d_queue_depth", "Jobs that wait.", found.jobs.get("queued", 0)),
-        ("e2e3d_queue_oldest_seconds", "How long the oldest job has waited.", found.oldest_wait_s),
-        ("e2e3d_users", "Accounts that are neither disabled nor deleted.", found.users),
-        ("e2e3d_photograph_bytes", "Stored bytes of photographs.", found.blob_bytes),
-        ("e2e3d_result_bytes", "Stored bytes of results.", found.result_bytes),
-        ("e2e3d_webhooks_pending", "Webhook deliveries that wait.", found.pending_deliveries),
-    ):
-        gauge = GaugeMetricFamily(name, text)
-        gauge.add_metric([], value)
-        yield gauge
-    seconds = CounterMetricFamily("e2e3d_stage_seconds", "Time that stages took.", labels=["stage"])
-    cpu = CounterMetricFamily("e2e3d_stage_cpu_seconds", "CPU time that stages took.", labels=["stage"])
-    units = CounterMetricFamily("e2e3d_stage_units", "Units that stages finished.", labels=["stage", "reused"])
-    runs = CounterMetricFamily("e2e3d_stage_runs", "How often stages ran.", labels=["stage"])
-    for stage in found.stages:
-        seconds.add_metric([stage.stage], stage.elapsed_s)
-        cpu.add_metric([stage.stage], stage.cpu_s)
-        units.add_metric([stage.stage, "no"], stage.units - stage.reused_units)
-        units.add_metric([stage.stage, "yes"], stage.reused_units)
-        runs.add_metric([stage.stage], stage.runs)
-    yield from (seconds, cpu, units, runs)
+        yield from self._found

@@ -18,8 +18,10 @@ router = APIRouter(tags=["Health"], responses=problem_responses(401, 403, 503))
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 def metrics(request: Request, _operator: Operator, services: ServicesOf) -> Response:
-    """Requests, jobs by state, queue, stages, bytes and failures; no personal data.
+    """Requests, jobs by state, queue, stages, bytes, failures and what is ready; of users the ids, no personal data.
 
     For whoever sends the token that the operator has set (`E2E3D_METRICS_TOKEN`), and for administrators.
     """
-    return Response(request.app.state.metrics.text(services.database), media_type=CONTENT_TYPE_LATEST)
+    problems = request.app.state.readiness.ask()
+    text = request.app.state.metrics.text(services.database, problems, services.settings.local_folders)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -15,6 +15,7 @@ from e2e3d.service.events import queries as events
 from e2e3d.service.intake.import_threads import ImportThreads
 from e2e3d.service.intake.intake import Intake
 from e2e3d.service.jobs import idempotency
+from e2e3d.service.metrics.runner_metrics import RunnerMetrics
 from e2e3d.service.retention.retention import RetentionPolicy, collect
 from e2e3d.service.webhooks.sender import WebhookSender, deliver_until
 from e2e3d.storage.objects import ObjectStore
@@ -32,8 +33,9 @@ _KEYS_KEPT = datetime.timedelta(days=7)
 class MaintenanceThreads:
     """Three threads that go on after any error, until they are stopped; as many processes as one likes may run them."""
 
-    def __init__(self, settings: ServiceSettings, database: Database) -> None:
+    def __init__(self, settings: ServiceSettings, database: Database, metrics: RunnerMetrics | None = None) -> None:
         self._settings = settings
+        self._metrics = metrics or RunnerMetrics(settings.runner_jobs)
         self._database = database
         self._stop = threading.Event()
         self._threads = [
@@ -53,13 +55,13 @@ class MaintenanceThreads:
     def _deliver(self) -> None:
         assert self._settings.secret_key is not None
         sender = WebhookSender.allowing(self._settings.secret_key, self._settings.webhook_allowed_networks)
-        _attempt(lambda: deliver_until(self._stop, self._database, sender, idle_s=_LOOK_S))
+        self._attempt("deliver", lambda: deliver_until(self._stop, self._database, sender, idle_s=_LOOK_S))
 
     def _import(self) -> None:
         """Resume imports whose replica died."""
         imports = ImportThreads(lambda: Intake(self._database, self._files(), now), self._settings.s3_options)
         while not self._stop.wait(_IMPORTS_S):
-            _attempt(imports.resume)
+            self._attempt("import", imports.resume)
         imports.close()
 
     def _files(self) -> ObjectStore:
@@ -69,7 +71,7 @@ class MaintenanceThreads:
         if self._stop.wait(_FIRST_COLLECTION_S):
             return
         while not self._stop.is_set():
-            _attempt(lambda: self._collect_once(self._files()))
+            self._attempt("collect", lambda: self._collect_once(self._files()))
             self._stop.wait(_COLLECT_S)
 
     def _collect_once(self, files: ObjectStore) -> None:
@@ -80,12 +82,15 @@ class MaintenanceThreads:
             idempotency.forget(session, now() - _KEYS_KEPT)
             events.forget(session, now() - results)
 
-
-def _attempt(work: Callable[[], object]) -> None:
-    """Call `work`; what goes wrong is logged, and the next round tries again."""
-    try:
-        work()
-    except MachineError as error:
-        log.warning("maintenance waits: %s", error.message)
-    except Exception:
-        log.exception("maintenance failed")
+    def _attempt(self, name: str, work: Callable[[], object]) -> None:
+        """Call `work`; what goes wrong is counted and logged, and the next round tries again."""
+        try:
+            work()
+        except MachineError as error:
+            log.warning("maintenance waits: %s", error.message)
+            self._metrics.maintenance_errors.labels(name, error.code).inc()
+        except Exception:
+            log.exception("maintenance failed")
+            self._metrics.maintenance_errors.labels(name, "internal-error").inc()
+        else:
+            self._metrics.maintained.labels(name).set_to_current_time()

@@ -25,6 +25,7 @@ from e2e3d.service.jobs import leases
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.lifecycle import JobTransition
 from e2e3d.service.jobs.records import Fence, JobRecord
+from e2e3d.service.metrics.runner_metrics import RunnerMetrics
 from e2e3d.service.runner.driver_process import DriverProcess
 
 log = logging.getLogger(__name__)
@@ -47,12 +48,20 @@ class Runner:
         settings: of the service.
         database: where jobs are claimed.
         address: of the Ray cluster that the drivers join; None lets each start a private one.
+        metrics: where it counts what it does.
     """
 
-    def __init__(self, settings: ServiceSettings, database: Database, address: str | None) -> None:
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        database: Database,
+        address: str | None,
+        metrics: RunnerMetrics | None = None,
+    ) -> None:
         self._settings = settings
         self._database = database
         self._address = address
+        self._metrics = metrics or RunnerMetrics(settings.runner_jobs)
         self._notifier = EventNotifier(settings.redis_url)
         self._name = runner_name()
         self._claims = 0
@@ -68,9 +77,11 @@ class Runner:
         """Work until :meth:`stop` was called and every driver has gone."""
         self._remove_leftovers()
         while not (self._stopping.is_set() and not self._drivers and not self._ended):
+            self._metrics.went_round(self.busy)
             try:
                 self._tick()
             except MachineError as error:
+                self._metrics.errors.labels(error.code).inc()
                 if time.monotonic() - self._cut_off_at_s > _TRUST_S:
                     log.warning("the runner waits: %s", error.message)
                 self._cut_off_at_s = time.monotonic()
@@ -127,6 +138,7 @@ class Runner:
         if job is None:
             return
         fence = Fence(job.id, owner, job.attempt)
+        self._metrics.claims.inc()
         log.info("job %s begins, attempt %d", job.id, job.attempt, extra={"members": {"job": job.id}})
         try:
             self._drivers.append(DriverProcess(fence, self._work / _folder_name(job.id, owner), self._address))
@@ -142,6 +154,7 @@ class Runner:
             with self._database.session() as session:
                 job = leases.renew(session, driver.fence, now(), LEASE_S)
             if job is None and driver.exit_code() is None:
+                self._metrics.leases_lost.inc()
                 driver.stop(JobTransition.INTERRUPTED)
 
     def _look_for_cancels(self) -> None:
@@ -164,12 +177,15 @@ class Runner:
                 job = leases.reclaim(session, now(), self._keep, dead)
                 if job is None:
                     return
+                self._metrics.leases_reclaimed.inc()
                 line = (now(), "warning", f"The runner of the job fell silent; the job is {job.state} now.")
                 jobs.add_log(session, job.id, [line])
             self._notifier.notify(job.user_id)
 
     def _record_end(self, driver: DriverProcess, transition: JobTransition) -> None:
         code = driver.exit_code()
+        by_itself = driver.stop_reason is None and code == 0
+        self._metrics.attempts.labels("ended" if by_itself else transition.value).inc()
         if driver.stop_reason is None and code != 0:
             how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
             why = ": its Ray cluster or the database is away" if transition is JobTransition.INTERRUPTED else ""

@@ -21,6 +21,7 @@ from e2e3d.runtime.heartbeat import HeartbeatMonitor, send_heartbeats
 from e2e3d.service.administration.log_level import start_log
 from e2e3d.service.database import Database
 from e2e3d.service.file_permissions import keep_files_private
+from e2e3d.service.metrics.runner_metrics import RunnerMetrics
 from e2e3d.service.runner.maintenance import MaintenanceThreads
 from e2e3d.service.runner.runner import Runner
 
@@ -42,8 +43,11 @@ class RunnerThreads:
         settings = load_service_settings()
         database = Database(settings.database, pool_size=4)
         start_log(settings, database, "runner")
-        self._maintenance = MaintenanceThreads(settings, database)
-        self._runner = Runner(settings, database, address)
+        metrics = RunnerMetrics(settings.runner_jobs)
+        self._maintenance = MaintenanceThreads(settings, database, metrics)
+        self._runner = Runner(settings, database, address, metrics)
+        if settings.runner_metrics_port is not None and settings.metrics_token is not None:
+            metrics.serve(settings.host, settings.runner_metrics_port, settings.metrics_token)
         self._thread = threading.Thread(target=self._runner.run, name="runner")
         self._thread.start()
         self._maintenance.start()
