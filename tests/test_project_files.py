@@ -20,7 +20,14 @@ from tests.command import ROOT
 ADRS = sorted((ROOT / "docs" / "adr").glob("0*.md"))
 PAGES = sorted(
     page
-    for folder in (ROOT, ROOT / "docs", ROOT / "docs" / "adr", ROOT / "docs" / "runbooks", ROOT / "benchmarks", ROOT / "benchmarks" / "history")
+    for folder in (
+        ROOT,
+        ROOT / "docs",
+        ROOT / "docs" / "adr",
+        ROOT / "docs" / "runbooks",
+        ROOT / "benchmarks",
+        ROOT / "benchmarks" / "history",
+    )
     for page in folder.glob("*.md")
 )
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
