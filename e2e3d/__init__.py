@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from e2e3d.api import Result, open, reconstruct  # noqa: A004
+    from e2e3d.stages.plugin_stage import plugin
 
-__all__ = ["Result", "open", "reconstruct"]
+__all__ = ["Result", "open", "plugin", "reconstruct"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the Python interface when it is first used, so that ``import e2e3d`` costs nothing."""
+    if name == "plugin":
+        from e2e3d.stages.plugin_stage import plugin
+
+        return plugin
     if name in __all__:
         from e2e3d import api
 

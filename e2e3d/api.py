@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from e2e3d.outputs.export import ExportedPaths
     from e2e3d.outputs.manifest import Manifest
     from e2e3d.pipeline.cancellation import CancelToken
+    from e2e3d.pipeline.plugins import Given
     from e2e3d.pipeline.progress import ProgressReport
     from e2e3d.pipeline.run import RunRequest
     from e2e3d.tasks.open_executor import ExecutorName
@@ -114,6 +115,7 @@ def reconstruct(
     known_distance: tuple[str, str, float] | None = None,
     keep_depth: bool = False,
     left_out: LeaveOut | None = None,
+    stages: Mapping[str, Given] | None = None,
 ) -> Result:
     """Reconstruct a textured model from photographs.
 
@@ -135,10 +137,13 @@ def reconstruct(
         known_distance: names of two photographs, and the metres between their cameras.
         keep_depth: also export the depth maps.
         left_out: photographs to keep out, to judge the model by: every n-th, or by name.
+        stages: of one's own, by what they do: ``masks``, ``features``, ``matching``, ``depth`` or ``depth_start``; each
+            a function, a :class:`~e2e3d.stages.stage.Stage`, or the name that it is registered under (docs/plugins.md).
 
     Raises:
         E2E3DError: SettingsError, InputError, ReconstructionError, MachineError or CancelledError, by cause.
     """
+    from e2e3d.pipeline.plugins import choose_plugins
     from e2e3d.pipeline.progress_display import CallbackDisplay
     from e2e3d.pipeline.run import RunRequest
     from e2e3d.pipeline.sources.source_set import read_calibration
@@ -153,7 +158,7 @@ def reconstruct(
         keep_depth=keep_depth,
         left_out=left_out,
     )
-    request = RunRequest(Path(photos), quality, settings or {}, options)
+    request = RunRequest(Path(photos), quality, settings or {}, options, choose_plugins(stages or {}))
     return run_job(
         request, Path(out), deployment.model_copy(update=changes), CallbackDisplay(progress), executor=executor
     )
@@ -182,7 +187,9 @@ def run_job(
         raise SettingsError(
             "output-is-source", f"{out} is the folder of the photographs.", "Name another folder for the results."
         )
-    _ = request.config  # bad settings leave no folder behind
+    request.plugins.check(request.config)  # bad settings leave no folder behind
+    if executor == "ray":
+        request.plugins.require_importable()
     started_s = time.monotonic()
     with locked_folder(out) as private, run_logging(private / "run.log", uuid.uuid4().hex[:12], settings.log_level):
         log.info("run of %s at quality %s with changes %s", request.source, request.quality, dict(request.changes))

@@ -95,6 +95,10 @@ def run(
     leave_out: Annotated[
         str | None, typer.Option(metavar="N|A,B", help="Keep every N-th photograph, or these, out; see evaluate.")
     ] = None,
+    stage: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND=NAME", help="Use a registered stage of one's own; see docs/plugins.md. Repeatable."),
+    ] = None,
     executor: Annotated[
         Executor,
         typer.Option(help="inprocess runs without Ray, one unit after another, so that a debugger can follow."),
@@ -109,6 +113,7 @@ def run(
         from e2e3d.client.commands.parsing import parse_distance
         from e2e3d.config.overrides import parse_assignments
         from e2e3d.config.run_options import RunOptions, parse_leave_out
+        from e2e3d.pipeline.plugins import choose_plugins, parse_choices
         from e2e3d.pipeline.run import RunRequest
         from e2e3d.pipeline.sources.source_set import read_calibration
 
@@ -120,7 +125,9 @@ def run(
             keep_depth=keep_depth,
             left_out=None if leave_out is None else parse_leave_out(leave_out),
         )
-        request = RunRequest(photos, quality, parse_assignments(changes or []), options)
+        request = RunRequest(
+            photos, quality, parse_assignments(changes or []), options, choose_plugins(parse_choices(stage or []))
+        )
         given = {"ray_address": address, "device": device.value if device else None}
         changes_given = {name: value for name, value in given.items() if value is not None}
         return _run(request, out, changes_given, executor.value, debug_dump)

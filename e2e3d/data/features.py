@@ -14,7 +14,7 @@ class Features:
 
     Attributes:
         keypoints_px: float32 [N, 4]: x, y (COLMAP pixel convention, full photograph), scale, orientation in radians.
-        descriptors: uint8 [N, 128].
+        descriptors: uint8 [N, 128]; of an extractor of one's own [N, D] of any type.
         colors: uint8 [N, 3], colour of the photograph at the keypoint; it becomes the colour of sparse points.
     """
 

@@ -106,6 +106,13 @@ class Photo:
         return not any(problem.fatal for problem in self.problems)
 
 
+@dataclass(frozen=True, eq=False)
+class PhotoMask:
+    """Which pixels of a photograph to use: bool [H, W], True = use, at any size of the photograph's aspect."""
+
+    usable: NDArray[np.bool_]
+
+
 @dataclass(frozen=True)
 class PhotoBlock:
     """The photographs of one ingest unit, in input order."""

@@ -32,6 +32,7 @@ from e2e3d.ops.matching.match_blocks import plan_blocks as plan_match_blocks
 from e2e3d.ops.photos.set_review import review_photos
 from e2e3d.pipeline.executor import Executor
 from e2e3d.pipeline.passes import Pass
+from e2e3d.pipeline.plugins import NO_PLUGINS, Plugins
 from e2e3d.pipeline.second_chance import check_packages, map_with_second_chance
 from e2e3d.pipeline.smaller_sizes import SmallerViews, smaller_sizes
 from e2e3d.pipeline.sources.leave_out import leave_out
@@ -63,6 +64,7 @@ def reconstruct(
     config: PipelineConfig,
     run: Executor,
     options: RunOptions = NO_OPTIONS,
+    plugins: Plugins = NO_PLUGINS,
 ) -> Results:
     """Turn photographs into a textured model.
 
@@ -71,21 +73,23 @@ def reconstruct(
         config: settings of every stage.
         run: executes the units of work and keeps their results.
         options: what else is known of the photographs; without masks there, those found beside them are used.
+        plugins: stages of one's own.
 
     Raises:
         E2E3DError: as the stages say. What was finished stays in the store, and the next run goes on from there.
     """
     check_packages(config.learned)
+    plugins.check(config)
     given = options.intrinsics
     matrix = None if given is None else parse_intrinsics(given.text, given.source)
     files = leave_out(read_source(source, run, options.masks, config.frames), options.left_out)
-    photos = check_photos(files, matrix, config, run)
+    photos = plugins.mask(check_photos(files, matrix, config, run), run)
     usable = [photo for photo in photos if photo.usable]
 
-    found, matches = find_matches(usable, files.is_video, config, run)
+    found, matches = find_matches(usable, files.is_video, config, run, plugins)
     still = find_still(usable, found, matches, run)
     if still.load().found:
-        found, matches = find_matches(usable, files.is_video, config, run, still)
+        found, matches = find_matches(usable, files.is_video, config, run, plugins, still)
     import_ahead("open3d")  # for the report; cameras take one core
     distance = None if options.known_distance is None else KnownDistance(*options.known_distance)
     mapper = partial(map_cameras, usable, options.scale, distance, still, config, run)
@@ -101,7 +105,7 @@ def reconstruct(
         undistorted = undistort_photos(registered, mapped, size_px, run, at_size(size_px, "undistort"))
         smaller.append(SmallerViews(size_px, [undistorted[i] for i in matched]))
     geometry = [geometry[i] for i in matched]
-    depths, cloud = measure_surface(views, geometry, config, run, smaller)
+    depths, cloud = measure_surface(views, geometry, config, run, smaller, plugins)
 
     surface = make_mesh(cloud, views, depths, config, run)
     textured = texture_mesh(surface, mapped, registered, config, run)
@@ -138,6 +142,7 @@ def find_matches(
     sequence: bool,
     config: PipelineConfig,
     run: Executor,
+    plugins: Plugins = NO_PLUGINS,
     still: Ref[StillRegions] | None = None,
 ) -> tuple[list[Ref[Features]], list[Ref[MatchBlock]]]:
     """Features of every photograph outside `still`, and matches of the pairs that may overlap, in blocks of pairs."""
@@ -154,12 +159,14 @@ def find_matches(
         for i, photo in enumerate(photos)
     ]
     again = "" if still is None else " 2"
-    searched = Pass(features.STAGE, units, config.features, f"features{again}")
+    searched = plugins.applied_to(Pass(features.STAGE, units, config.features, f"features{again}"))
     if pairs.needs_descriptors(len(photos), sequence, config.pairs):
         (found,) = run.map_passes([searched])
         chosen = choose_pairs(photos, sequence, describe_photos(found, run), config, run)
-        return found, run.map_passes([_matching(photos, found, chosen, config, again)])[0]
-    matched = _matching(photos, searched.results, choose_pairs(photos, sequence, (), config, run), config, again)
+        matched = plugins.applied_to(_matching(photos, found, chosen, config, again))
+        return found, run.map_passes([matched])[0]
+    chosen = choose_pairs(photos, sequence, (), config, run)
+    matched = plugins.applied_to(_matching(photos, searched.results, chosen, config, again))
     found, matches = run.map_passes([searched, matched])
     return found, matches
 
@@ -270,6 +277,7 @@ def measure_surface(
     config: PipelineConfig,
     run: Executor,
     smaller: Sequence[SmallerViews] = (),
+    plugins: Plugins = NO_PLUGINS,
 ) -> tuple[list[Ref[DepthMap]], Ref[PointCloud]]:
     """Depth of every view and one cloud of the whole scene, fused from a block of views a unit.
 
@@ -280,9 +288,9 @@ def measure_surface(
     passes: list[Pass[Any, Any, Any]] = []
     coarser: list[consistency.CoarserDepth] | None = None
     for level in smaller:
-        passes += _depth_passes(level.views, near, config, coarser, level.size_px)
+        passes += _depth_passes(level.views, near, config, coarser, plugins, level.size_px)
         coarser = [consistency.CoarserDepth(*pair) for pair in zip(level.views, passes[-1].results, strict=True)]
-    passes += _depth_passes(views, near, config, coarser)
+    passes += _depth_passes(views, near, config, coarser, plugins)
     agreeing = passes[-1]
     largest_px = max(view.width_px * view.height_px for view in geometry)
     blocks = fusion.plan_blocks(
@@ -301,6 +309,7 @@ def _depth_passes(
     near: Sequence[Sequence[int]],
     config: PipelineConfig,
     coarser: Sequence[consistency.CoarserDepth] | None,
+    plugins: Plugins,
     size_px: int | None = None,
 ) -> list[Pass[Any, Any, Any]]:
     """Depth is first estimated from colours alone, then again and again with the neighbours' depths.
@@ -311,7 +320,8 @@ def _depth_passes(
         depth.DepthInputs(view, tuple(views[j] for j in around[: config.depth.sources]))
         for view, around in zip(views, near, strict=True)
     ]
-    passes: list[Pass[Any, Any, Any]] = [Pass(depth.STAGE, units, config.depth, at_size(size_px, depth.STAGE.name))]
+    estimated = Pass(depth.STAGE, units, config.depth, at_size(size_px, depth.STAGE.name))
+    passes: list[Pass[Any, Any, Any]] = [plugins.applied_to(estimated)]
     for label in REFINEMENTS:
         again = _with_sources(views, near, passes[-1].results, config)
         passes.append(Pass(consistency.REFINE_STAGE, again, config.consistency, at_size(size_px, label)))

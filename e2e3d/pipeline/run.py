@@ -23,6 +23,7 @@ from e2e3d.pipeline.executor import Executor
 from e2e3d.pipeline.forecast import stage_seconds
 from e2e3d.pipeline.history import History, profile_of
 from e2e3d.pipeline.pipeline import reconstruct
+from e2e3d.pipeline.plugins import NO_PLUGINS, Plugins
 from e2e3d.pipeline.progress import LAST_PASS, Progress, ProgressModel, ProgressReport
 from e2e3d.pipeline.sources.source_set import StoredFiles
 from e2e3d.runtime.threads import core_count
@@ -31,12 +32,16 @@ from e2e3d.storage.store import ArtifactStore
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What is to be made: `changes` to the preset `quality` by dotted name, and what else the user said."""
+    """What is to be made: `changes` to the preset `quality` by dotted name, and what else the user said.
+
+    `plugins` are the stages of one's own.
+    """
 
     source: Path | StoredFiles
     quality: str
     changes: Mapping[str, object]
     options: RunOptions = NO_OPTIONS
+    plugins: Plugins = NO_PLUGINS
 
     @cached_property
     def config(self) -> PipelineConfig:
@@ -100,10 +105,11 @@ def run_and_export(request: RunRequest, executor: Executor, out: Path) -> tuple[
     started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     started_s = time.monotonic()
     config = request.config
-    results = reconstruct(request.source, config, executor, request.options)
+    results = reconstruct(request.source, config, executor, request.options, request.plugins)
+    own = {"stages": request.plugins.recorded()} if request.plugins.stages else {}
     facts = RunFacts(
         quality=request.quality,
-        settings=dataclasses.asdict(config) | {"given": request.options.recorded()},
+        settings=dataclasses.asdict(config) | {"given": request.options.recorded()} | own,
         stats=executor.stats,
         started_at=started_at,
         elapsed_s=time.monotonic() - started_s,

@@ -18,6 +18,7 @@ import numpy as np
 
 from e2e3d.data.ref import Ref
 from e2e3d.data.stats import UnitStats
+from e2e3d.stages.plugin_stage import PluginStage, find
 from e2e3d.stages.stage import RunContext, Stage
 
 T = TypeVar("T")
@@ -37,11 +38,13 @@ class UnitCall:
 
 
 def locate(stage: Stage[Any, Any, Any]) -> str:
-    """The import path of a stage, as ``module:NAME``.
+    """The import path of a stage, as ``module:NAME``; of one that is a function of one's own, as that says.
 
     Raises:
         ValueError: if the module of its `run` function does not hold the stage: other processes could not import it.
     """
+    if isinstance(stage, PluginStage):
+        return stage.path
     module = sys.modules[stage.run.__module__]
     for name, value in vars(module).items():
         if value is stage:
@@ -50,7 +53,9 @@ def locate(stage: Stage[Any, Any, Any]) -> str:
 
 
 def resolve(path: str) -> Stage[Any, Any, Any]:
-    """The stage at an import path."""
+    """The stage at an import path. Raises MachineError ``plugin-missing`` for a function that is not to be had here."""
+    if "=" in path:
+        return find(path)
     module, _, name = path.partition(":")
     stage = getattr(importlib.import_module(module), name)
     if not isinstance(stage, Stage):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,14 +43,29 @@ class MatchingInputs:
     moving_only: bool = False
 
 
+Propose = Callable[[int, int], Matches]
+"""Candidate matches, uint32 [M, 2], of the photographs with these indices."""
+
+
 def run(inputs: MatchingInputs, config: MatchingConfig, context: RunContext) -> MatchBlock:
     """Match the pairs of the block one after another."""
-    photos = {photo.index: photo for photo in inputs.photos}
     features = {photo.index: photo.features.load() for photo in inputs.photos}
     descriptors = {index: DescriptorSet(value.descriptors, context.device) for index, value in features.items()}
+
+    def propose(first: int, second: int) -> Matches:
+        return mutual_matches(descriptors[first], descriptors[second], config.max_ratio, config.max_distance_rad)
+
+    return verify_block(inputs, features, propose, config)
+
+
+def verify_block(
+    inputs: MatchingInputs, features: Mapping[int, Features], propose: Propose, config: MatchingConfig
+) -> MatchBlock:
+    """Verify what `propose` finds of the pairs of a block; `features` of its photographs, by index."""
+    photos = {photo.index: photo for photo in inputs.photos}
     candidates, verified, still = [], [], []
     for first, second in inputs.pairs:
-        matches = mutual_matches(descriptors[first], descriptors[second], config.max_ratio, config.max_distance_rad)
+        matches = propose(first, second)
         if inputs.moving_only:
             matches = _moving(photos[first], photos[second], features[first], features[second], matches)
         candidates.append(len(matches))
