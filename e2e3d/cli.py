@@ -247,6 +247,29 @@ def verify(
     sys.exit(reporting(work))
 
 
+@admin.command(epilog=EXIT_CODES)
+def logs(
+    wanted: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Of a job, request, unit or user; without one, every line.")
+    ] = None,
+    folder: Annotated[
+        Path, typer.Option(envvar="E2E3D_LOG_FOLDER", help="Where the collector keeps its files.")
+    ] = Path("/var/log/e2e3d"),
+    level: Annotated[str, typer.Option(help="Lowest level: debug, info, warning or error.")] = "debug",
+    since: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="First day.")] = None,
+    last: Annotated[int | None, typer.Option(min=1, help="Only so many lines, the last ones.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print lines of JSON.")] = False,
+) -> None:
+    """Print what all processes logged of a job, on the machine of the collector of logs (cluster/rsyslog)."""
+
+    def work() -> int:
+        from e2e3d.runtime.collected_logs import print_logs
+
+        return print_logs(folder, wanted, level, since, last, as_json)
+
+    sys.exit(reporting(work))
+
+
 def _run(request: RunRequest, out: Path, given: dict[str, str], executor: ExecutorName, dump: Path | None) -> int:
     """Run it with progress on the terminal; `given` changes the settings of the deployment."""
     from e2e3d.api import run_job

@@ -197,7 +197,7 @@ class RayExecutor(StoreExecutor):
                 return next_attempt(attempt, error.cause)
             raise error.cause from error
         for level, name, message in report.logs:
-            logging.getLogger(name).log(level, message)
+            logging.getLogger(name).log(level, message, extra={"members": {"unit": attempt.call.key}})
         if report.error is not None:
             raise report.error
         if report.stats is None:
