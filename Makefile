@@ -1,5 +1,5 @@
 # Everything sets itself up on first use: system libraries, a virtual environment in .venv, the package.
-.PHONY: help setup setup-dev demo serve test test-quick web check docs bench release-check clean
+.PHONY: help setup setup-dev demo serve test test-quick test-operations web check docs site dashboards bench release-check clean
 DATA ?= ../shared/data
 # Tests wait for servers and processes half of their time: three files run side by side on two cores.
 TEST_PROCESSES ?= 3
@@ -27,6 +27,9 @@ test: setup-dev  ## run every test
 test-quick: setup-dev  ## run the tests that take seconds
 	@.venv/bin/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
 
+test-operations: setup-dev  ## run the tests of whole systems, such as hosts that die (as root)
+	@.venv/bin/python -m pytest -m operations
+
 web: setup-dev  ## build the page into the package, and run its own tests
 	@.venv/bin/python scripts/build_web.py --test
 
@@ -36,11 +39,18 @@ check: setup-dev  ## ruff, mypy and the import contract
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-docs: setup  ## write the pages that are made from the source: commands, settings, metrics, results
+docs: setup  ## write the pages that are made from the source: commands, settings, errors, metrics, results
 	@.venv/bin/python scripts/commands_page.py > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
 	@.venv/bin/python scripts/settings_page.py > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
+	@.venv/bin/python scripts/errors_page.py > docs/errors.md.new && mv docs/errors.md.new docs/errors.md
 	@.venv/bin/python scripts/metrics_page.py > docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md
 	@.venv/bin/python benchmarks/results_page.py
+
+site: setup-dev  ## build the documents as a site into build/site
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+
+dashboards: setup-dev  ## write the dashboards for Grafana into build/dashboards
+	@.venv/bin/python -m cluster.grafana.build build/dashboards
 
 bench: setup  ## measure cost and quality against goals and peers (DATA=FOLDER with the photographs)
 	@.venv/bin/python benchmarks/bench.py $(DATA) build/bench

@@ -17,6 +17,7 @@ from e2e3d.config.deployment import ServiceSettings
 from e2e3d.serve.app import create_app
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs.records import Fence
+from scripts import errors_page, metrics_page
 from tests.client.conftest import write_photographs
 from tests.command import ROOT
 from tests.live import PASSWORD, LiveService, live_service, now
@@ -104,6 +105,18 @@ def test_the_page_of_all_commands_is_what_the_parser_says() -> None:
         [sys.executable, "scripts/commands_page.py"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert said == (ROOT / "docs" / "cli.md").read_text(encoding="utf-8"), "make docs"
+
+
+def test_the_page_of_errors_is_what_the_code_raises() -> None:
+    wanted = "python scripts/errors_page.py > docs/errors.md"
+    assert (ROOT / "docs" / "errors.md").read_text(encoding="utf-8") == errors_page.page(), wanted
+    errors = {(error.kind, error.code): error for error in errors_page.raised_errors()}
+    assert errors["MachineError", "no-logs"].message == "There are no collected logs in …."
+
+
+def test_the_page_of_metrics_is_what_the_code_exports() -> None:
+    wanted = "python scripts/metrics_page.py > docs/metrics.md"
+    assert (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8") == metrics_page.page(), wanted
 
 
 def test_every_operation_is_in_the_table_and_no_other(living: LiveService) -> None:

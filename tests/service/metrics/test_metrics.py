@@ -20,7 +20,6 @@ from e2e3d.service.image_sets.tables import BlobRow
 from e2e3d.service.jobs.tables import JobRow
 from e2e3d.service.metrics.runner_metrics import RunnerMetrics
 from e2e3d.service.runner.maintenance import MaintenanceThreads
-from tests.command import ROOT
 from tests.servers import free_port
 from tests.service.api import METRICS_TOKEN, Api, bearer
 
@@ -143,9 +142,3 @@ def test_nobody_reads_the_runner_without_a_token(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("E2E3D_RUNNER_METRICS_PORT", "9100")
     with pytest.raises(SettingsError, match="E2E3D_METRICS_TOKEN"):
         load_service_settings()
-
-
-def test_the_page_of_metrics_is_what_the_code_exports() -> None:
-    from scripts.metrics_page import page
-
-    assert (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8") == page(), "make docs"
