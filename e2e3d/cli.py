@@ -14,6 +14,7 @@ from e2e3d.batch.batch_command import batch
 from e2e3d.client.commands import AdminCommands, ServiceCommands, add_groups
 from e2e3d.client.commands.options import LOCAL, MANAGE
 from e2e3d.runtime.reporting import EXIT_CODES, end_supervised, reporting
+from e2e3d.service.backup.backup_commands import backup, restore
 
 if TYPE_CHECKING:
     from e2e3d.api import Result
@@ -230,16 +231,24 @@ def serve(
 
 @admin.command(epilog=EXIT_CODES)
 def verify(
+    place: Annotated[
+        str | None, typer.Argument(metavar="[PLACE]", help="Where backups are kept: verify one of them instead.")
+    ] = None,
+    backup_id: Annotated[str | None, typer.Option("--id", help="Which backup; the newest otherwise.")] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Also read every file, and compare its SHA-256.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:
     """List photographs and results that the database names and the store has lost; exit code 5 if there are any.
 
     It may run beside the service, with the same settings, and changes nothing in the store. The next upload of the same
-    photographs writes them again.
+    photographs writes them again. A backup is restored into a scratch place, and every object in it is read.
     """
 
     def work() -> int:
+        if place is not None:
+            from e2e3d.service.backup.backup_run import run_verify
+
+            return run_verify(place, backup_id, as_json)
         from e2e3d.service.verification.command import verify_store
 
         return verify_store(deep, as_json)
@@ -306,5 +315,7 @@ def _write_decisions(folder: Path, result: Result, request: RunRequest) -> None:
     write_decisions(folder, result.records, request.config.mesh, core_count())
 
 
+for operation in (backup, restore):
+    admin.command(epilog=EXIT_CODES)(operation)
 add_groups(app)
 app.add_typer(admin, name="admin", rich_help_panel=MANAGE)

@@ -50,6 +50,7 @@ class ServiceSettings(Settings):
         runner_metrics_port: on which the runner answers ``/metrics``, to the token; None = nowhere.
         min_free_bytes: least free space in local folders with which the service is ready.
         s3_public_endpoint: URL under which users reach the S3 server, where it is not `s3_endpoint`.
+        backup_s3_endpoint, backup_s3_key, backup_s3_secret: of backups in S3, where not as the store.
         log_json: log lines are JSON objects.
         trusted_proxies: addresses and networks of proxies whose ``X-Forwarded-For`` is believed.
         address_connections: that one address may have open at once.
@@ -84,6 +85,9 @@ class ServiceSettings(Settings):
     runner_metrics_port: int | None = Field(default=None, ge=1, le=65535)
     min_free_bytes: int = Field(default=_GB, ge=0, le=_MOST_BYTES)
     s3_public_endpoint: str | None = None
+    backup_s3_endpoint: str | None = None
+    backup_s3_key: str | None = None
+    backup_s3_secret: str | None = Field(default=None, repr=False)
     log_json: bool = True
     trusted_proxies: _NAMES = ()
     address_connections: int = Field(default=256, ge=1, le=2000)
@@ -108,7 +112,7 @@ class ServiceSettings(Settings):
     def _networks_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(ipaddress.ip_network(network)) for network in value)
 
-    @field_validator("public_url", "s3_public_endpoint")
+    @field_validator("public_url", "s3_public_endpoint", "backup_s3_endpoint")
     @classmethod
     def _public_url_is_url(cls, value: str | None) -> str | None:
         if value and not value.startswith(("http://", "https://")):
@@ -124,6 +128,13 @@ class ServiceSettings(Settings):
     def s3_options(self) -> S3Options:
         """How to reach S3, and how users do."""
         return dataclasses.replace(super().s3_options, public_endpoint=self.s3_public_endpoint)
+
+    @property
+    def backup_s3_options(self) -> S3Options:
+        """How to reach backups in S3: as the store, but for what is set for them."""
+        given = (self.backup_s3_endpoint, self.backup_s3_key, self.backup_s3_secret)
+        named = zip(("endpoint", "key", "secret"), given, strict=True)
+        return dataclasses.replace(super().s3_options, **{name: value for name, value in named if value is not None})
 
     @property
     def database(self) -> str:

@@ -4,6 +4,6 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from e2e3d.service.database.database_engine import Database
-from e2e3d.service.database.upgrade import downgrade, upgrade
+from e2e3d.service.database.upgrade import downgrade, known_revision, upgrade
 
-__all__ = ["Connection", "Database", "Session", "downgrade", "upgrade"]
+__all__ = ["Connection", "Database", "Session", "downgrade", "known_revision", "upgrade"]

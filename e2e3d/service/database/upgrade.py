@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from e2e3d.service.database.database_engine import Database
@@ -29,13 +30,18 @@ def downgrade(database: Database, revision: str = "base") -> None:
         command.downgrade(_config(connection), revision)
 
 
+def known_revision(revision: str) -> bool:
+    """Whether this package has a migration, so that tables which are at it can be brought up to date."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
 def _lock(connection: Connection, database: Database) -> None:
     if not database.is_sqlite:
         connection.execute(text("SET LOCAL lock_timeout = '60s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
-def _config(connection: Connection) -> Config:
+def _config(connection: Connection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", "e2e3d.service.database:migrations")
     config.attributes["connection"] = connection

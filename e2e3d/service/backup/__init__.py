@@ -1,0 +1,1 @@
+"""Copies everything that the database names to another place, and brings it back."""
