@@ -73,11 +73,24 @@ class PairList:
 
     Attributes:
         pairs: int32 [P, 2], first < second, no pair twice.
-        reasons: P of ``exhaustive``, ``sequence``, ``gps``, ``retrieval``.
+        reasons: P of ``exhaustive``, ``sequence``, ``gps``, ``retrieval``, ``overlap``, ``linked``.
     """
 
     pairs: NDArray[np.int32]
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class PairOverlaps:
+    """How much some pairs of photographs have in common.
+
+    Attributes:
+        pairs: int32 [P, 2], as in :class:`PairList`.
+        shared: int32 [P], how many of their largest features match.
+    """
+
+    pairs: NDArray[np.int32]
+    shared: NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from e2e3d.config.ingest import ingest_cost
 from e2e3d.config.mapping import mapping_cost
 from e2e3d.config.matching import matching_cost, still_regions_cost
 from e2e3d.config.mesh import mesh_cost
-from e2e3d.config.pairs import pairs_cost, pairs_to_match
+from e2e3d.config.pairs import comparing_cost, pairs_cost, pairs_to_match
 from e2e3d.config.pipeline import PipelineConfig
 from e2e3d.config.presets import PRESETS
 from e2e3d.config.smaller_sizes import at_size, halved_sizes
@@ -66,6 +66,7 @@ CostOf = Callable[[Workload, Any], Cost]
 _BEFORE_VIEWS: Mapping[str, CostOf] = {
     "ingest": ingest_cost,
     "features": features_cost,
+    "overlap": comparing_cost,
     "pairs": pairs_cost,
     "matching": matching_cost,
     "still_regions": still_regions_cost,
@@ -85,9 +86,12 @@ _AFTER_DEPTH: Mapping[str, CostOf] = {
     "texture": texture_cost,
     "export": export_cost,
 }
-_SETTINGS_OF = {"still_regions": "matching", "merge": "fusion", "export": "texture"} | dict.fromkeys(
-    REFINEMENTS, "consistency"
-)
+_SETTINGS_OF = dict.fromkeys(REFINEMENTS, "consistency") | {
+    "overlap": "pairs",
+    "still_regions": "matching",
+    "merge": "fusion",
+    "export": "texture",
+}
 
 
 def workload(config: PipelineConfig, photos: int, photo_mp: float) -> Workload:

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from e2e3d.config.consistency import REFINEMENTS
 from e2e3d.config.fusion import views_a_block
 from e2e3d.config.matching import MatchingConfig
+from e2e3d.config.pairs import without_comparison
 from e2e3d.config.pipeline import PipelineConfig
 from e2e3d.config.run_options import NO_OPTIONS, RunOptions
 from e2e3d.config.smaller_sizes import at_size
 from e2e3d.config.undistort import UndistortConfig
 from e2e3d.data.agreement import StillRegions
 from e2e3d.data.dense import DepthMap, PointCloud, View, ViewGeometry
-from e2e3d.data.features import Features, GlobalDescriptor, MatchBlock
+from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.photo import Photo
 from e2e3d.data.ref import Ref
@@ -31,6 +32,7 @@ from e2e3d.ops.geo.scene_frame import KnownDistance
 from e2e3d.ops.matching.match_blocks import plan_blocks as plan_match_blocks
 from e2e3d.ops.photos.set_review import review_photos
 from e2e3d.pipeline.executor import Executor
+from e2e3d.pipeline.pair_choice import choose_pairs, link_pairs
 from e2e3d.pipeline.passes import Pass
 from e2e3d.pipeline.plugins import NO_PLUGINS, Plugins
 from e2e3d.pipeline.second_chance import check_packages, map_with_second_chance
@@ -48,7 +50,6 @@ from e2e3d.stages import (
     matching,
     mesh,
     pairs,
-    retrieval,
     still_regions,
     texture,
     undistort,
@@ -159,15 +160,23 @@ def find_matches(
         for i, photo in enumerate(photos)
     ]
     again = "" if still is None else " 2"
+    if not plugins.compares_pairs:
+        config = replace(config, pairs=without_comparison(config.pairs))
     searched = plugins.applied_to(Pass(features.STAGE, units, config.features, f"features{again}"))
-    if pairs.needs_descriptors(len(photos), sequence, config.pairs):
-        (found,) = run.map_passes([searched])
-        chosen = choose_pairs(photos, sequence, describe_photos(found, run), config, run)
-        matched = plugins.applied_to(_matching(photos, found, chosen, config, again))
-        return found, run.map_passes([matched])[0]
-    chosen = choose_pairs(photos, sequence, (), config, run)
-    matched = plugins.applied_to(_matching(photos, searched.results, chosen, config, again))
-    found, matches = run.map_passes([searched, matched])
+
+    def matching_of(chosen: NDArray[np.int32], some: Sequence[Ref[Features]], name: str) -> Pass[Any, Any, MatchBlock]:
+        return plugins.applied_to(_matching(photos, some, chosen, config, again, name))
+
+    if not pairs.need_features(len(photos), sequence, config.pairs):
+        every = choose_pairs(photos, sequence, (), config, run)
+        found, matches = run.map_passes([searched, matching_of(every, searched.results, "matching")])
+        return found, matches
+    (found,) = run.map_passes([searched])
+    chosen = choose_pairs(photos, sequence, found, config, run, again)
+    (matches,) = run.map_passes([matching_of(chosen, found, "matching")])
+    if pairs.needs_comparison(len(photos), sequence, config.pairs):
+        linked = link_pairs(len(photos), matches, config, run, again)
+        matches += run.map_passes([matching_of(linked, found, "linked matching")])[0]
     return found, matches
 
 
@@ -181,37 +190,17 @@ def find_still(
     return regions
 
 
-def choose_pairs(
-    photos: Sequence[Photo],
-    sequence: bool,
-    descriptors: Sequence[Ref[GlobalDescriptor]],
-    config: PipelineConfig,
-    run: Executor,
-) -> NDArray[np.int32]:
-    """Which photographs to match, int32 [P, 2]."""
-    choice = pairs.PairsInputs(len(photos), sequence, tuple(photo.gps for photo in photos), tuple(descriptors))
-    (chosen,) = run.map(pairs.STAGE, [choice], config.pairs)
-    return chosen.load().pairs
-
-
 def _matching(
     photos: Sequence[Photo],
     found: Sequence[Ref[Features]],
     chosen: NDArray[np.int32],
     config: PipelineConfig,
     again: str,
+    name: str,
 ) -> Pass[matching.MatchingInputs, MatchingConfig, MatchBlock]:
     blocks = plan_match_blocks(chosen, len(photos))
     units = [_match_unit(block, photos, found, moving_only=bool(again)) for block in blocks]
-    return Pass(matching.STAGE, units, config.matching, f"matching{again}")
-
-
-def describe_photos(found: Sequence[Ref[Features]], run: Executor) -> list[Ref[GlobalDescriptor]]:
-    """One vector a photograph, over a vocabulary of the set's own descriptors."""
-    words = retrieval.VocabularyInputs(tuple(found))
-    (vocabulary,) = run.map(retrieval.VOCABULARY_STAGE, [words], retrieval.VocabularyConfig())
-    units = [retrieval.RetrievalInputs(one, vocabulary) for one in found]
-    return run.map(retrieval.STAGE, units, retrieval.RetrievalConfig())
+    return Pass(matching.STAGE, units, config.matching, f"{name}{again}")
 
 
 def map_cameras(

@@ -50,6 +50,11 @@ class Plugins:
                 return Pass(stage, one.inputs, _config(stage, one.config), one.name)
         return one
 
+    @property
+    def compares_pairs(self) -> bool:
+        """Whether photographs are compared by their features before they are matched: by those of SIFT."""
+        return "features" not in self.stages
+
     def mask(self, photos: Sequence[Photo], run: Executor) -> tuple[Photo, ...]:
         """The photographs, with masks where they are usable and came without one."""
         stage = self.stages.get("masks")

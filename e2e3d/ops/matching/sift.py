@@ -159,6 +159,12 @@ def _largest(scales: NDArray[np.float32], count: int) -> NDArray[np.intp]:
     return np.sort(np.argsort(-scales, kind="stable")[:count])
 
 
+def largest_features(features: Features, count: int) -> Features:
+    """The `count` features of the largest scales, in their order."""
+    kept = _largest(features.keypoints_px[:, 2], count)
+    return Features(features.keypoints_px[kept], features.descriptors[kept], features.colors[kept])
+
+
 def no_features() -> Features:
     """Features of a photograph in which nothing was found."""
     return Features(np.zeros((0, 4), np.float32), np.zeros((0, 128), np.uint8), np.zeros((0, 3), np.uint8))
