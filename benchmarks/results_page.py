@@ -28,6 +28,7 @@ OTHERS = (
     "outages",
     "fairness",
     "hostile_clients",
+    "scale",
 )
 _HEAD = """# Results
 

@@ -5,10 +5,10 @@ usage: PYTHONPATH=. python benchmarks/scale.py MEGAPIXELS OUT [--unit-ms 5] [--s
 
        … --tile 500: as if passes that are one unit had one for every 500 photographs
 
-OUT is the result folder of a run: its manifest says what every pass took; `e2e3d/config` says how that grows with the
-photographs. A worker is one core. `--unit-ms` is what the driver spends on a unit, from its submission to its
-result, `--store-mbs` what the artifact store moves in a second. `check` computes units of known length with Ray on one
-and two cores, and compares the time with the model's.
+OUT is the result folder of a run on `--cores` cores of this machine: its manifest says what every pass took, and
+`e2e3d/config` how that grows with the photographs. A worker is one core. `--unit-ms` is what the driver spends on a
+unit, from its submission to its result, `--store-mbs` what the artifact store moves in a second. `check` computes units
+of known length with Ray on one and two cores, and compares the time with the model's.
 """
 
 from __future__ import annotations
@@ -179,6 +179,9 @@ def table(arguments: argparse.Namespace) -> None:
     manifest = read_manifest(Path(arguments.out))
     config = apply_overrides(PRESETS[manifest.quality], changes(manifest))
     measured_photos = manifest.counts.photographs
+    itself = job(config, manifest.stages, measured_photos, measured_photos, arguments.megapixels)
+    expected = simulate(itself, Machines(arguments.cores, arguments.unit_ms / 1000, arguments.store_mbs * 1e6))
+    print(f"the run itself on {arguments.cores} cores: {expected.makespan_s:.0f} s, took {manifest.elapsed_s:.0f} s\n")
     print("| photographs | workers | time | efficiency | units | driver | store | passes of one unit | limited by |")
     print("|---" * 9 + "|")
     for photos in PHOTOGRAPHS:
@@ -265,6 +268,7 @@ def main() -> None:
     parser.add_argument("--store-mbs", type=float, default=1000.0)
     parser.add_argument("--mapping-exponent", type=float, default=1.15)
     parser.add_argument("--tile", type=int, default=0)
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
     table(parser.parse_args())
 
 

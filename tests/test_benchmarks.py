@@ -112,3 +112,21 @@ def test_the_table_of_presets_tells_failures(monkeypatch: pytest.MonkeyPatch) ->
     assert lines[2] == "| preview | a | 61 s | 90 s | 1.5 GB | 1.23 M | 50,000 | 0.750 (0.850 x 0.880) |"
     assert "failed with exit code 5" in lines[3]
     assert {line.count("|") for line in lines} == {9}
+
+
+def test_the_model_of_jobs_knows_the_limits_of_workers_driver_and_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    from scale import Machines, PassModel, simulate, tiled
+
+    def time_of(*passes: PassModel, workers: int = 2, unit_s: float = 0.0, store_bytes_s: float = 1e9) -> float:
+        return simulate(passes, Machines(workers, unit_s, store_bytes_s)).makespan_s
+
+    ten = PassModel("depth", 10, 1.0)
+    assert time_of(ten) == pytest.approx(5)
+    assert time_of(ten, workers=100) == pytest.approx(1)
+    assert time_of(ten, PassModel("mesh", 1, 3.0)) == pytest.approx(8)  # it waits for all of them
+    assert time_of(PassModel("empty", 1000, 0.0), unit_s=0.005) == pytest.approx(5)
+    assert time_of(PassModel("heavy", 10, 0.1, 1e9), workers=10, store_bytes_s=5e8) == pytest.approx(20)
+    assert time_of(PassModel("fusion", 3, 1.0), PassModel("merge", 1, 1.0, waits=False)) == pytest.approx(2)
+    assert [one.units for one in tiled([ten, PassModel("mesh", 1, 3.0)], 1000, 500)] == [10, 2]
+    assert simulate([PassModel("mesh", 1, 3.0)], Machines(10, 0, 1e9)).limit(10) == "passes of one unit"
