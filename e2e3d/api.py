@@ -2,77 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from e2e3d.config.deployment import Settings, load_settings
+from e2e3d.config.run_config import Config
 from e2e3d.config.run_options import LeaveOut, RunOptions
-from e2e3d.errors import E2E3DError, SettingsError
+from e2e3d.errors import CancelledError, E2E3DError, SettingsError
 
 if TYPE_CHECKING:
-    from e2e3d.data.dense import PointCloud
-    from e2e3d.data.judgement import Judgement
-    from e2e3d.data.mesh import Mesh, TexturedMesh
-    from e2e3d.data.run_results import Results
-    from e2e3d.data.scene import Scene
-    from e2e3d.outputs.export import ExportedPaths
-    from e2e3d.outputs.manifest import Manifest
+    from e2e3d.inspection.result import Result
+    from e2e3d.outputs.evaluation.evaluate import Evaluation
+    from e2e3d.pipeline.base_executor import StoreExecutor
     from e2e3d.pipeline.cancellation import CancelToken
+    from e2e3d.pipeline.pass_log import PassLog
+    from e2e3d.pipeline.pipeline import Milestone
     from e2e3d.pipeline.plugins import Given
     from e2e3d.pipeline.progress import ProgressReport
-    from e2e3d.pipeline.run import RunRequest
+    from e2e3d.pipeline.run import RunExtent, RunRequest
     from e2e3d.tasks.open_executor import ExecutorName
 
 PathLike = str | os.PathLike[str]
+Listener = Callable[["ProgressReport"], None]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished reconstruction. The large records are loaded from the store when they are asked for.
-
-    Attributes:
-        paths: the files in the output folder.
-        manifest: what was made, how, and at what cost.
-        records: references to the results of every stage.
-    """
-
-    paths: ExportedPaths
-    manifest: Manifest
-    records: Results
-
-    @property
-    def judgement(self) -> Judgement:
-        """What the model is worth: ``good``, or ``doubtful`` with the reasons. A failed run raises instead."""
-        assert self.manifest.judgement is not None  # every finished run is judged
-        return self.manifest.judgement
-
-    @property
-    def scene(self) -> Scene:
-        """Cameras, poses and sparse points."""
-        return self.records.mapping.scene
-
-    @property
-    def cloud(self) -> PointCloud:
-        """The dense cloud."""
-        return self.records.cloud.load()
-
-    @property
-    def mesh(self) -> Mesh:
-        """The surface."""
-        return self.records.mesh.load()
-
-    @property
-    def textured(self) -> TexturedMesh:
-        """The surface with its texture atlas."""
-        return self.records.textured.load()
 
 
 def open(out: PathLike) -> Result:  # noqa: A001 - as e2e3d.open
@@ -86,70 +45,69 @@ def open(out: PathLike) -> Result:  # noqa: A001 - as e2e3d.open
         InputError: ``no-result`` or ``bad-manifest`` where there is no finished result, ``no-records`` where the
             folder has no records (a download of a service has none).
     """
-    from e2e3d.outputs.export import paths_of
-    from e2e3d.outputs.manifest import read_manifest
-    from e2e3d.pipeline.record_index import read_index, results_of
-    from e2e3d.pipeline.workspace import PRIVATE_FOLDER, default_store
-    from e2e3d.storage.store import ArtifactStore
+    from e2e3d.inspection.result import open_result
 
-    folder = Path(out)
-    manifest = read_manifest(folder)
-    index = read_index(folder / PRIVATE_FOLDER)
-    store = ArtifactStore(index.store or default_store(folder), load_settings().s3_options)
-    return Result(paths_of(folder, manifest), manifest, results_of(index, store.get))
+    return open_result(Path(out))
 
 
 def reconstruct(
     photos: PathLike,
     out: PathLike,
-    quality: str = "medium",
-    settings: Mapping[str, object] | None = None,
+    quality: str | None = None,
+    settings: Mapping[str, object] | Config | None = None,
     intrinsics: PathLike | None = None,
     masks: PathLike | None = None,
     address: str | None = None,
     device: str | None = None,
     executor: ExecutorName = "ray",
-    progress: Callable[[ProgressReport], None] | None = None,
+    progress: Listener | Literal["auto"] | None = "auto",
     *,
     scale: float | None = None,
     known_distance: tuple[str, str, float] | None = None,
     keep_depth: bool = False,
     left_out: LeaveOut | None = None,
     stages: Mapping[str, Given] | None = None,
+    until: Milestone | None = None,
+    export: bool = True,
+    only_stored: bool = False,
 ) -> Result:
     """Reconstruct a textured model from photographs.
 
     The same call on the same folder resumes a run that was stopped, and reuses every result that other settings do not
-    change.
+    change. Where all of it is there already, nothing is written.
 
     Args:
         photos: a folder, a zip archive or a video.
         out: the result folder; results of stages are kept in ``.e2e3d`` inside it unless E2E3D_STORE is set.
-        quality: ``preview``, ``low``, ``medium``, ``high`` or ``ultra``.
-        settings: changes to the preset, such as ``{"depth.max_size_px": 768}``.
+        quality: ``preview``, ``low``, ``medium``, ``high`` or ``ultra``; None = that of a :class:`Config`, or medium.
+        settings: changes to the preset, such as ``{"depth.max_size_px": 768}``, also nested by stage; or all settings
+            as a :class:`Config`.
         intrinsics: a text file with the 3 x 3 calibration matrix of all photographs.
         masks: a folder or zip archive of masks.
         address: of a running Ray cluster; None = E2E3D_RAY_ADDRESS or RAY_ADDRESS, else a private Ray on this machine.
         device: ``auto``, ``cpu`` or ``cuda``; None = E2E3D_DEVICE.
         executor: ``ray``, or ``inprocess``: one unit after another in this process, where a debugger can follow.
-        progress: called with the state of the run after every event.
+        progress: called with the state of the run after every event; ``auto`` shows a bar in notebooks.
         scale: metres per unit of the model, where that is known.
         known_distance: names of two photographs, and the metres between their cameras.
         keep_depth: also export the depth maps.
         left_out: photographs to keep out, to judge the model by: every n-th, or by name.
         stages: of one's own, by what they do: ``masks``, ``features``, ``matching``, ``depth`` or ``depth_start``; each
             a function, a :class:`~e2e3d.stages.stage.Stage`, or the name that it is registered under (docs/plugins.md).
+        until: the last thing to make: ``mapping``, ``cloud`` or ``mesh``. Nothing is exported then.
+        export: whether files are written into `out`, beside the store.
+        only_stored: nothing may be computed: what is not stored is named by an error, such as after a forgotten option.
 
     Raises:
-        E2E3DError: SettingsError, InputError, ReconstructionError, MachineError or CancelledError, by cause.
+        E2E3DError: SettingsError, InputError, ReconstructionError, MachineError or CancelledError, by cause; the last
+            one also when the run is interrupted (Ctrl-C, or the stop button of a notebook).
     """
     from e2e3d.pipeline.plugins import choose_plugins
-    from e2e3d.pipeline.progress_display import CallbackDisplay
-    from e2e3d.pipeline.run import RunRequest
+    from e2e3d.pipeline.run import RunExtent, RunRequest
     from e2e3d.pipeline.sources.source_set import read_calibration
 
     deployment = load_settings()
-    changes = {name: value for name, value in (("ray_address", address), ("device", device)) if value is not None}
+    given = {name: value for name, value in (("ray_address", address), ("device", device)) if value is not None}
     options = RunOptions(
         intrinsics=None if intrinsics is None else read_calibration(intrinsics),
         masks=None if masks is None else Path(masks),
@@ -158,26 +116,93 @@ def reconstruct(
         keep_depth=keep_depth,
         left_out=left_out,
     )
-    request = RunRequest(Path(photos), quality, settings or {}, options, choose_plugins(stages or {}))
-    return run_job(
-        request, Path(out), deployment.model_copy(update=changes), CallbackDisplay(progress), executor=executor
-    )
+    request = RunRequest(Path(photos), *_settings_of(quality, settings), options, choose_plugins(stages or {}))
+    extent = RunExtent(until, export, only_stored)
+    with listening(progress) as listener:
+        try:
+            return run_job(request, Path(out), deployment.model_copy(update=given), listener, None, executor, extent)
+        except KeyboardInterrupt as error:
+            raise CancelledError from error
+
+
+def evaluate(
+    result: Result | PathLike,
+    cameras: PathLike | None = None,
+    photos: PathLike | None = None,
+    surface: PathLike | None = None,
+    *,
+    held_out: bool = False,
+    dump: PathLike | None = None,
+) -> Evaluation:
+    """Judge a result against every reference given.
+
+    Args:
+        result: a result, or its folder.
+        cameras: reference poses: a COLMAP model, a folder of ``.camera`` files, or JSON.
+        photos: folder of the photographs, for virtual rephotography.
+        surface: folder of an exact surface with its cameras in ``gt_model/``.
+        held_out: also score the photographs that are no part of the result, at the poses that `cameras` has.
+        dump: where to write each photograph beside its rendering.
+
+    Returns:
+        the figures, with those of every camera (``per_camera``) and photograph (``per_view``), and a ``plot()``.
+
+    Raises:
+        SettingsError: ``no-reference`` when nothing is given to compare with.
+        InputError: when something cannot be read or compared.
+    """
+    from e2e3d.outputs.evaluation.evaluate import evaluate as judge
+
+    out = Path(result) if isinstance(result, str | os.PathLike) else result.paths.out
+    given = (None if path is None else Path(path) for path in (cameras, photos, surface, dump))
+    return judge(out, *given, held_out=held_out)
+
+
+def _settings_of(
+    quality: str | None, settings: Mapping[str, object] | Config | None
+) -> tuple[str, Mapping[str, object]]:
+    """The preset and the changes to it. Raises SettingsError ``bad-setting`` for a Config of another preset."""
+    if not isinstance(settings, Config):
+        return quality or "medium", settings or {}
+    if quality not in (None, settings.quality):
+        message = f"quality is {quality}, and the Config began as {settings.quality}."
+        raise SettingsError("bad-setting", message, "Leave quality out, or begin with Config.preset of it.")
+    return settings.quality, settings.changes
+
+
+@contextlib.contextmanager
+def listening(progress: Listener | Literal["auto"] | None) -> Iterator[Listener]:
+    """What receives the progress of a run: the function given, or in notebooks a bar."""
+    from e2e3d.pipeline.notebook_display import open_notebook_display
+    from e2e3d.pipeline.progress_display import CallbackDisplay
+
+    display = open_notebook_display() if progress == "auto" else None
+    if display is None:
+        display = CallbackDisplay(None if progress == "auto" else progress)
+    try:
+        yield display
+    finally:
+        display.close()
 
 
 def run_job(
     request: RunRequest,
     out: Path,
     settings: Settings,
-    listener: Callable[[ProgressReport], None],
+    listener: Listener,
     cancel: CancelToken | None = None,
     executor: ExecutorName = "ray",
+    extent: RunExtent | None = None,
 ) -> Result:
-    """One whole run on this machine: lock the folder, log into it, reconstruct, export. Errors as in reconstruct."""
-    from e2e3d.outputs.manifest import read_manifest
+    """One whole run on this machine: lock the folder, log into it, reconstruct, export. Errors as in reconstruct.
+
+    `extent` says how far it goes; None = to the end.
+    """
     from e2e3d.pipeline.cancellation import CancelToken
     from e2e3d.pipeline.history import cache_file
-    from e2e3d.pipeline.record_index import write_index
-    from e2e3d.pipeline.run import RunParts, open_run, run_and_export
+    from e2e3d.pipeline.pass_log import PassLog
+    from e2e3d.pipeline.run import WHOLE_RUN, RunParts, open_run
+    from e2e3d.pipeline.stored_only import StoredOnlyExecutor
     from e2e3d.pipeline.workspace import default_store, locked_folder
     from e2e3d.runtime.logs import run_logging
     from e2e3d.storage.store import ArtifactStore
@@ -190,18 +215,45 @@ def run_job(
     request.plugins.check(request.config)  # bad settings leave no folder behind
     if executor == "ray":
         request.plugins.require_importable()
+    extent, passes = extent or WHOLE_RUN, PassLog()
+    opener = StoredOnlyExecutor if extent.only_stored else executor_opener(settings, executor)
     started_s = time.monotonic()
     with locked_folder(out) as private, run_logging(private / "run.log", uuid.uuid4().hex[:12], settings.log_level):
         log.info("run of %s at quality %s with changes %s", request.source, request.quality, dict(request.changes))
         store = ArtifactStore(settings.store or default_store(out), settings.s3_options)
         store.sweep()
-        parts = RunParts(store, executor_opener(settings, executor), cache_file(), listener, cancel or CancelToken())
+        parts = RunParts(store, opener, cache_file(), listener, cancel or CancelToken(), passes)
         try:
             with open_run(request, parts) as opened:
-                results, paths = run_and_export(request, opened, out)
-            write_index(private, results, "" if settings.store is None else settings.store)
+                result = finish(request, out, opened, passes, settings.store, extent)
         except E2E3DError as error:
             log.error("the run ended: %s: %s", error.code, error)
             raise
         log.info("finished in %.1f s", time.monotonic() - started_s)
-        return Result(paths, read_manifest(out), results)
+        return result
+
+
+def finish(
+    request: RunRequest, out: Path, executor: StoreExecutor, passes: PassLog, store: str | None, extent: RunExtent
+) -> Result:
+    """Compute and export what is not there yet."""
+    from e2e3d.inspection.result import Result, records_of
+    from e2e3d.outputs.export import paths_of
+    from e2e3d.outputs.manifest import read_manifest
+    from e2e3d.pipeline.finished_run import facts_of, finished_before, outputs_intact
+    from e2e3d.pipeline.record_index import index_of, write_index
+    from e2e3d.pipeline.run import compute, export
+    from e2e3d.pipeline.workspace import PRIVATE_FOLDER
+
+    results, facts = compute(request, executor, extent.until)
+    index = index_of(results, store or "", passes.passes)
+    config = Config.preset(request.quality).replace(**request.changes)
+    inside = records_of(index, executor.store, results, config)
+    if extent.until is not None or not extent.export:
+        return Result(out, inside)
+    earlier = finished_before(out, index, facts, request.options.keep_depth)
+    if earlier is None or not outputs_intact(out, earlier):
+        export(request, executor, out, results, facts if earlier is None else facts_of(earlier, facts))
+        write_index(out / PRIVATE_FOLDER, index)
+    manifest = read_manifest(out)
+    return Result(out, inside, (paths_of(out, manifest), manifest))

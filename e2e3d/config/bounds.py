@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import typing
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -74,7 +75,9 @@ def name_before(config_field: dataclasses.Field[Any]) -> str | None:
 
 
 def check_bounds(config: Any, stage: str) -> None:
-    """Compare every field of a config with what it declares.
+    """Compare every field of a config with what it declares; values in the form of JSON or NumPy are converted first.
+
+    So ``DepthConfig(**manifest.settings["depth"])`` gives back the settings of a run.
 
     Args:
         config: a dataclass.
@@ -83,11 +86,25 @@ def check_bounds(config: Any, stage: str) -> None:
     Raises:
         SettingsError: ``bad-setting``, with what the setting may be.
     """
+    hints = typing.get_type_hints(type(config))
     for each in dataclasses.fields(config):
-        allowed, value = allowed_of(each), getattr(config, each.name)
+        allowed, value = allowed_of(each), plain(getattr(config, each.name), hints[each.name])
+        if value is not getattr(config, each.name):
+            object.__setattr__(config, each.name, value)
         if allowed is not None and not allowed.allows(value):
             message = f"{stage}.{each.name} is {shortened(value)}."
             raise SettingsError("bad-setting", message, f"It must be {allowed}.")
+
+
+def plain(value: Any, hint: Any = None) -> Any:
+    """A value without the types of JSON and NumPy: lists become tuples, scalars numbers, objects the config `hint`."""
+    if isinstance(value, list):
+        return tuple(plain(item) for item in value)
+    if isinstance(value, dict) and dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return hint(**value)
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):  # NumPy itself is not imported here
+        return plain(value.tolist())
+    return value
 
 
 def shortened(value: object) -> str:

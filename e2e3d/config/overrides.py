@@ -8,10 +8,10 @@ import json
 import logging
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from e2e3d.config.bounds import name_before, shortened
+from e2e3d.config.bounds import name_before, plain, shortened
 from e2e3d.errors import SettingsError
 
 ConfigT = TypeVar("ConfigT")
@@ -57,8 +57,9 @@ def apply_overrides(config: ConfigT, values: Mapping[str, object]) -> ConfigT:
 
     Args:
         config: a frozen dataclass of frozen dataclasses (a PipelineConfig) or of plain values.
-        values: by dotted name, such as ``depth.max_size_px``; texts are parsed as the field's annotation says. A name
-            of an earlier release is taken, with a warning in the log.
+        values: by dotted name, such as ``depth.max_size_px``, or nested by stage; texts are parsed as the field's
+            annotation says, and scalars and arrays of NumPy count as numbers. A name of an earlier release is taken,
+            with a warning in the log.
 
     Raises:
         SettingsError: ``unknown-setting`` with the nearest known name, ``bad-setting`` for a value of another type, and
@@ -66,14 +67,23 @@ def apply_overrides(config: ConfigT, values: Mapping[str, object]) -> ConfigT:
     """
     known = setting_names(config)
     renamed = _renamed(config)
-    for given, value in values.items():
+    for given, value in _flat(values):
         name = renamed.get(given, given)
         if name not in known:
             raise _unknown(name, known)
         if name != given:
             log.warning("%s is called %s now; the old name will be refused by the next release", given, name)
-        config = _replace(config, name.split("."), name, value)
+        config = _replace(config, name.split("."), name, plain(value))
     return config
+
+
+def _flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Dotted names and values of a mapping that may hold mappings."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def setting_names(config: object, prefix: str = "") -> list[str]:

@@ -35,6 +35,49 @@ class View:
     sparse_px: NDArray[np.float32]
     sparse_depth: NDArray[np.float32]
 
+    @property
+    def K(self) -> NDArray[np.float64]:
+        """Calibration matrix of this pinhole image, float64 [3, 3], in pixels."""
+        fx, fy, cx, cy = self.intrinsics_px
+        return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], np.float64)
+
+    def project(self, points_world: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Where points [N, 3] appear: float64 [N, 2] in pixels, and their depth [N].
+
+        Pixels of points that are not before the camera, which have a depth of 0 or less, mean nothing.
+        """
+        in_camera = np.asarray(points_world, np.float64) @ self.cam_from_world[:, :3].T + self.cam_from_world[:, 3]
+        depth = in_camera[:, 2]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            points_px = in_camera[:, :2] / depth[:, None] * self.intrinsics_px[:2] + self.intrinsics_px[2:]
+        return points_px, depth
+
+    def unproject(
+        self, depth: NDArray[np.floating], points_px: NDArray[np.floating] | None = None
+    ) -> NDArray[np.float64]:
+        """The points at a depth behind pixels, in the world.
+
+        Args:
+            depth: of each of `points_px` [N]; or a whole depth map [H, W], of the centres of its pixels.
+            points_px: [N, 2]; None with a depth map.
+
+        Returns:
+            float64 [N, 3], or [H, W, 3] of a depth map.
+        """
+        if points_px is None:
+            rows, columns = np.indices(depth.shape)
+            points_px = np.stack([columns + 0.5, rows + 0.5], -1)
+        rays = (points_px - self.intrinsics_px[2:]) / self.intrinsics_px[:2]
+        in_camera = (
+            np.concatenate([rays, np.ones((*rays.shape[:-1], 1))], -1) * np.asarray(depth, np.float64)[..., None]
+        )
+        points_world: NDArray[np.float64] = (in_camera - self.cam_from_world[:, 3]) @ self.cam_from_world[:, :3]
+        return points_world
+
+    def __repr__(self) -> str:
+        height, width = self.image.shape[:2]
+        return f"View({self.name}, {width} x {height} px, {len(self.sources)} sources)"
+
 
 @dataclass(frozen=True)
 class ViewGeometry:
@@ -74,6 +117,10 @@ class DepthMap:
     normal_cam: NDArray[np.float32]
     confidence: NDArray[np.float32]
 
+    def __repr__(self) -> str:
+        height, width = self.depth.shape
+        return f"DepthMap({width} x {height} px, {(self.depth > 0).mean():.0%} with depth)"
+
 
 @dataclass(frozen=True, eq=False)
 class PointCloud:
@@ -95,3 +142,6 @@ class PointCloud:
     footprint: NDArray[np.float32]
     view_offsets: NDArray[np.int64]
     view_indices: NDArray[np.int32]
+
+    def __repr__(self) -> str:
+        return f"PointCloud({len(self.points_world):,} points)"

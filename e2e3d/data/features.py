@@ -22,6 +22,9 @@ class Features:
     descriptors: NDArray[np.uint8]
     colors: NDArray[np.uint8]
 
+    def __repr__(self) -> str:
+        return f"Features({len(self.keypoints_px):,} keypoints)"
+
 
 @dataclass(frozen=True, eq=False)
 class LearnedFeatures:

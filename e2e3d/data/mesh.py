@@ -21,6 +21,9 @@ class Mesh:
     colors: NDArray[np.uint8]
     faces: NDArray[np.int32]
 
+    def __repr__(self) -> str:
+        return f"Mesh({len(self.vertices_world):,} vertices, {len(self.faces):,} faces)"
+
 
 @dataclass(frozen=True, eq=False)
 class TexturedMesh:
@@ -40,3 +43,7 @@ class TexturedMesh:
     face_page: NDArray[np.int32]
     face_image: NDArray[np.int32]
     pages: tuple[NDArray[np.uint8], ...]
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{page.shape[1]} x {page.shape[0]}" for page in self.pages)
+        return f"TexturedMesh({len(self.mesh.faces):,} faces, pages of {sizes} px)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from e2e3d.data.dense import DepthMap, PointCloud, View, ViewGeometry
 from e2e3d.data.features import Features, MatchBlock
@@ -14,6 +14,20 @@ from e2e3d.data.photo import Photo
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping
 from e2e3d.data.stats import StageStats
+from e2e3d.errors import InputError
+
+RecordT = TypeVar("RecordT")
+
+
+def not_computed(kind: type[RecordT]) -> Ref[RecordT]:
+    """Stands for the result of a stage that a run was told to end before; loading it raises ``not-computed``."""
+
+    def refuse() -> NoReturn:
+        raise InputError(
+            "not-computed", f"The run ended before it had made its {kind.__name__}.", "Run without until=."
+        )
+
+    return Ref("none/none", kind).bound(refuse)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.agreement import PhotoAgreement, StillParts
+from e2e3d.data.name_lookup import unknown_photograph
+
+_ONE_FOCAL_LENGTH = ("SIMPLE_", "RADIAL")  # COLMAP's models whose parameters begin with f, cx, cy
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,13 @@ class Camera:
     height_px: int
     params: tuple[float, ...]
 
+    @property
+    def K(self) -> NDArray[np.float64]:
+        """Calibration matrix, float64 [3, 3], in pixels; what the lens distorts beside it is in `params` alone."""
+        one = self.model.startswith(_ONE_FOCAL_LENGTH)
+        fx, fy, cx, cy = (self.params[0], *self.params[:3]) if one else self.params[:4]
+        return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], np.float64)
+
 
 @dataclass(frozen=True, eq=False)
 class SceneImage:
@@ -41,6 +52,12 @@ class SceneImage:
     photo_index: int
     camera_id: int
     cam_from_world: NDArray[np.float64]
+
+    @property
+    def center_world(self) -> NDArray[np.float64]:
+        """Where the camera stood, float64 [3]."""
+        center: NDArray[np.float64] = -self.cam_from_world[:, :3].T @ self.cam_from_world[:, 3]
+        return center
 
 
 @dataclass(frozen=True)
@@ -104,6 +121,23 @@ class Scene:
     frame: str = "arbitrary"
     georeference: Georeference | None = None
     remarks: tuple[Remark, ...] = ()
+
+    def __getitem__(self, name: str) -> SceneImage:
+        """The registered photograph of that name. Raises InputError ``unknown-photograph``."""
+        for image in self.images:
+            if image.name == name:
+                return image
+        raise unknown_photograph(name, (image.name for image in self.images), "The scene")
+
+    def __iter__(self) -> Iterator[SceneImage]:
+        return iter(self.images)
+
+    def __contains__(self, name: object) -> bool:
+        return any(image.name == name for image in self.images)
+
+    def __repr__(self) -> str:
+        points = f"{len(self.points_world):,} points"
+        return f"Scene({len(self.images)} images, {len(self.cameras)} cameras, {points}, {self.frame})"
 
     def camera_of(self, image: SceneImage) -> Camera:
         """The camera that took `image`."""

@@ -105,6 +105,11 @@ def library_versions() -> dict[str, str]:
     return found
 
 
+def same_maker(manifest: Manifest) -> bool:
+    """Whether this version of the package, with the same libraries, wrote it."""
+    return (manifest.e2e3d, manifest.libraries) == (metadata.version("e2e3d"), library_versions())
+
+
 def read_manifest(out: Path) -> Manifest:
     """Read the manifest of a result folder.
 

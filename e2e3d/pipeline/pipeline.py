@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.photo import Photo
 from e2e3d.data.ref import Ref
-from e2e3d.data.run_results import Results
+from e2e3d.data.run_results import Results, not_computed
 from e2e3d.data.scene import Mapping
 from e2e3d.errors import ReconstructionError
 from e2e3d.ops.geo.scene_frame import KnownDistance
@@ -56,6 +56,8 @@ from e2e3d.stages import (
 )
 from e2e3d.stages.ingest import Intrinsics
 
+Milestone = Literal["mapping", "cloud", "mesh"]
+"""What a run may be told to end with."""
 _PHOTOS_A_UNIT = 4
 _IMAGES_A_UNIT = 50
 
@@ -66,6 +68,7 @@ def reconstruct(
     run: Executor,
     options: RunOptions = NO_OPTIONS,
     plugins: Plugins = NO_PLUGINS,
+    until: Milestone | None = None,
 ) -> Results:
     """Turn photographs into a textured model.
 
@@ -75,6 +78,7 @@ def reconstruct(
         run: executes the units of work and keeps their results.
         options: what else is known of the photographs; without masks there, those found beside them are used.
         plugins: stages of one's own.
+        until: the last thing to make; records of what would follow raise ``not-computed`` when they are loaded.
 
     Raises:
         E2E3DError: as the stages say. What was finished stays in the store, and the next run goes on from there.
@@ -96,6 +100,32 @@ def reconstruct(
     mapper = partial(map_cameras, usable, options.scale, distance, still, config, run)
     found, matches, mapped = map_with_second_chance(usable, found, matches, mapper, config.learned, run)
 
+    sparse = Results(
+        photos=photos,
+        photo_files=tuple(run.blob(photo.sha256) for photo in photos),
+        mapped=mapped,
+        features=tuple(found),
+        matches=tuple(matches),
+        views=(),
+        geometry=(),
+        depths=(),
+        cloud=not_computed(PointCloud),
+        mesh=not_computed(Mesh),
+        textured=not_computed(TexturedMesh),
+    )
+    return sparse if until == "mapping" else densify(sparse, usable, config, run, plugins, until)
+
+
+def densify(
+    sparse: Results,
+    usable: Sequence[Photo],
+    config: PipelineConfig,
+    run: Executor,
+    plugins: Plugins = NO_PLUGINS,
+    until: Milestone | None = None,
+) -> Results:
+    """The results with views, depth, cloud, mesh and texture, from those of mapping."""
+    mapped = sparse.mapped
     geometry = view_geometry(mapped, len(usable), config.depth.max_size_px, run)
     registered = [usable[image.photo_index] for image in geometry]
     matched = images_with_sources(geometry)
@@ -107,22 +137,13 @@ def reconstruct(
         smaller.append(SmallerViews(size_px, [undistorted[i] for i in matched]))
     geometry = [geometry[i] for i in matched]
     depths, cloud = measure_surface(views, geometry, config, run, smaller, plugins)
-
+    dense = replace(sparse, views=tuple(views), geometry=tuple(geometry), depths=tuple(depths), cloud=cloud)
+    if until == "cloud":
+        return dense
     surface = make_mesh(cloud, views, depths, config, run)
-    textured = texture_mesh(surface, mapped, registered, config, run)
-    return Results(
-        photos=photos,
-        photo_files=tuple(run.blob(photo.sha256) for photo in photos),
-        mapped=mapped,
-        features=tuple(found),
-        matches=tuple(matches),
-        views=tuple(views),
-        geometry=tuple(geometry),
-        depths=tuple(depths),
-        cloud=cloud,
-        mesh=surface,
-        textured=textured,
-    )
+    if until == "mesh":
+        return replace(dense, mesh=surface)
+    return replace(dense, mesh=surface, textured=texture_mesh(surface, mapped, registered, config, run))
 
 
 def check_photos(
@@ -147,18 +168,7 @@ def find_matches(
     still: Ref[StillRegions] | None = None,
 ) -> tuple[list[Ref[Features]], list[Ref[MatchBlock]]]:
     """Features of every photograph outside `still`, and matches of the pairs that may overlap, in blocks of pairs."""
-    units = [
-        features.FeaturesInputs(
-            _bytes(photo),
-            _mask(photo),
-            photo.width_px,
-            photo.height_px,
-            photo.white_level,
-            still,
-            i if still else 0,
-        )
-        for i, photo in enumerate(photos)
-    ]
+    units = [features_unit(photo, still, i) for i, photo in enumerate(photos)]
     again = "" if still is None else " 2"
     if not plugins.compares_pairs:
         config = replace(config, pairs=without_comparison(config.pairs))
@@ -180,6 +190,14 @@ def find_matches(
     return found, matches
 
 
+def features_unit(photo: Photo, still: Ref[StillRegions] | None, index: int) -> features.FeaturesInputs:
+    """What it takes to find the features of a photograph, the one at `index` of the usable ones, outside `still`."""
+    size_px = photo.width_px, photo.height_px
+    return features.FeaturesInputs(
+        _bytes(photo), _mask(photo), *size_px, photo.white_level, still, index if still else 0
+    )
+
+
 def find_still(
     photos: Sequence[Photo], found: Sequence[Ref[Features]], matches: Sequence[Ref[MatchBlock]], run: Executor
 ) -> Ref[StillRegions]:
@@ -199,7 +217,7 @@ def _matching(
     name: str,
 ) -> Pass[matching.MatchingInputs, MatchingConfig, MatchBlock]:
     blocks = plan_match_blocks(chosen, len(photos))
-    units = [_match_unit(block, photos, found, moving_only=bool(again)) for block in blocks]
+    units = [match_unit(block, photos, found, moving_only=bool(again)) for block in blocks]
     return Pass(matching.STAGE, units, config.matching, f"{name}{again}")
 
 
@@ -237,11 +255,13 @@ def undistort_photos(
 
     `label` names the pass.
     """
-    units = [
-        undistort.UndistortInputs(mapped, i, _bytes(photo), _mask(photo), photo.white_level)
-        for i, photo in enumerate(photos)
-    ]
+    units = [undistort_unit(photo, mapped, i) for i, photo in enumerate(photos)]
     return run.map(undistort.STAGE, units, UndistortConfig(max_size_px=size_px), label)
+
+
+def undistort_unit(photo: Photo, mapped: Ref[Mapping], image_index: int) -> undistort.UndistortInputs:
+    """What it takes to make the view of a registered photograph."""
+    return undistort.UndistortInputs(mapped, image_index, _bytes(photo), _mask(photo), photo.white_level)
 
 
 def images_with_sources(geometry: Sequence[ViewGeometry]) -> list[int]:
@@ -273,7 +293,7 @@ def measure_surface(
     `geometry` is that of the views; `smaller` are the same views at growing sizes: the depth of each fills the gaps of
     the next.
     """
-    near = _near_views(geometry)
+    near = near_views(geometry)
     passes: list[Pass[Any, Any, Any]] = []
     coarser: list[consistency.CoarserDepth] | None = None
     for level in smaller:
@@ -349,26 +369,31 @@ def texture_mesh(
     surface: Ref[Mesh], mapped: Ref[Mapping], photos: Sequence[Photo], config: PipelineConfig, run: Executor
 ) -> Ref[TexturedMesh]:
     """The surface painted from the registered photographs, in the order of ``scene.images``."""
-    unit = texture.TextureInputs(
+    (textured,) = run.map(texture.STAGE, [texture_unit(surface, mapped, photos)], config.texture)
+    return textured
+
+
+def texture_unit(surface: Ref[Mesh], mapped: Ref[Mapping], photos: Sequence[Photo]) -> texture.TextureInputs:
+    """What it takes to paint a surface from the registered photographs, in the order of ``scene.images``."""
+    return texture.TextureInputs(
         surface,
         mapped,
         tuple(_bytes(photo) for photo in photos),
         tuple(_mask(photo) for photo in photos),
         tuple(photo.white_level for photo in photos),
     )
-    (textured,) = run.map(texture.STAGE, [unit], config.texture)
-    return textured
 
 
-def _near_views(geometry: Sequence[ViewGeometry]) -> list[list[int]]:
+def near_views(geometry: Sequence[ViewGeometry]) -> list[list[int]]:
     """Positions in `geometry` of each view's source views, best first."""
     position = {view.image_index: i for i, view in enumerate(geometry)}
     return [[position[image] for image in view.sources if image in position] for view in geometry]
 
 
-def _match_unit(
+def match_unit(
     block: NDArray[np.int32], photos: Sequence[Photo], found: Sequence[Ref[Features]], moving_only: bool
 ) -> matching.MatchingInputs:
+    """What it takes to match a block of pairs, int32 [P, 2], of the usable photographs."""
     members = []
     for i in sorted({int(i) for i in block.ravel()}):
         photo = photos[i]

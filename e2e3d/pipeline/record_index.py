@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,22 +32,28 @@ class RecordIndex:
         store: URL of the artifact store; empty for the one inside the folder of the run.
         photos, geometry: as there.
         keys: content keys of the other fields, by their names.
+        passes: content keys of the results of every pass, by its label.
     """
 
     store: str
     photos: tuple[Photo, ...]
     geometry: tuple[ViewGeometry, ...]
     keys: tuple[tuple[str, tuple[str, ...]], ...]
+    passes: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def write_index(private: Path, results: Results, store: str) -> None:
-    """Keep what a run consists of in its private folder. Raises MachineError when it cannot be written."""
+def index_of(results: Results, store: str, passes: Mapping[str, tuple[str, ...]]) -> RecordIndex:
+    """What a run consists of; `store` as in :class:`RecordIndex`."""
     keys = []
     for field in dataclasses.fields(Results):
         value = getattr(results, field.name)
         if field.name not in _VALUES:
             keys.append((field.name, tuple(ref.key for ref in (value if isinstance(value, tuple) else (value,)))))
-    index = RecordIndex(store, results.photos, results.geometry, tuple(keys))
+    return RecordIndex(store, results.photos, results.geometry, tuple(keys), tuple(passes.items()))
+
+
+def write_index(private: Path, index: RecordIndex) -> None:
+    """Keep it in the private folder of the run. Raises MachineError when it cannot be written."""
     write_bytes(private / INDEX_NAME, b"".join(codec.encode(index, _NO_COST)))
 
 

@@ -22,7 +22,7 @@ from e2e3d.pipeline.cancellation import CancelToken
 from e2e3d.pipeline.executor import Executor
 from e2e3d.pipeline.forecast import stage_seconds
 from e2e3d.pipeline.history import History, profile_of
-from e2e3d.pipeline.pipeline import reconstruct
+from e2e3d.pipeline.pipeline import Milestone, reconstruct
 from e2e3d.pipeline.plugins import NO_PLUGINS, Plugins
 from e2e3d.pipeline.progress import LAST_PASS, Progress, ProgressModel, ProgressReport
 from e2e3d.pipeline.sources.source_set import StoredFiles
@@ -49,6 +49,22 @@ class RunRequest:
         return configure(self.quality, self.changes)
 
 
+@dataclass(frozen=True)
+class RunExtent:
+    """How far a run goes.
+
+    Attributes:
+        until: the last thing to make, as in :func:`~e2e3d.pipeline.pipeline.reconstruct`; nothing is exported then.
+        export: whether files are written.
+        only_stored: whether everything has to be in the store already.
+    """
+
+    until: Milestone | None = None
+    export: bool = True
+    only_stored: bool = False
+
+
+WHOLE_RUN = RunExtent()
 OpenExecutor = Callable[[ArtifactStore, Progress, CancelToken, ArtifactObserver | None], StoreExecutor]
 
 
@@ -96,16 +112,16 @@ def open_run(request: RunRequest, parts: RunParts) -> Iterator[StoreExecutor]:
         executor.close()
 
 
-def run_and_export(request: RunRequest, executor: Executor, out: Path) -> tuple[Results, ExportedPaths]:
-    """Reconstruct, and write the results into `out`.
+def compute(request: RunRequest, executor: Executor, until: Milestone | None = None) -> tuple[Results, RunFacts]:
+    """Reconstruct; `until` as in :func:`~e2e3d.pipeline.pipeline.reconstruct`.
 
     Raises:
-        E2E3DError: as the pipeline and the export say; what was finished stays in the executor's store.
+        E2E3DError: as the pipeline says; what was finished stays in the executor's store.
     """
     started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     started_s = time.monotonic()
     config = request.config
-    results = reconstruct(request.source, config, executor, request.options, request.plugins)
+    results = reconstruct(request.source, config, executor, request.options, request.plugins, until)
     own = {"stages": request.plugins.recorded()} if request.plugins.stages else {}
     facts = RunFacts(
         quality=request.quality,
@@ -115,6 +131,16 @@ def run_and_export(request: RunRequest, executor: Executor, out: Path) -> tuple[
         elapsed_s=time.monotonic() - started_s,
         seeds={"depth": config.depth.seed, "consistency": config.consistency.seed},
     )
+    return results, facts
+
+
+def run_and_export(request: RunRequest, executor: Executor, out: Path) -> tuple[Results, ExportedPaths]:
+    """Reconstruct, and write the results into `out`. Raises E2E3DError as :func:`compute` and the export say."""
+    results, facts = compute(request, executor)
+    return results, export(request, executor, out, results, facts)
+
+
+def export(request: RunRequest, executor: Executor, out: Path, results: Results, facts: RunFacts) -> ExportedPaths:
+    """Write results into `out`, announced as the last pass. Raises MachineError."""
     with executor.announced(LAST_PASS):
-        paths = export_results(out, results, facts, depth=request.options.keep_depth)
-    return results, paths
+        return export_results(out, results, facts, depth=request.options.keep_depth)

@@ -12,6 +12,14 @@ def object_name(key: str) -> str:
     return f"{stage}/{digest[:2]}/{digest}{suffix}"
 
 
+def key_of_name(name: str) -> str | None:
+    """The content key of the artifact or blob that lies there; None for anything else."""
+    stage, _, file = name.rpartition("/")
+    stage, _, _ = stage.rpartition("/")
+    key = f"{stage}/{file.removesuffix('.safetensors')}"
+    return key if stage and object_name(key) == name else None
+
+
 def blob_name(sha256: str) -> str:
     """Where the bytes with this SHA-256 lie: the service writes photographs there, and the engine reads them."""
     return object_name(f"blob/{sha256}")

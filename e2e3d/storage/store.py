@@ -10,7 +10,7 @@ from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.data.stats import UnitStats
 from e2e3d.errors import MachineError
 from e2e3d.storage import codec
-from e2e3d.storage.names import blob_name, object_name
+from e2e3d.storage.names import blob_name, key_of_name, object_name
 from e2e3d.storage.opening import open_objects
 
 T = TypeVar("T")
@@ -78,6 +78,15 @@ class ArtifactStore:
     def size_bytes(self, key: str) -> int:
         """Size of the object of that key; 0 when there is none."""
         return self._objects.size(object_name(key)) or 0
+
+    def sizes(self) -> dict[str, int]:
+        """Size of every artifact and blob in the store by its key; a server is asked for its whole list."""
+        found = ((key_of_name(info.name), info.bytes) for info in self._objects.find())
+        return {key: size for key, size in found if key is not None}
+
+    def remove(self, key: str) -> None:
+        """Remove the artifact or blob of that key, if it is there."""
+        self._objects.delete(object_name(key))
 
     def put(self, key: str, record: object, stats: UnitStats) -> None:
         """Keep a unit's result, atomically; an intact object of the same key stays as it is.

@@ -30,26 +30,47 @@ class CameraError:
     rotation_max_deg: float
 
 
+@dataclass(frozen=True)
+class PoseError:
+    """Error of one camera, after the best similarity of all: `position` in the reference's unit."""
+
+    name: str
+    position: float
+    rotation_deg: float
+
+
 def camera_error(estimated: Poses, reference: Poses) -> CameraError:
     """Compare poses (cam_from_world [3, 4] by photograph) after aligning the camera centres.
 
     Raises:
         InputError: ``too-few-cameras`` when fewer than three photographs are in both.
     """
-    names = common_names(estimated, reference)
-    similarity = align_cameras(estimated, reference)
-    found = similarity.apply(_centers(estimated, names))
-    distances = np.linalg.norm(found - _centers(reference, names), axis=1)
-    angles = np.array(
-        [_angle_deg(reference[name][:, :3] @ similarity.rotation @ estimated[name][:, :3].T) for name in names]
-    )
+    errors = pose_errors(estimated, reference)
+    distances = np.array([error.position for error in errors])
+    angles = np.array([error.rotation_deg for error in errors])
     return CameraError(
-        registered=len(names),
+        registered=len(errors),
         expected=len(reference),
         position_median=float(np.median(distances)),
         position_max=float(distances.max()),
         rotation_median_deg=float(np.median(angles)),
         rotation_max_deg=float(angles.max()),
+    )
+
+
+def pose_errors(estimated: Poses, reference: Poses) -> tuple[PoseError, ...]:
+    """The error of each camera that is in both, by name. Raises as :func:`camera_error`."""
+    names = common_names(estimated, reference)
+    similarity = align_cameras(estimated, reference)
+    found = similarity.apply(_centers(estimated, names))
+    distances = np.linalg.norm(found - _centers(reference, names), axis=1)
+    return tuple(
+        PoseError(
+            name,
+            float(distance),
+            _angle_deg(reference[name][:, :3] @ similarity.rotation @ estimated[name][:, :3].T),
+        )
+        for name, distance in zip(names, distances, strict=True)
     )
 
 

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.scene import Camera
 from e2e3d.errors import InputError, SettingsError
-from e2e3d.ops.evaluation.camera_errors import CameraError, align_cameras, camera_error
+from e2e3d.ops.evaluation.camera_errors import CameraError, PoseError, align_cameras, camera_error, pose_errors
 from e2e3d.ops.evaluation.rendering import Picture, Renderer
 from e2e3d.ops.evaluation.rephotography import WIDTH_PX, rephotograph, view_score
 from e2e3d.ops.evaluation.surface import SurfaceScore, f_score, surface_samples
 from e2e3d.ops.formats.pictures import encode_jpeg
 from e2e3d.ops.photos.decoding import decode_photo
+from e2e3d.outputs.evaluation.evaluation_plot import PhotographScore, plot_evaluation
 from e2e3d.outputs.evaluation.held_out import held_out_views
 from e2e3d.outputs.evaluation.references import read_cameras, read_model, read_surface, read_textured
 from e2e3d.storage.atomic_files import write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Evaluation:
     """What was asked for; the rest is None. Positions are in the reference's unit, angles in degrees.
 
     `rephotography` is of the photographs that the model was made from, `held_out` of those that were left out.
+    `per_camera` and `per_view` are what these figures summarise, and are no part of the JSON.
     """
 
     cameras: CameraError | None = None
@@ -47,6 +52,24 @@ class Evaluation:
     held_out: RephotographyScore | None = None
     cloud: tuple[SurfaceScore, ...] | None = None
     mesh: tuple[SurfaceScore, ...] | None = None
+    per_camera: tuple[PoseError, ...] = ()
+    per_view: tuple[PhotographScore, ...] = ()
+
+    def plot(self) -> Figure:
+        """Every figure as a chart, with matplotlib. Raises MachineError ``missing-package`` where that is missing."""
+        return plot_evaluation(self.per_camera, self.per_view, {"dense cloud": self.cloud, "mesh": self.mesh})
+
+    def __repr__(self) -> str:
+        parts = []
+        if self.cameras is not None:
+            parts.append(f"camera position error {self.cameras.position_median:.3g}")
+        for name, r in (("rephotography", self.rephotography), ("held out", self.held_out)):
+            if r is not None:
+                parts.append(f"{name} {r.score:.3f}")
+        for name, scores in (("cloud", self.cloud), ("mesh", self.mesh)):
+            if scores is not None:
+                parts.append(f"{name} F-score " + "/".join(f"{score.f_score:.3f}" for score in scores))
+        return f"Evaluation({', '.join(parts)})"
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -119,19 +142,22 @@ def evaluate(
             "Give --photos with all photographs, and --cameras with poses of used and left-out ones.",
         )
     cloud, mesh = surface_scores(out, surface) if surface is not None else (None, None)
-    left_out = None
+    left_out: tuple[PhotographScore, ...] = ()
     if held_out and cameras is not None and photos is not None:
         views = held_out_views(out / "sparse", cameras, photos)
-        left_out = rephotography_score(_file(out, "model.glb"), views, photos, dump=dump)
-    used = None
+        left_out = photograph_scores(_file(out, "model.glb"), views, photos, dump=dump, held_out=True)
+    used: tuple[PhotographScore, ...] = ()
     if photos is not None:
-        used = rephotography_score(_file(out, "model.glb"), read_model(out / "sparse"), photos, dump=dump)
+        used = photograph_scores(_file(out, "model.glb"), read_model(out / "sparse"), photos, dump=dump)
+    poses = None if cameras is None else (read_cameras(out / "sparse"), read_cameras(cameras))
     return Evaluation(
-        cameras=camera_error(read_cameras(out / "sparse"), read_cameras(cameras)) if cameras is not None else None,
-        rephotography=used,
-        held_out=left_out,
+        cameras=None if poses is None else camera_error(*poses),
+        rephotography=_mean_score(used) if used else None,
+        held_out=_mean_score(left_out) if left_out else None,
         cloud=cloud,
         mesh=mesh,
+        per_camera=() if poses is None else pose_errors(*poses),
+        per_view=(*used, *left_out),
     )
 
 
@@ -142,6 +168,18 @@ def rephotography_score(
     width_px: int = WIDTH_PX,
     dump: Path | None = None,
 ) -> RephotographyScore:
+    """The means of :func:`photograph_scores`, whose arguments and errors these are."""
+    return _mean_score(photograph_scores(model, views, photos, width_px, dump))
+
+
+def photograph_scores(
+    model: Path,
+    views: Mapping[str, tuple[Camera, NDArray[np.float64]]],
+    photos: Path,
+    width_px: int = WIDTH_PX,
+    dump: Path | None = None,
+    held_out: bool = False,
+) -> tuple[PhotographScore, ...]:
     """Render `model` from `views` (camera and cam_from_world by photograph) and compare with those in `photos`.
 
     Raises:
@@ -157,9 +195,14 @@ def rephotography_score(
     for name, camera, pose in chosen:
         photograph = decode_photo((photos / name).read_bytes()).image
         picture = rephotograph(renderer, camera, pose, width_px)
-        scores.append(view_score(picture, photograph))
+        score = view_score(picture, photograph)
+        scores.append(PhotographScore(name, held_out, score.coverage, score.ncc, score.score))
         if dump is not None:
             write_bytes(dump / f"{name.replace('/', '__')}.jpg", _side_by_side(photograph, picture))
+    return tuple(scores)
+
+
+def _mean_score(scores: Sequence[PhotographScore]) -> RephotographyScore:
     return RephotographyScore(
         views=len(scores),
         coverage=float(np.mean([score.coverage for score in scores])),
