@@ -28,6 +28,7 @@ from e2e3d.inspection.plot_accessor import Plots
 from e2e3d.inspection.run_costs import Keep, UnitCost, prune, run_bytes, unit_costs
 from e2e3d.inspection.run_records import RunRecords
 from e2e3d.inspection.unit_rerun import rerun
+from e2e3d.outputs.datasets.write_dataset import Layout, write_dataset
 from e2e3d.outputs.export import ExportedPaths, paths_of
 from e2e3d.outputs.manifest import Manifest, read_manifest
 from e2e3d.pipeline.record_index import RecordIndex, read_index, results_of
@@ -173,6 +174,22 @@ class Result(Mapping[str, PhotoResult]):
             )
         with locked_folder(self.out):
             return prune(self.inside, keep)
+
+    def export(
+        self, layout: Layout, folder: str | Path, undistorted: bool = True, max_size_px: int | None = None
+    ) -> Path:
+        """Write the registered photographs, cameras and sparse points as a data set of another program.
+
+        Args:
+            layout: ``nerfstudio``, ``gsplat``, ``colmap-text`` or ``openmvs``.
+            folder: where to; a new or empty one, which is returned.
+            undistorted: whether the pictures are resampled to pinhole images.
+            max_size_px: longest side of an undistorted picture; None = that of the photograph.
+
+        Raises:
+            E2E3DError: as :func:`~e2e3d.outputs.datasets.write_dataset.write_dataset`.
+        """
+        return write_dataset(self.records, layout, Path(folder), undistorted, max_size_px)
 
     def rerun(
         self,

@@ -27,7 +27,7 @@ class NotebookDisplay:
         from IPython.display import HTML, display
 
         self._html = HTML
-        self._handle: Any = display(HTML(bar_html(None)), display_id=True)  # type: ignore[no-untyped-call]
+        self._handle: Any = display(HTML(bar_html(None)), display_id=True)
         self._last: ProgressReport | None = None
         self._shown_s = 0.0
 

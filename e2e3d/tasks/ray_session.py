@@ -79,12 +79,16 @@ class RaySession:
     def __init__(self, address: str | None) -> None:
         self._folder: Path | None = None
         self.owns_connection = not ray.is_initialized()
-        if self.owns_connection:
-            if address is None:
-                self._start()
-            else:
-                self._join(address)
-        self.cluster = _describe_cluster(started_here=self._folder is not None)
+        try:
+            if self.owns_connection:
+                if address is None:
+                    self._start()
+                else:
+                    self._join(address)
+            self.cluster = _describe_cluster(started_here=self._folder is not None)
+        except BaseException:  # Ctrl-C among them: nobody else knows what has been started
+            self._abandon()
+            raise
 
     def close(self) -> None:
         """Disconnect; a private cluster is stopped and its folder removed."""
@@ -92,6 +96,13 @@ class RaySession:
             ray.shutdown()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _abandon(self) -> None:
+        """Close what may be half started: Ray ends only processes that it has finished starting."""
+        if self._folder is not None:
+            _end_processes_of(self._folder)
+        with contextlib.suppress(Exception):
+            self.close()
 
     def _start(self) -> None:
         self._folder = new_folder()
@@ -111,7 +122,6 @@ class RaySession:
                 )
             _end_helpers()
         except (RuntimeError, OSError, ValueError, TimeoutError) as error:
-            shutil.rmtree(self._folder, ignore_errors=True)
             raise MachineError(
                 "ray-failed",
                 f"Ray could not be started on this machine: {error}.",
@@ -146,6 +156,18 @@ def _end_helpers() -> None:
         with contextlib.suppress(psutil.Error):
             if any(part.endswith(_HELPERS) for part in process.cmdline()[:4]):
                 process.kill()
+
+
+def _end_processes_of(folder: Path) -> None:
+    """Kill the processes of a private cluster, which all name its folder, and those that they have started."""
+    for process in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if any(str(folder) in part for part in process.cmdline()):
+                family = [process, *process.children(recursive=True)]
+                for member in family:
+                    with contextlib.suppress(psutil.Error):
+                        member.kill()
+                psutil.wait_procs(family, timeout=_KNOCK_S)
 
 
 def _describe_cluster(started_here: bool) -> Cluster:

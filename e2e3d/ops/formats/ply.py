@@ -37,6 +37,13 @@ def write_points_ply(file: BinaryIO, points_world: NDArray[np.float32]) -> None:
     _write_rows(file, columns)
 
 
+def write_colored_points_ply(file: BinaryIO, points_world: NDArray[np.floating], colors: NDArray[np.uint8]) -> None:
+    """Write positions [N, 3] with colours [N, 3], such as those of the sparse points."""
+    columns = [*_axes(("x", "y", "z"), points_world.astype(np.float32)), *_colors(colors)]
+    file.write(_header([_element("vertex", len(points_world), columns)]))
+    _write_rows(file, columns)
+
+
 def write_mesh_ply(file: BinaryIO, mesh: Mesh) -> None:
     """Write vertices with colour, and triangles, in the model frame."""
     columns = [*_axes(("x", "y", "z"), mesh.vertices_world), *_colors(mesh.colors)]

@@ -81,7 +81,7 @@ def test_clouds_keep_positions_normals_and_colours(tmp_path: Path) -> None:
 
 
 def test_a_scene_comes_back_from_colmap_files_with_names_matched(tmp_path: Path) -> None:
-    scene = sample_results().mapping.scene
+    scene = sample_results(3, 12).mapping.scene
     to_pycolmap(scene).write_text(str(tmp_path))
     names = [image.name for image in scene.images]
     back = scene_from_colmap(tmp_path)
