@@ -42,7 +42,7 @@ class Config(PipelineConfig):
         Raises:
             SettingsError: ``unknown-setting`` or ``bad-setting`` for those of another version of E2E3D.
         """
-        stages = {name: values for name, values in settings.items() if name != "given"}
+        stages = {name: values for name, values in settings.items() if name not in ("given", "stages")}
         return Config.preset(quality).replace(**stages)
 
     def replace(self, **changes: object) -> Config:

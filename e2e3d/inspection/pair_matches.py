@@ -62,7 +62,8 @@ def pair_matches(records: RunRecords, first: str, second: str, outliers: bool = 
         outliers: also those that verification rejected. They are not kept by a run: the descriptors are compared again.
 
     Raises:
-        InputError: ``unknown-photograph``, ``photo-not-used``, or ``not-matched`` for a pair that was not chosen.
+        InputError: ``unknown-photograph``, ``photo-not-used``, or ``not-matched`` for a pair that was not chosen,
+            ``own-descriptors`` for rejected matches of an extractor of one's own.
     """
     places = records.place(first), records.place(second)
     swapped = places[0] > places[1]
@@ -101,6 +102,8 @@ def _rejected(
     records: RunRecords, features: tuple[Features, Features], verified: NDArray[np.uint32]
 ) -> NDArray[np.uint32]:
     """Mutual nearest neighbours that are not among the verified matches, uint32 [N, 2]."""
+    if features[0].descriptors.dtype != np.uint8:
+        raise InputError("own-descriptors", "Descriptors of one's own cannot be compared again.", "Leave out outliers.")
     config = records.config.matching
     first, second = (DescriptorSet(one.descriptors, "cpu") for one in features)
     found = mutual_matches(first, second, config.max_ratio, config.max_distance_rad)

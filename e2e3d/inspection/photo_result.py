@@ -15,11 +15,11 @@ from e2e3d.data.scene import Camera, SceneImage
 from e2e3d.errors import InputError
 from e2e3d.inspection.html_summary import table_html, thumbnail_uri
 from e2e3d.inspection.pair_matches import PairMatches, pair_matches
-from e2e3d.inspection.run_records import RunRecords
+from e2e3d.inspection.run_records import RunRecords, stage_of_pass
 from e2e3d.ops.matching.match_graph import match_graph
 from e2e3d.ops.photos.decoding import decode_photo
 
-_DEPTH_STAGES = ("depth/", "refinement/", "consistency/")
+_DEPTH_STAGES = ("depth", "refinement", "consistency")
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,9 @@ class PhotoResult:
         """
         place = self.records.view_place(self.name)
         return {
-            label: self.records.ref(keys[place]).load()
+            label: self.records.ref(label, keys[place]).load()
             for label, keys in self.records.keys.items()
-            if keys and keys[0].startswith(_DEPTH_STAGES)
+            if stage_of_pass(label) in _DEPTH_STAGES
         }
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from e2e3d.errors import SettingsError
-from e2e3d.inspection.run_records import RunRecords
+from e2e3d.inspection.run_records import RunRecords, stage_of_pass
 
 Keep = Literal["run", "result"]
 _FINAL = ("photo_files", "mapped", "features", "matches", "views", "depths", "cloud", "mesh", "textured")
@@ -101,5 +101,5 @@ def _unit_names(records: RunRecords, label: str, count: int) -> list[str]:
         "undistort": [image.name for image in records.results.mapping.scene.images],
         **{stage: list(records.view_places) for stage in _OF_VIEWS},
     }
-    names = named.get(label.split(",")[0].split(" ")[0], [])
+    names = named.get(stage_of_pass(label), [])
     return names if len(names) == count else [str(i) for i in range(count)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import pkgutil
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +15,7 @@ import e2e3d.stages
 from e2e3d.config.run_config import Config
 from e2e3d.data.features import MatchBlock
 from e2e3d.data.name_lookup import unknown_photograph
-from e2e3d.data.photo import Photo
+from e2e3d.data.photo import Photo, PhotoMask
 from e2e3d.data.ref import Ref
 from e2e3d.data.run_results import Results
 from e2e3d.errors import InputError
@@ -65,7 +66,7 @@ class RunRecords:
     @cached_property
     def passes(self) -> dict[str, tuple[Ref[Any], ...]]:
         """The results of each pass by its label, in the order of its units, bound for loading."""
-        return {label: tuple(self.ref(key) for key in keys) for label, keys in self.keys.items()}
+        return {label: tuple(self.ref(label, key) for key in keys) for label, keys in self.keys.items()}
 
     def photo(self, name: str) -> Photo:
         """A photograph, used or not. Raises InputError ``unknown-photograph``."""
@@ -104,16 +105,21 @@ class RunRecords:
         """The bytes of a photograph or mask."""
         return self.store.get_blob(sha256)
 
-    def ref(self, key: str) -> Ref[Any]:
-        """The result of that key, bound for loading."""
-        kind = _record_types()[key.partition("/")[0]]
+    def ref(self, label: str, key: str) -> Ref[Any]:
+        """A result of the pass of that label, bound for loading."""
+        kind = _record_types()[stage_of_pass(label)]
         return Ref(key, kind).bound(lambda: self.store.get(key, kind))
+
+
+def stage_of_pass(label: str) -> str:
+    """The stage that a pass runs; a function of one's own that takes its place makes the same kind of record."""
+    return re.sub(r"( \d+| again)?(, .*)?$", "", label)
 
 
 @functools.cache
 def _record_types() -> dict[str, type[Any]]:
     """The class of the results of each stage, by its name."""
-    found: dict[str, type[Any]] = {"blob": bytes}
+    found: dict[str, type[Any]] = {"masks": PhotoMask}  # made by functions of one's own only
     for module in pkgutil.iter_modules(e2e3d.stages.__path__):
         for value in vars(import_module(f"e2e3d.stages.{module.name}")).values():
             if isinstance(value, Stage):

@@ -83,7 +83,7 @@ def rerun(
 def _features(work: Rerun, device: str) -> Any:
     place, keys = work.records.place(work.names[0]), work.records.keys
     again = "features 2" in keys
-    still = work.records.ref(keys["still_regions"][0]) if again else None
+    still = work.records.ref("still_regions", keys["still_regions"][0]) if again else None
     return work.compute(features.STAGE, features_unit(work.records.usable[place], still, place), device)
 
 
