@@ -305,6 +305,8 @@ def _run(request: RunRequest, out: Path, given: dict[str, str], executor: Execut
     for line in reason_lines(result.judgement):
         typer.echo(line)
     typer.echo(f"{'time':<12} {duration(time.monotonic() - started_s)}")
+    if result.inside.store.local:  # a server would be asked for the size of every result
+        typer.echo(f"{'store':<12} {result.size() / 1e6:,.0f} MB in {result.inside.store.url}")
     return 0
 
 
