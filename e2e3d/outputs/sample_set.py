@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from e2e3d.data.dense import View
 from e2e3d.data.mesh import Mesh
-from e2e3d.errors import SettingsError
+from e2e3d.errors import InputError, SettingsError
 from e2e3d.ops.formats.ply import write_mesh_ply, write_points_ply
 from e2e3d.ops.sample.sample_scene import SampleScene, build_sample_scene, sample_poses
+from e2e3d.ops.sample.sample_shading import pinhole_rays
 from e2e3d.storage.atomic_files import atomic_file, write_bytes
 from e2e3d.storage.failures import machine_errors
 
@@ -63,6 +65,30 @@ def write_sample(directory: Path, count: int = 18, width_px: int = 1152) -> Path
     _write_cameras(directory, intrinsics, (width_px, height_px), names, poses)
     _write_surface(directory, scene, intrinsics, poses, depths)
     return directory / "images"
+
+
+def exact_depth(directory: Path, view: View) -> NDArray[np.float32]:
+    """The exact depth of a view of a sample set's photograph in metres, float32 [H, W]: of its surface and true pose.
+
+    Raises:
+        InputError: ``no-sample`` where `directory` holds no sample set with that photograph.
+    """
+    import open3d as o3d
+    import pycolmap
+
+    if not (directory / "gsd.txt").is_file():
+        raise InputError("no-sample", f"{directory} holds no sample set.", "Write one with: e2e3d sample FOLDER")
+    images = pycolmap.Reconstruction(str(directory / "gt_model")).images.values()
+    poses = {image.name: image.cam_from_world().matrix() for image in images}
+    if view.name not in poses:
+        raise InputError("no-sample", f"{view.name} is not of the sample set {directory}.", "")
+    caster = o3d.t.geometry.RaycastingScene()
+    caster.add_triangles(o3d.t.io.read_triangle_mesh(str(directory / "gt_mesh.ply")))
+    height, width = view.image.shape[:2]
+    fx, fy, cx, cy = view.intrinsics_px
+    rays = pinhole_rays((fx, fy, cx, cy), poses[view.name], width, height, (0.5, 0.5))
+    depth: NDArray[np.float32] = caster.cast_rays(o3d.core.Tensor(rays))["t_hit"].numpy()
+    return np.where(np.isfinite(depth), depth, np.float32(0))  # the direction has z = 1, so t is the depth
 
 
 def _photograph(image: NDArray[np.uint8], index: int) -> bytes:

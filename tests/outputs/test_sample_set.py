@@ -9,8 +9,9 @@ import pycolmap
 import pytest
 from PIL import Image
 
-from e2e3d.errors import SettingsError
-from e2e3d.outputs.sample_set import write_sample
+from e2e3d.data.dense import View
+from e2e3d.errors import InputError, SettingsError
+from e2e3d.outputs.sample_set import exact_depth, write_sample
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +62,34 @@ def test_photographs_have_a_focal_length_and_a_natural_exposure(folder: Path) ->
 def test_a_set_that_cannot_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="2 photographs"):
         write_sample(tmp_path, count=2)
+
+
+def test_exact_depth_of_a_view_is_that_of_its_points(folder: Path) -> None:
+    width, height = 120, 90
+    view = View(
+        name="IMG_0002.jpg",
+        image_index=0,
+        image=np.zeros((height, width, 3), np.uint8),
+        mask=None,
+        intrinsics_px=np.array([114.0, 114.0, 60.0, 45.0]),
+        cam_from_world=np.zeros((3, 4)),  # of the model, not of the set
+        depth_range=(1.0, 9.0),
+        sources=(),
+        source_scores=np.zeros(0, np.float32),
+        sparse_px=np.zeros((0, 2), np.float32),
+        sparse_depth=np.zeros(0, np.float32),
+    )
+    depth = exact_depth(folder, view)
+    assert (depth.shape, depth.dtype) == ((height, width), np.float32)
+    image = next(
+        image for image in pycolmap.Reconstruction(str(folder / "gt_model")).images.values() if image.name == view.name
+    )
+    points = image.cam_from_world() * np.asarray(o3d.io.read_point_cloud(str(folder / "gt_points.ply")).points)
+    column, row = (114 * points[:, :2] / points[:, 2:] + (60, 45)).astype(int).T
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    away = points[inside, 2] / np.maximum(depth[row[inside], column[inside]], 0.01) - 1
+    assert np.mean(np.abs(away) < 0.02) > 0.7  # others lie behind something in this view
+    assert np.mean(away < -0.02) < 0.03
+    with pytest.raises(InputError) as caught:
+        exact_depth(folder / "images", view)
+    assert caught.value.code == "no-sample"
