@@ -107,7 +107,6 @@ def _grid(pictures: Sequence[tuple[str, NDArray[np.floating]]], cmap: str | None
     rows = -(-len(pictures) // columns)
     height, width = pictures[0][1].shape[:2]
     figures = drawing_library("matplotlib.figure")
-    drawing_library("matplotlib.pyplot")  # notebooks learn from it how to show figures
     size = (_WIDTH_IN, _WIDTH_IN / columns * rows * height / width + 0.4)
     figure: Figure = figures.Figure(figsize=size, layout="constrained")
     drawn, shown = [], None
@@ -124,7 +123,6 @@ def _grid(pictures: Sequence[tuple[str, NDArray[np.floating]]], cmap: str | None
 
 def _figure(aspect: float, title: str) -> tuple[Figure, Axes]:
     figures = drawing_library("matplotlib.figure")
-    drawing_library("matplotlib.pyplot")  # notebooks learn from it how to show figures
     figure: Figure = figures.Figure(figsize=(_WIDTH_IN, _WIDTH_IN / aspect + 0.4), layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10)

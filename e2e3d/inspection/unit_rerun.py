@@ -14,7 +14,8 @@ from e2e3d.config.undistort import UndistortConfig
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
 from e2e3d.inspection.run_records import RunRecords
-from e2e3d.pipeline.pipeline import features_unit, match_unit, near_views, texture_unit, undistort_unit
+from e2e3d.pipeline.dense_passes import near_views
+from e2e3d.pipeline.pipeline import features_unit, match_unit, texture_unit, undistort_unit
 from e2e3d.pipeline.units import bind
 from e2e3d.runtime.threads import core_count
 from e2e3d.stages import consistency, depth, features, matching, mesh, texture, undistort

@@ -6,13 +6,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e3d.config.consistency import REFINEMENTS
-from e2e3d.config.fusion import views_a_block
 from e2e3d.config.matching import MatchingConfig
 from e2e3d.config.pairs import without_comparison
 from e2e3d.config.pipeline import PipelineConfig
@@ -31,6 +29,7 @@ from e2e3d.errors import ReconstructionError
 from e2e3d.ops.geo.scene_frame import KnownDistance
 from e2e3d.ops.matching.match_blocks import plan_blocks as plan_match_blocks
 from e2e3d.ops.photos.set_review import review_photos
+from e2e3d.pipeline.dense_passes import measure_surface
 from e2e3d.pipeline.executor import Executor
 from e2e3d.pipeline.pair_choice import choose_pairs, link_pairs
 from e2e3d.pipeline.passes import Pass
@@ -41,10 +40,7 @@ from e2e3d.pipeline.sources.leave_out import leave_out
 from e2e3d.pipeline.sources.source_set import SourceSet, StoredFiles, parse_intrinsics, read_source
 from e2e3d.runtime.threads import import_ahead
 from e2e3d.stages import (
-    consistency,
-    depth,
     features,
-    fusion,
     ingest,
     mapping,
     matching,
@@ -280,79 +276,6 @@ def images_with_sources(geometry: Sequence[ViewGeometry]) -> list[int]:
     return matched
 
 
-def measure_surface(
-    views: Sequence[Ref[View]],
-    geometry: Sequence[ViewGeometry],
-    config: PipelineConfig,
-    run: Executor,
-    smaller: Sequence[SmallerViews] = (),
-    plugins: Plugins = NO_PLUGINS,
-) -> tuple[list[Ref[DepthMap]], Ref[PointCloud]]:
-    """Depth of every view and one cloud of the whole scene, fused from a block of views a unit.
-
-    `geometry` is that of the views; `smaller` are the same views at growing sizes: the depth of each fills the gaps of
-    the next.
-    """
-    near = near_views(geometry)
-    passes: list[Pass[Any, Any, Any]] = []
-    coarser: list[consistency.CoarserDepth] | None = None
-    for level in smaller:
-        passes += _depth_passes(level.views, near, config, coarser, plugins, level.size_px)
-        coarser = [consistency.CoarserDepth(*pair) for pair in zip(level.views, passes[-1].results, strict=True)]
-    passes += _depth_passes(views, near, config, coarser, plugins)
-    agreeing = passes[-1]
-    largest_px = max(view.width_px * view.height_px for view in geometry)
-    blocks = fusion.plan_blocks(
-        [view.image_index for view in geometry],
-        [view.sources for view in geometry],
-        views_a_block(largest_px),
-    )
-    fused = Pass(fusion.STAGE, [block.inputs(views, agreeing.results) for block in blocks], config.fusion)
-    merged = Pass(fusion.MERGE_STAGE, [fusion.MergeInputs(fused.results)], fusion.MergeConfig())
-    *_, depths, _, (cloud,) = run.map_passes([*passes, fused, merged])
-    return depths, cloud
-
-
-def _depth_passes(
-    views: Sequence[Ref[View]],
-    near: Sequence[Sequence[int]],
-    config: PipelineConfig,
-    coarser: Sequence[consistency.CoarserDepth] | None,
-    plugins: Plugins,
-    size_px: int | None = None,
-) -> list[Pass[Any, Any, Any]]:
-    """Depth is first estimated from colours alone, then again and again with the neighbours' depths.
-
-    `coarser` fills the gaps that this leaves; `size_px` is in the names of the passes where it is not the full size.
-    """
-    units = [
-        depth.DepthInputs(view, tuple(views[j] for j in around[: config.depth.sources]))
-        for view, around in zip(views, near, strict=True)
-    ]
-    estimated = Pass(depth.STAGE, units, config.depth, at_size(size_px, depth.STAGE.name))
-    passes: list[Pass[Any, Any, Any]] = [plugins.applied_to(estimated)]
-    for label in REFINEMENTS:
-        again = _with_sources(views, near, passes[-1].results, config)
-        passes.append(Pass(consistency.REFINE_STAGE, again, config.consistency, at_size(size_px, label)))
-    last = _with_sources(views, near, passes[-1].results, config)
-    if coarser is not None:
-        last = [replace(unit, coarser=pair) for unit, pair in zip(last, coarser, strict=True)]
-    label = at_size(size_px, consistency.STAGE.name)
-    return [*passes, Pass(consistency.STAGE, last, config.consistency, label)]
-
-
-def _with_sources(
-    views: Sequence[Ref[View]], near: Sequence[Sequence[int]], maps: Sequence[Ref[DepthMap]], config: PipelineConfig
-) -> list[consistency.ConsistencyInputs]:
-    """Every view with its depth, its source views and theirs."""
-    units = []
-    for i, around in enumerate(near):
-        chosen = around[: config.consistency.sources]
-        sources, depths = tuple(views[j] for j in chosen), tuple(maps[j] for j in chosen)
-        units.append(consistency.ConsistencyInputs(views[i], sources, maps[i], depths))
-    return units
-
-
 def make_mesh(
     cloud: Ref[PointCloud],
     views: Sequence[Ref[View]],
@@ -382,12 +305,6 @@ def texture_unit(surface: Ref[Mesh], mapped: Ref[Mapping], photos: Sequence[Phot
         tuple(_mask(photo) for photo in photos),
         tuple(photo.white_level for photo in photos),
     )
-
-
-def near_views(geometry: Sequence[ViewGeometry]) -> list[list[int]]:
-    """Positions in `geometry` of each view's source views, best first."""
-    position = {view.image_index: i for i, view in enumerate(geometry)}
-    return [[position[image] for image in view.sources if image in position] for view in geometry]
 
 
 def match_unit(

@@ -17,8 +17,8 @@ from e2e3d.data.dense import View, ViewGeometry
 from e2e3d.data.photo import Photo
 from e2e3d.data.ref import Ref
 from e2e3d.data.stats import UnitStats
+from e2e3d.pipeline.dense_passes import measure_surface
 from e2e3d.pipeline.inprocess import InProcessExecutor
-from e2e3d.pipeline.pipeline import measure_surface
 from e2e3d.pipeline.smaller_sizes import SmallerViews, smaller_sizes
 from e2e3d.storage.store import ArtifactStore
 from tests.ops.stereo.scenes import plane_views
