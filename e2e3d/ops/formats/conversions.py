@@ -59,7 +59,7 @@ def scene_from_colmap(path: str | Path, photos: Sequence[str] | None = None) -> 
 def to_open3d(record: PointCloud | Mesh | TexturedMesh) -> o3d.geometry.PointCloud | o3d.geometry.TriangleMesh:
     """A cloud with colours and normals, or a mesh with vertex colours or with its texture, as Open3D's legacy geometry.
 
-    Textures are upside down, as Open3D's own reader of OBJ leaves them.
+    Textures are upside down, as Open3D's own reader of OBJ leaves them. Arrays are copied: Open3D takes no read-only ones.
     """
     import open3d as o3d
 
@@ -68,12 +68,12 @@ def to_open3d(record: PointCloud | Mesh | TexturedMesh) -> o3d.geometry.PointClo
         cloud.normals, cloud.colors = _vectors(record.normals_world), _vectors(record.colors / 255)
         return cloud
     mesh = record if isinstance(record, Mesh) else record.mesh
-    made = o3d.geometry.TriangleMesh(_vectors(mesh.vertices_world), o3d.utility.Vector3iVector(mesh.faces))
+    made = o3d.geometry.TriangleMesh(_vectors(mesh.vertices_world), o3d.utility.Vector3iVector(np.array(mesh.faces)))
     if isinstance(record, Mesh):
         made.vertex_colors = _vectors(record.colors / 255)
     else:
         made.triangle_uvs = o3d.utility.Vector2dVector(record.uv.reshape(-1, 2).astype(np.float64))
-        made.triangle_material_ids = o3d.utility.IntVector(record.face_page)
+        made.triangle_material_ids = o3d.utility.IntVector(np.array(record.face_page))
         made.textures = [o3d.geometry.Image(np.ascontiguousarray(page[::-1])) for page in record.pages]
     return made
 

@@ -99,3 +99,13 @@ def test_a_scene_comes_back_from_colmap_files_with_names_matched(tmp_path: Path)
     with pytest.raises(InputError) as caught:
         scene_from_colmap(tmp_path / "nowhere")
     assert caught.value.code == "bad-model"
+
+
+def test_read_only_arrays_of_a_store_are_taken() -> None:
+    model = textured(2)
+    arrays = (model.mesh.vertices_world, model.mesh.faces, model.mesh.colors, model.uv, model.face_page, *model.pages)
+    for array in arrays:
+        array.setflags(write=False)
+    assert len(to_open3d(model.mesh).triangles) == len(to_open3d(model).triangles) == len(model.mesh.faces)
+    assert len(to_trimesh(model.mesh).faces) == len(model.mesh.faces)
+    to_trimesh(model)
