@@ -59,7 +59,7 @@ def scene_from_colmap(path: str | Path, photos: Sequence[str] | None = None) -> 
 def to_open3d(record: PointCloud | Mesh | TexturedMesh) -> o3d.geometry.PointCloud | o3d.geometry.TriangleMesh:
     """A cloud with colours and normals, or a mesh with vertex colours or with its texture, as Open3D's legacy geometry.
 
-    Textures are upside down, as Open3D's own reader of OBJ leaves them. Arrays are copied: Open3D takes no read-only ones.
+    Textures are upside down, as Open3D's own reader of OBJ leaves them. Arrays are copied.
     """
     import open3d as o3d
 
