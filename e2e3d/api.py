@@ -154,8 +154,11 @@ def evaluate(
     from e2e3d.outputs.evaluation.evaluate import evaluate as judge
 
     out = Path(result) if isinstance(result, str | os.PathLike) else result.paths.out
-    given = (None if path is None else Path(path) for path in (cameras, photos, surface, dump))
-    return judge(out, *given, held_out=held_out)
+    return judge(out, _path(cameras), _path(photos), _path(surface), _path(dump), held_out)
+
+
+def _path(given: PathLike | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 def _settings_of(
@@ -176,9 +179,8 @@ def listening(progress: Listener | Literal["auto"] | None) -> Iterator[Listener]
     from e2e3d.pipeline.notebook_display import open_notebook_display
     from e2e3d.pipeline.progress_display import CallbackDisplay
 
-    display = open_notebook_display() if progress == "auto" else None
-    if display is None:
-        display = CallbackDisplay(None if progress == "auto" else progress)
+    bar = open_notebook_display() if progress == "auto" else None
+    display = CallbackDisplay(None if progress == "auto" else progress) if bar is None else bar
     try:
         yield display
     finally:

@@ -17,7 +17,7 @@ from e2e3d.runtime.reporting import EXIT_CODES, end_supervised, reporting
 from e2e3d.service.backup.backup_commands import backup, restore
 
 if TYPE_CHECKING:
-    from e2e3d.api import Result
+    from e2e3d.inspection.result import Result
     from e2e3d.pipeline.run import RunRequest
     from e2e3d.tasks.open_executor import ExecutorName
 

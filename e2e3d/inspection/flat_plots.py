@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,6 +137,6 @@ def _show(axes: Axes, image: NDArray[np.uint8]) -> None:
     axes.set_axis_off()
 
 
-def _lines(starts: NDArray[np.floating], ends: NDArray[np.floating], colour: str, width: float) -> object:
+def _lines(starts: NDArray[np.floating], ends: NDArray[np.floating], colour: str, width: float) -> Any:
     collections = drawing_library("matplotlib.collections")
     return collections.LineCollection(np.stack([starts, ends], 1), colors=colour, linewidths=width, alpha=0.7)
