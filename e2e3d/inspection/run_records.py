@@ -113,7 +113,7 @@ class RunRecords:
 
 def stage_of_pass(label: str) -> str:
     """The stage that a pass runs; a function of one's own that takes its place makes the same kind of record."""
-    return re.sub(r"( \d+| again)?(, .*)?$", "", label)
+    return re.sub(r"^linked |( \d+| again)?(, .*)?$", "", label)
 
 
 @functools.cache

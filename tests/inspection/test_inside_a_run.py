@@ -14,6 +14,7 @@ import pytest
 import e2e3d
 from e2e3d.errors import InputError, MachineError, SettingsError
 from e2e3d.inspection.result import Result
+from e2e3d.inspection.run_records import stage_of_pass
 from e2e3d.runtime.notebook_extra import drawing_library
 from tests.command import SampleRun
 
@@ -184,3 +185,8 @@ def test_a_missing_library_is_named_with_its_extra() -> None:
     with pytest.raises(MachineError, match=r"e2e3d\[notebooks\]") as caught:
         drawing_library("matplotlib_of_another_world")
     assert caught.value.code == "missing-package"
+
+
+def test_passes_are_known_by_their_stages() -> None:
+    labels = ["matching", "matching 2", "linked matching", "linked matching 2", "mapping again", "depth, 480 px"]
+    assert [stage_of_pass(label) for label in labels] == ["matching"] * 4 + ["mapping", "depth"]
