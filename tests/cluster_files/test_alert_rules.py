@@ -218,3 +218,14 @@ def check(*command: object) -> str:
     done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_every_job_of_prometheus_has_its_file_of_targets() -> None:
+    config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    managers = config["alerting"]["alertmanagers"]
+    asked = {file for job in (*config["scrape_configs"], *managers) for file in job["file_sd_configs"][0]["files"]}
+    there = {f"targets/{path.name}" for path in (PROMETHEUS / "targets").iterdir()}
+    assert {file for file in asked if not file.startswith("/")} == there
+    modules = yaml.safe_load((PROMETHEUS / "blackbox.yml").read_text())["modules"]
+    for group in yaml.safe_load((PROMETHEUS / "targets" / "probe.yml").read_text()):
+        assert group["labels"]["module"] in modules

@@ -23,5 +23,6 @@ def metrics(request: Request, _operator: Operator, services: ServicesOf) -> Resp
     For whoever sends the token that the operator has set (`E2E3D_METRICS_TOKEN`), and for administrators.
     """
     problems = request.app.state.readiness.ask()
-    text = request.app.state.metrics.text(services.database, problems, services.settings.local_folders)
+    folders = dict.fromkeys((*services.settings.local_folders, services.settings.home))
+    text = request.app.state.metrics.text(services.database, problems, folders)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
