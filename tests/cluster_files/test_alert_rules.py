@@ -190,6 +190,19 @@ def test_every_alert_has_a_runbook_and_no_other() -> None:
         assert f"[{name}]({name}.md)" in listed
 
 
+def test_commands_of_runbooks_exist() -> None:
+    commands = re.split(r"^### ", (ROOT / "docs" / "cli.md").read_text(), flags=re.MULTILINE)[1:]
+    pages = "\n".join(path.read_text() for path in sorted((ROOT / "docs" / "runbooks").glob("*.md")))
+    used = {line.split("#")[0].strip() for line in re.findall(r"^e2e3d [^\n]*|(?<=`)e2e3d [^`]*", pages, re.MULTILINE)}
+    assert len(used) > 8
+    for command in used:
+        words = re.match(r"e2e3d(?: [a-z][a-z-]*)+", command)
+        assert words is not None, command
+        found = [section for section in commands if re.match(rf"{words[0].strip()}( [^a-z]|$)", section, re.MULTILINE)]
+        assert found, command
+        assert [option for option in re.findall(r"--[a-z-]+", command) if option not in found[0]] == [], command
+
+
 @pytest.mark.parametrize(
     ("labels", "receiver"),
     [
