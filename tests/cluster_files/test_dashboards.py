@@ -1,4 +1,4 @@
-"""Dashboards ask only for what is exported, and are files that Grafana reads; tests/operations asks for data."""
+"""Dashboards ask only for what is exported, and are files that Grafana reads."""
 
 from __future__ import annotations
 
