@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from typing import Any
@@ -14,12 +15,13 @@ from e2e3d.service.services import build_services
 
 
 def prepare() -> dict[str, Any]:
-    """Migrate the database and make the first administrator; ``admin`` is the email and password of a new one."""
+    """Migrate the database and make the first administrator; ``admin`` is what to tell of a new one."""
     try:
         services = build_services(load_service_settings())
         try:
             upgrade(services.database)
-            return {"error": None, "admin": create_first_admin(services)}
+            made = create_first_admin(services)
+            return {"error": None, "admin": None if made is None else dataclasses.asdict(made)}
         finally:
             services.close()
     except E2E3DError as error:

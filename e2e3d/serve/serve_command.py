@@ -127,9 +127,17 @@ def _prepare() -> None:
         kind, *content = answer["error"]
         raise getattr(errors, kind)(*content)
     if answer["admin"] is not None:
-        email, password = answer["admin"]
-        sys.stdout.write(f"The first administrator is {email} with the password {password} (shown only now).\n")
+        sys.stdout.write(first_words(**answer["admin"]))
         sys.stdout.flush()
+
+
+def first_words(email: str, password: str, link: str) -> str:
+    """What the operator of a new service is told."""
+    return (
+        f"To sign in the first time, open {link}\n"
+        "It works once, within a day, as soon as the service is up.\n"
+        f"The first administrator is {email} with the password {password} (shown only now).\n"
+    )
 
 
 def _prepare_environment(settings: ServiceSettings) -> None:

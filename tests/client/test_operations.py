@@ -39,6 +39,7 @@ _NO_METHOD = {
     "GET /v1/downloads/{token}/{name}": "for those who have no client: it is what links are for",
     "HEAD /v1/downloads/{token}/{name}": "for those who have no client: it is what links are for",
     "POST /v1/auth/session": _BROWSER,
+    "POST /v1/auth/session/link": _BROWSER,
     "POST /v1/auth/session/refresh": _BROWSER,
     "DELETE /v1/auth/session": _BROWSER,
     "GET /livez": "for supervisors of processes",

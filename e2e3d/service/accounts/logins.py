@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import secrets
 
 from e2e3d.service.accounts import queries as accounts
 from e2e3d.service.accounts.records import Actor, Quotas, User, UserChange
-from e2e3d.service.administration import audit
+from e2e3d.service.administration import audit, state
 from e2e3d.service.database import Session
 from e2e3d.service.database.table_base import new_id, now
 from e2e3d.service.http.problems import ProblemError
 from e2e3d.service.services import Services
 from e2e3d.service.sign_in import queries as tokens
 from e2e3d.service.sign_in.authenticate import unauthorised
-from e2e3d.service.sign_in.tokens import hash_of, new_refresh_token
+from e2e3d.service.sign_in.tokens import hash_of, new_link_token, new_refresh_token
+
+FIRST_LINK_GOOD_FOR = datetime.timedelta(hours=24)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +59,23 @@ def log_in(services: Services, email: str, password: str, device_token: str | No
             accounts.change(session, user.id, UserChange(password_hash=rehashed))
         audit.record(session, dataclasses.replace(actor, user_id=user.id), "login", "user", user.id)
         return NewLogin(_new_pair(services, session, user, new_id()), services.devices.new(email, now()))
+
+
+def log_in_by_link(services: Services, token: str, actor: Actor) -> NewLogin:
+    """Begin a login by a sign-in link, which nobody can use again.
+
+    Raises:
+        ProblemError: ``sign-in-link-invalid`` (401): it is not ours, was used before, or has expired.
+    """
+    with services.database.session() as session:
+        link = state.use_first_link(session, hash_of(token))
+        user = None if link is None or link.expires_at <= now() else accounts.get(session, link.user_id)
+        if user is not None and user.active:
+            audit.record(session, dataclasses.replace(actor, user_id=user.id), "login", "user", user.id, by="link")
+            return NewLogin(_new_pair(services, session, user, new_id()), services.devices.new(user.email, now()))
+    raise unauthorised(
+        "sign-in-link-invalid", "The sign-in link was used before or has expired.", "Sign in with your password."
+    )
 
 
 def refresh(services: Services, refresh_token: str, actor: Actor) -> TokenPair:
@@ -105,11 +125,20 @@ def change_password(services: Services, user: User, current: str, new: str, acto
         audit.record(session, actor, "user.password", "user", user.id)
 
 
-def create_first_admin(services: Services) -> tuple[str, str] | None:
+@dataclasses.dataclass(frozen=True)
+class FirstAdmin:
+    """What the operator is told once of the first administrator; `link` signs in without the password, once."""
+
+    email: str
+    password: str = dataclasses.field(repr=False)
+    link: str = dataclasses.field(repr=False)
+
+
+def create_first_admin(services: Services) -> FirstAdmin | None:
     """Make the first administrator where there is no account yet.
 
     Returns:
-        (address, password) to tell the operator once, or None when there are accounts or the password was set.
+        what to tell the operator, or None when there are accounts or the password was set.
     """
     with services.database.reading() as session:
         if accounts.exists_any(session):
@@ -123,7 +152,12 @@ def create_first_admin(services: Services) -> tuple[str, str] | None:
             return None
         user = accounts.create(session, settings.admin_email, "Administrator", "admin", password_hash, quotas)
         audit.record(session, Actor(None, None, None), "user.create", "user", user.id, role="admin")
-    return None if settings.admin_password else (user.email, password)
+        if settings.admin_password:
+            return None
+        token = new_link_token()
+        state.keep_first_link(session, token.hash, state.KeptLink(user.id, now() + FIRST_LINK_GOOD_FOR))
+    # behind the # it is sent to nobody: neither a proxy nor a log sees it
+    return FirstAdmin(user.email, password, f"{settings.url}/sign-in#{token.value}")
 
 
 def _new_pair(services: Services, session: Session, user: User, family: str) -> TokenPair:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -14,6 +15,15 @@ from e2e3d.service.administration.tables import ServiceStateRow
 _LOG_LEVEL = "log-level"
 _HEARTBEAT = "heartbeat"
 _LAST_BACKUP = "last-backup"
+_FIRST_LINK = "first-sign-in-link"
+
+
+@dataclass(frozen=True)
+class KeptLink:
+    """Whom a sign-in link lets in, and until when."""
+
+    user_id: str
+    expires_at: datetime.datetime
 
 
 def beat(session: Session, now: datetime.datetime) -> None:
@@ -45,3 +55,18 @@ def last_backups(session: Session) -> dict[str, datetime.datetime]:
     names = {f"{_LAST_BACKUP}-{what}": what for what in ("made", "verified")}
     rows = session.scalars(select(ServiceStateRow).where(ServiceStateRow.name.in_(names)))
     return {names[row.name]: datetime.datetime.fromisoformat(row.value["at"]) for row in rows}
+
+
+def keep_first_link(session: Session, token_hash: str, link: KeptLink) -> None:
+    """Keep the sign-in link of the first administrator, by the hash of its token."""
+    value = {"hash": token_hash, "user_id": link.user_id, "expires_at": link.expires_at.isoformat()}
+    session.merge(ServiceStateRow(name=_FIRST_LINK, value=value))
+
+
+def use_first_link(session: Session, token_hash: str) -> KeptLink | None:
+    """Use the sign-in link of the first administrator up; None for another token, or where it was used before."""
+    row = session.get(ServiceStateRow, _FIRST_LINK, with_for_update=True)
+    if row is None or row.value["hash"] != token_hash:
+        return None
+    session.delete(row)
+    return KeptLink(row.value["user_id"], datetime.datetime.fromisoformat(row.value["expires_at"]))

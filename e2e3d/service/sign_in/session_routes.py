@@ -11,7 +11,7 @@ from e2e3d.service.http.problems import ProblemError, problem_responses
 from e2e3d.service.services import Services
 from e2e3d.service.sign_in.dependencies import ServicesOf
 from e2e3d.service.sign_in.routes import actor_of
-from e2e3d.service.sign_in.wire import BrowserLogin, SessionToken
+from e2e3d.service.sign_in.wire import BrowserLogin, SessionToken, SignInLink
 
 PATH = "/v1/auth/session"
 REFRESH_COOKIE, DEVICE_COOKIE = "e2e3d-session", "e2e3d-device"
@@ -49,10 +49,15 @@ router = APIRouter(
 def begin_session(body: BrowserLogin, request: Request, response: Response, services: ServicesOf) -> SessionToken:
     """Exchange an email address and a password for an access token; the refresh token is set as a cookie."""
     device = request.cookies.get(DEVICE_COOKIE, "")[:200] or None
-    made = logins.log_in(services, body.email, body.password, device, actor_of(request))
-    _set(response, services, REFRESH_COOKIE, made.tokens.refresh, int(services.settings.refresh_token_s))
-    _set(response, services, DEVICE_COOKIE, made.device, _DEVICE_S)
-    return SessionToken(access_token=made.tokens.access, expires_in=services.tokens.good_for_s)
+    return _begun(response, services, logins.log_in(services, body.email, body.password, device, actor_of(request)))
+
+
+@router.post("/link", summary="Log in by a sign-in link", responses=problem_responses(401))
+def begin_session_by_link(
+    body: SignInLink, request: Request, response: Response, services: ServicesOf
+) -> SessionToken:
+    """Exchange the token of a sign-in link, which is good for one use, for an access token and the cookie."""
+    return _begun(response, services, logins.log_in_by_link(services, body.token, actor_of(request)))
 
 
 @router.post(
@@ -83,6 +88,12 @@ def end_session(request: Request, services: ServicesOf) -> Response:
     if token is not None:
         logins.log_out(services, token, actor_of(request))
     return _forgotten(services)
+
+
+def _begun(response: Response, services: Services, made: logins.NewLogin) -> SessionToken:
+    _set(response, services, REFRESH_COOKIE, made.tokens.refresh, int(services.settings.refresh_token_s))
+    _set(response, services, DEVICE_COOKIE, made.device, _DEVICE_S)
+    return SessionToken(access_token=made.tokens.access, expires_in=services.tokens.good_for_s)
 
 
 def _set(response: Response, services: Services, name: str, value: str, good_for_s: int) -> None:

@@ -14,6 +14,7 @@ import jwt
 
 KEY_PREFIX = "e2e_"
 _REFRESH_PREFIX = "e2r_"
+_LINK_PREFIX = "e2l_"
 _ISSUER = "e2e3d"
 _SHOWN = 12
 _REMEMBERED = 4096
@@ -84,6 +85,11 @@ def new_refresh_token() -> Secret:
 def new_api_key() -> Secret:
     """A new random API key."""
     return _secret(KEY_PREFIX)
+
+
+def new_link_token() -> Secret:
+    """A new random token for a sign-in link."""
+    return _secret(_LINK_PREFIX)
 
 
 def hash_of(secret: str) -> str:

@@ -31,6 +31,12 @@ class BrowserLogin(RequestModel):
     password: GivenPassword
 
 
+class SignInLink(RequestModel):
+    """The token of a sign-in link."""
+
+    token: Annotated[Text, Field(max_length=200, examples=["e2l_3Zk…"])]
+
+
 class RefreshToken(RequestModel, extra="ignore"):
     """A refresh token."""
 

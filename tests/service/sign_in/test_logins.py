@@ -1,13 +1,18 @@
 import concurrent.futures
 import datetime
+import json
 import time
 from pathlib import Path
 
+import httpx
 import jwt
 import pytest
 
 from e2e3d.service.accounts.logins import create_first_admin
+from e2e3d.service.accounts.tables import UserRow
+from e2e3d.service.administration.tables import ServiceStateRow
 from e2e3d.service.database.table_base import now
+from e2e3d.service.sign_in.session_routes import PAGE_HEADER
 from e2e3d.service.sign_in.tokens import AccessClaims, TokenSigner
 from tests.service.api import PASSWORD, Api, bearer, open_api
 
@@ -129,4 +134,48 @@ def test_a_random_password_of_the_first_administrator_is_told(tmp_path: Path) ->
     with open_api(f"sqlite:///{tmp_path / 'x.sqlite'}", tmp_path, admin_password=None) as api:
         told = create_first_admin(api.services)
         assert told is not None
-        assert api.log_in(*told).status_code == 200
+        assert api.log_in(told.email, told.password).status_code == 200
+
+
+def test_the_link_of_the_first_administrator_signs_in_once(tmp_path: Path) -> None:
+    with open_api(f"sqlite:///{tmp_path / 'x.sqlite'}", tmp_path, admin_password=None) as api:
+        told = create_first_admin(api.services)
+        assert told is not None
+        address, token = told.link.split("#")
+        assert address == f"{api.services.settings.url}/sign-in"
+        with api.services.database.reading() as session:
+            kept = session.get(ServiceStateRow, "first-sign-in-link")
+            assert kept is not None
+            assert token not in json.dumps(kept.value)
+
+        def use(given: str) -> httpx.Response:
+            return api.client.post("/v1/auth/session/link", json={"token": given}, headers={PAGE_HEADER: "1"})
+
+        assert use(f"{token[:-1]}{'a' if token[-1] != 'a' else 'b'}").status_code == 401
+        with concurrent.futures.ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(use, [token] * 8))
+        assert sorted(each.status_code for each in answers) == [200, *[401] * 7]
+        (signed_in,) = (each for each in answers if each.status_code == 200)
+        assert "set-cookie" in signed_in.headers
+        me = api.client.get("/v1/me", headers=bearer(signed_in.json()["access_token"])).json()
+        assert (me["email"], me["role"]) == (told.email, "admin")
+
+
+@pytest.mark.parametrize("spoiled", ["expired", "disabled", "cross-site"])
+def test_the_link_of_the_first_administrator_can_be_too_late(tmp_path: Path, spoiled: str) -> None:
+    with open_api(f"sqlite:///{tmp_path / 'x.sqlite'}", tmp_path, admin_password=None) as api:
+        told = create_first_admin(api.services)
+        assert told is not None
+        user_id = api.client.get("/v1/me", headers=bearer(api.log_in(told.email, told.password).json()["access_token"]))
+        with api.services.database.session() as session:
+            row = session.get_one(ServiceStateRow, "first-sign-in-link")
+            if spoiled == "expired":
+                row.value = row.value | {"expires_at": (now() - datetime.timedelta(seconds=1)).isoformat()}
+            if spoiled == "disabled":
+                session.get_one(UserRow, user_id.json()["id"]).disabled = True
+        headers = {} if spoiled == "cross-site" else {PAGE_HEADER: "1"}
+        answer = api.client.post(
+            "/v1/auth/session/link", json={"token": told.link.split("#")[1]}, headers=headers
+        )
+        assert answer.status_code == (403 if spoiled == "cross-site" else 401)
+        assert "set-cookie" not in answer.headers

@@ -46,9 +46,17 @@ export class Session {
   }
 
   async signIn(email: string, password: string): Promise<void> {
-    const body = JSON.stringify({ email, password });
+    await this.#begin(PATH, { email, password });
+  }
+
+  /** Sign in by a link that is good for one use. */
+  async signInByLink(token: string): Promise<void> {
+    await this.#begin(`${PATH}/link`, { token });
+  }
+
+  async #begin(path: string, content: Record<string, string>): Promise<void> {
     const headers = { ...OWN_PAGE, "Content-Type": "application/json" };
-    const answer = await fetch(PATH, { method: "POST", headers, body });
+    const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(content) });
     if (!answer.ok) throw problemOf(await answer.json().catch(() => null), answer.status);
     this.#take((await answer.json()) as Token);
   }

@@ -59,6 +59,7 @@ export function ProblemNotice({ error, onRetry }: { error: unknown; onRetry?: ()
     unexpected: [t("problem.unexpected"), problem.detail],
     "signed-out": [t("problem.signedOut"), ""],
     "wrong-credentials": [t("signIn.wrong"), ""],
+    "sign-in-link-invalid": [t("signIn.linkUsed"), t("signIn.linkUsedAction")],
   };
   const [title, action] = own[problem.code] ?? [problem.detail, problem.action];
   return (

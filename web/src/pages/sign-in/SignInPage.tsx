@@ -1,4 +1,4 @@
-import { useState, useSyncExternalStore } from "react";
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { Form } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 import { Navigate, useLocation } from "react-router";
@@ -6,7 +6,7 @@ import { Navigate, useLocation } from "react-router";
 import { session } from "../../api/session";
 import { Preferences } from "../../app/Preferences";
 import icon from "../../app/icon.svg";
-import { Button, ProblemNotice, TextField } from "../../ui";
+import { Button, Loading, ProblemNotice, TextField } from "../../ui";
 import styles from "./sign-in.module.css";
 
 export function SignInPage() {
@@ -17,6 +17,7 @@ export function SignInPage() {
   const [password, setPassword] = useState("");
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
+  const byLink = useSignInLink(setError);
   if (state === "in") return <Navigate to={from} replace />;
 
   const submit = () => {
@@ -43,6 +44,7 @@ export function SignInPage() {
           }}
         >
           <h2>{t("signIn.title")}</h2>
+          {byLink && <Loading />}
           <TextField label={t("signIn.email")} name="email" autoComplete="username" value={email} onChange={setEmail} isRequired />
           <TextField
             label={t("signIn.password")}
@@ -64,4 +66,22 @@ export function SignInPage() {
       </div>
     </main>
   );
+}
+
+/** Signs in by the token behind the # of the address, which is removed from it; whether that goes on. */
+function useSignInLink(onError: (error: unknown) => void): boolean {
+  const [busy, setBusy] = useState(false);
+  const used = useRef("");
+  useEffect(() => {
+    const token = location.hash.slice(1);
+    if (!token.startsWith("e2l_") || used.current === token) return;
+    used.current = token;
+    history.replaceState(history.state, "", location.pathname);
+    setBusy(true);
+    session
+      .signInByLink(token)
+      .catch(onError)
+      .finally(() => setBusy(false));
+  }, [onError]);
+  return busy;
 }
