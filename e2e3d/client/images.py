@@ -67,6 +67,12 @@ def photo(session: Session, image_set_id: str, photo_id: str) -> Flow[Photo]:
     return Photo.model_validate(reply.json())
 
 
+def thumbnail(session: Session, image_set_id: str, photo_id: str) -> Flow[bytes]:
+    """A small JPEG of a photograph, upright, at most 320 pixels on its longer side. Raises NotFoundError."""
+    call = Call("GET", path("image-sets", image_set_id, "photos", photo_id, "thumbnail"))
+    return (yield from exchange(session, call)).content
+
+
 def remove_photo(session: Session, image_set_id: str, photo_id: str) -> Flow[None]:
     """Take a photograph out of a set."""
     yield from exchange(session, Call("DELETE", path("image-sets", image_set_id, "photos", photo_id)))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from e2e3d.errors import InputError
 
+_THUMBNAIL = "thumbnail"
+
 
 def object_name(key: str) -> str:
     """Where the artifact or blob of a content key lies."""
     stage, _, digest = key.rpartition("/")
-    suffix = "" if stage == "blob" else ".safetensors"
+    suffix = "" if stage in ("blob", _THUMBNAIL) else ".safetensors"
     return f"{stage}/{digest[:2]}/{digest}{suffix}"
 
 
@@ -23,6 +25,11 @@ def key_of_name(name: str) -> str | None:
 def blob_name(sha256: str) -> str:
     """Where the bytes with this SHA-256 lie: the service writes photographs there, and the engine reads them."""
     return object_name(f"blob/{sha256}")
+
+
+def thumbnail_name(sha256: str) -> str:
+    """Where the service keeps the small picture of the photograph with this SHA-256."""
+    return object_name(f"{_THUMBNAIL}/{sha256}")
 
 
 def checked_name(name: str) -> str:

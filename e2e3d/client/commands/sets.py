@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from e2e3d.client.commands.output import moment, put, put_list, put_record, say
 from e2e3d.client.commands.service import everything, first, image_set_id, photo_id
 from e2e3d.client.display import size
 from e2e3d.client.models import ImageSet, Photo
+from e2e3d.errors import MachineError
 
 app = typer.Typer()
 PhotoNames = Annotated[list[str], typer.Argument(metavar="PHOTO...", help="Ids or names of photographs.")]
@@ -108,6 +110,27 @@ def photo(
         "remarks": _remarks(found),
     }
     put_record(found, fields, as_json)
+    return 0
+
+
+@command(app)
+def thumbnail(
+    image_set: SetName,
+    name: Annotated[str, typer.Argument(metavar="PHOTO", help="Id or name of a photograph.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The JPEG file to write.")],
+    url: Url = None,
+) -> int:
+    """Save a small picture of a photograph."""
+    with Client(url) as client:
+        set_id = image_set_id(client, image_set)
+        content = client.thumbnail(set_id, photo_id(client, set_id, name))
+    try:
+        out.write_bytes(content)
+    except OSError as error:
+        raise MachineError(
+            "cannot-write", f"{out} cannot be written: {error.strerror}.", "Name another file."
+        ) from error
+    put(str(out))
     return 0
 
 

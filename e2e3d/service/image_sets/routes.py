@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+from typing import Any
 
-from fastapi import APIRouter, status
+from fastapi import APIRouter, Request, Response, status
 
 from e2e3d.service.administration import audit
 from e2e3d.service.database import Session
 from e2e3d.service.database.table_base import now
 from e2e3d.service.http.ids import ResourceId
 from e2e3d.service.http.paging import Cursor, Limit, NameContains, bad_cursor, page_of, plain, position_of
-from e2e3d.service.http.problems import missing, problem_responses
+from e2e3d.service.http.problems import ProblemError, missing, problem_responses
+from e2e3d.service.http.ranges import is_unchanged
 from e2e3d.service.http.wire import Page
 from e2e3d.service.image_sets import photo_queries as photos
 from e2e3d.service.image_sets import queries as image_sets
@@ -35,6 +37,14 @@ from e2e3d.service.sign_in.dependencies import Reader, ServicesOf, Writer
 
 router = APIRouter(prefix="/v1/image-sets", tags=["image sets"], responses=problem_responses(401, 403, 422, 503))
 _NOT_FOUND = problem_responses(404)
+_THUMBNAIL: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The thumbnail",
+        "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    304: {"description": "You have it already (If-None-Match)"},
+    **problem_responses(404, 410),
+}
 
 
 def own_set(session: Session, caller: Caller, image_set_id: str) -> ImageSetRecord:
@@ -115,6 +125,31 @@ def get_photo(image_set_id: ResourceId, photo_id: ResourceId, caller: Reader, se
     with services.database.reading() as session:
         own_set(session, caller, image_set_id)
         return Photo.of(_own_photo(session, image_set_id, photo_id))
+
+
+@router.get(
+    "/{image_set_id}/photos/{photo_id}/thumbnail",
+    summary="Get a thumbnail",
+    responses=_THUMBNAIL,
+    response_class=Response,
+)
+def get_thumbnail(
+    image_set_id: ResourceId, photo_id: ResourceId, request: Request, caller: Reader, services: ServicesOf
+) -> Response:
+    """A JPEG of the photograph as it is seen, at most 320 pixels on its longer side."""
+    with services.database.reading() as session:
+        own_set(session, caller, image_set_id)
+        facts = _own_photo(session, image_set_id, photo_id).facts
+    if facts.rejected:
+        raise missing("thumbnail")
+    headers = {"ETag": f'"{facts.sha256}"', "Cache-Control": "private, no-cache"}
+    if is_unchanged(request.headers, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    try:
+        content = services.intake.thumbnail(caller.id, facts.sha256)
+    except FileNotFoundError as error:
+        raise ProblemError(410, "photo-gone", "The service has lost the photograph.", "Send it again.") from error
+    return Response(content, headers=headers, media_type="image/jpeg")
 
 
 @router.delete(

@@ -1,12 +1,13 @@
 """Looks at photographs for :mod:`e2e3d.service.intake.checkers`, in a process that may die of them.
 
-A request is a JSON line and the bytes of the photograph; the answer is a JSON line. Decoders are libraries in C that
-strangers' bytes are fed to: here they meet a limit of memory and, for each photograph, one of CPU time, both of the
-kernel, and reach neither the database nor the store.
+A request is a JSON line and the bytes of the photograph; the answer is a JSON line: what was found, or a thumbnail.
+Decoders are libraries in C that strangers' bytes are fed to: here they meet a limit of memory and, for each photograph,
+one of CPU time, both of the kernel, and reach neither the database nor the store.
 """
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import os
@@ -14,13 +15,14 @@ import resource
 import select
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import cv2
 
 from e2e3d.service.image_sets.records import Finding, PhotoFacts
 from e2e3d.service.intake.checkers import CPU_S, IDLE_S, MEMORY_BYTES
 from e2e3d.service.intake.photo_check import check_photo
+from e2e3d.service.intake.thumbnails import encode_thumbnail
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
@@ -34,9 +36,19 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         if len(data) < request["bytes"]:
             return
         allow_cpu(CPU_S)
-        facts = _look(request["name"], data, request["sha256"])
-        answers.write(json.dumps(dataclasses.asdict(facts)).encode() + b"\n")
+        if request.get("thumbnail"):
+            answer = _thumbnail(data)
+        else:
+            answer = dataclasses.asdict(_look(request["name"], data, request["sha256"]))
+        answers.write(json.dumps(answer).encode() + b"\n")
         answers.flush()
+
+
+def _thumbnail(data: bytes) -> dict[str, Any]:
+    try:
+        return {"jpeg": base64.b64encode(encode_thumbnail(data)).decode()}
+    except Exception as error:  # noqa: BLE001 - any error of a decoder is an error of its file
+        return {"problem": f"{type(error).__name__}: {error}"}
 
 
 def _look(name: str, data: bytes, sha256: str) -> PhotoFacts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import json
@@ -13,7 +14,7 @@ import sys
 import threading
 from typing import Any
 
-from e2e3d.errors import MachineError
+from e2e3d.errors import InputError, MachineError
 from e2e3d.service.image_sets.records import Finding, PhotoFacts
 from e2e3d.service.intake.turns import FairSlots
 
@@ -48,18 +49,23 @@ class PhotoCheckers:
         Raises:
             MachineError: ``photo-check`` when the processes cannot be started.
         """
-        with self._turns.one(user_id):
-            for _ in range(_ATTEMPTS):
-                answer, code = self._asked(name, data, sha256)
-                if answer is not None:
-                    return answer
-                if -code in _FAULTS:
-                    break
-        if code < 0:
-            return PhotoFacts(sha256, len(data), "", findings=(_death(-code),))
-        raise MachineError(
-            "photo-check", "The process that looks at photographs does not start.", "See the service's log."
-        )
+        answer, number = self._answer(user_id, {"name": name, "sha256": sha256}, data)
+        if answer is None:
+            return PhotoFacts(sha256, len(data), "", findings=(_death(number),))
+        return _facts(answer)
+
+    def thumbnail(self, user_id: str, data: bytes) -> bytes:
+        """A photograph of this user as a small JPEG, see :mod:`e2e3d.service.intake.thumbnails`.
+
+        Raises:
+            InputError: ``photo-unreadable`` when it does not decode.
+            MachineError: as :meth:`check`.
+        """
+        answer, number = self._answer(user_id, {"thumbnail": True}, data)
+        problem = _death(number).message if answer is None else answer.get("problem")
+        if answer is None or problem is not None:
+            raise InputError("photo-unreadable", f"There is no thumbnail: {problem}", "Look at the photograph itself.")
+        return base64.b64decode(answer["jpeg"])
 
     def close(self) -> None:
         """End the processes that are idle."""
@@ -68,7 +74,22 @@ class PhotoCheckers:
         for process in idle:
             _end(process)
 
-    def _asked(self, name: str, data: bytes, sha256: str) -> tuple[PhotoFacts | None, int]:
+    def _answer(self, user_id: str, request: dict[str, Any], data: bytes) -> tuple[dict[str, Any] | None, int]:
+        """What a process says; nothing and the signal when it was ended over this photograph."""
+        with self._turns.one(user_id):
+            for _ in range(_ATTEMPTS):
+                answer, code = self._asked(request, data)
+                if answer is not None:
+                    return answer, 0
+                if -code in _FAULTS:
+                    break
+        if code < 0:
+            return None, -code
+        raise MachineError(
+            "photo-check", "The process that looks at photographs does not start.", "See the service's log."
+        )
+
+    def _asked(self, request: dict[str, Any], data: bytes) -> tuple[dict[str, Any] | None, int]:
         """What a process says; when it ended before, nothing and its exit status."""
         process = self._process()
         deadline = threading.Timer(self._wall_s, process.send_signal, [signal.SIGXCPU])
@@ -76,7 +97,7 @@ class PhotoCheckers:
         deadline.start()
         line = b""
         try:
-            line = _exchange(process, {"name": name, "bytes": len(data), "sha256": sha256}, data)
+            line = _exchange(process, request | {"bytes": len(data)}, data)
         finally:
             deadline.cancel()
             if not line.endswith(b"\n"):
@@ -85,7 +106,7 @@ class PhotoCheckers:
             return None, code
         with self._lock:
             self._idle.append(process)
-        return _facts(json.loads(line)), 0
+        return dict(json.loads(line)), 0
 
     def _process(self) -> subprocess.Popen[bytes]:
         with self._lock:

@@ -16,6 +16,7 @@ from e2e3d.service.intake.checkers import PhotoCheckers, shared_checkers
 from e2e3d.service.intake.lost_photographs import stored_hashes
 from e2e3d.service.intake.photo_check import beside
 from e2e3d.service.intake.photo_names import is_mask, is_system_file, safe_name, with_suffix_of
+from e2e3d.service.intake.thumbnails import load_thumbnail
 from e2e3d.storage.names import blob_name
 from e2e3d.storage.objects import BLOCK_BYTES, ObjectStore
 
@@ -100,6 +101,10 @@ class Intake:
         """
         stored = stored_hashes(self.database, self.files, {sha256 for _, sha256 in wanted}, self.clock())
         return tuple(self._take_known(target, name, sha256, stored) for name, sha256 in wanted)
+
+    def thumbnail(self, user_id: str, sha256: str) -> bytes:
+        """A small JPEG of a stored photograph of this user, see :func:`load_thumbnail`."""
+        return load_thumbnail(self.files, self._checkers, user_id, sha256)
 
     def _take_known(self, target: ImportTarget, name: str, sha256: str, stored: Collection[str]) -> Arrival | None:
         try:
