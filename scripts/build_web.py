@@ -26,7 +26,7 @@ GENERATED = WEB / "src" / "generated"
 OUT = ROOT / "e2e3d" / "serve" / "page_files"
 _STAMP = ".sources"
 _KNOWS_OF = ("service", "config", "serve")  # packages that shape the interface
-_IGNORED = {"node_modules", "dist", "generated", "__pycache__", "page_files"}
+_IGNORED = {"node_modules", "dist", "generated", "__pycache__", "page_files", "e2e", "tests"}  # tests build nothing
 
 
 @dataclasses.dataclass(frozen=True)

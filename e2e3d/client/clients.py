@@ -15,6 +15,7 @@ from e2e3d.client import (
     images,
     jobs,
     models,
+    shared_models,
     transfers,
     uploads,
     watching,
@@ -115,6 +116,7 @@ class Client:
     list_photos = _call(images.list_photos)
     all_photos = _each(images.all_photos, models.Photo)
     photo = _call(images.photo)
+    thumbnail = _call(images.thumbnail)
     remove_photo = _call(images.remove_photo)
     remove_photos = _call(images.remove_photos)
     upload = _call(uploads.upload)
@@ -143,6 +145,9 @@ class Client:
     download = _call(jobs.download)
     download_archive = _call(archives.download_archive)
     result_links = _call(jobs.result_links)
+    share = _call(shared_models.share)
+    list_shares = _call(shared_models.list_shares)
+    withdraw_share = _call(shared_models.withdraw_share)
 
     create_webhook = _call(hooks.create_webhook)
     list_webhooks = _call(hooks.list_webhooks)
@@ -205,6 +210,7 @@ class AsyncClient:
     list_photos = _acall(images.list_photos)
     all_photos = _aeach(images.all_photos, models.Photo)
     photo = _acall(images.photo)
+    thumbnail = _acall(images.thumbnail)
     remove_photo = _acall(images.remove_photo)
     remove_photos = _acall(images.remove_photos)
     upload = _acall(uploads.upload)
@@ -233,6 +239,9 @@ class AsyncClient:
     download = _acall(jobs.download)
     download_archive = _acall(archives.download_archive)
     result_links = _acall(jobs.result_links)
+    share = _acall(shared_models.share)
+    list_shares = _acall(shared_models.list_shares)
+    withdraw_share = _acall(shared_models.withdraw_share)
 
     create_webhook = _acall(hooks.create_webhook)
     list_webhooks = _acall(hooks.list_webhooks)

@@ -20,6 +20,7 @@ from e2e3d.service.jobs.wire import JudgementView as Judgement
 from e2e3d.service.jobs.wire import LogView as LogLine
 from e2e3d.service.jobs.wire import StageView as Stage
 from e2e3d.service.results.wire import Link, Links, Result
+from e2e3d.service.sharing.wire import Share
 from e2e3d.service.sign_in.wire import ApiKeyOut as ApiKey
 from e2e3d.service.sign_in.wire import MadeApiKey as NewApiKey
 from e2e3d.service.uploads.wire import PresignedPart, PresignedParts, PresignedUpload, Upload
@@ -60,6 +61,7 @@ __all__ = [
     "Readiness",
     "Record",
     "Result",
+    "Share",
     "Stage",
     "Upload",
     "UploadReport",

@@ -30,6 +30,7 @@ from e2e3d.service.metrics import routes as metrics
 from e2e3d.service.metrics.metrics import RequestMetrics
 from e2e3d.service.results import routes as results
 from e2e3d.service.services import Services
+from e2e3d.service.sharing import routes as sharing
 from e2e3d.service.sign_in import api_key_routes as api_keys
 from e2e3d.service.sign_in import routes as tokens
 from e2e3d.service.sign_in import session_routes as sessions
@@ -52,6 +53,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     tus.router,
     presigned.router,
     results.router,
+    sharing.router,
     events.router,
     health.router,
     metrics.router,

@@ -20,6 +20,8 @@ NONCE = "NONCE_OF_THE_ANSWER"
 """What stands in the built document where the nonce goes."""
 VIEWS = ("/", "/sign-in", "/sets", "/sets/{set_id}", "/jobs", "/jobs/{job_id}")
 """Addresses of the page; what they show is chosen by its script."""
+SHARED = "/shared/{token}"
+"""The view of a shared model, which other sites may show in a frame; nobody is signed in there."""
 
 _MEDIA_TYPES = {
     ".js": "text/javascript",
@@ -43,7 +45,7 @@ _POLICY = "; ".join(
         "manifest-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",
-        "frame-ancestors 'none'",
+        "frame-ancestors {ancestors}",
     )
 )
 _NOT_BUILT = """<!doctype html>
@@ -82,12 +84,19 @@ def page_router(folder: Path = FOLDER) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     async def view() -> Response:
+        return document_for("'none'")
+
+    async def shared_view() -> Response:
+        return document_for("*")
+
+    def document_for(ancestors: str) -> Response:
         if text is None:
             return HTMLResponse(_NOT_BUILT)
         nonce = secrets.token_urlsafe(16)
         headers = {
-            "Content-Security-Policy": _POLICY.format(nonce=nonce),
+            "Content-Security-Policy": _POLICY.format(nonce=nonce, ancestors=ancestors),
             "Cross-Origin-Opener-Policy": "same-origin",
+            "Referrer-Policy": "no-referrer",  # addresses of shared models let others in
             "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
         }
         return HTMLResponse(text.replace(NONCE, nonce), headers=headers)
@@ -104,6 +113,7 @@ def page_router(folder: Path = FOLDER) -> APIRouter:
 
     for path in VIEWS:
         router.add_api_route(path, view, methods=["GET", "HEAD"])
+    router.add_api_route(SHARED, shared_view, methods=["GET", "HEAD"])
     router.add_api_route("/assets/{name}", asset, methods=["GET", "HEAD"])
     return router
 

@@ -16,6 +16,7 @@ from e2e3d.service.jobs.tables import (
     StageTimeRow,
 )
 from e2e3d.service.results.tables import ResultRow
+from e2e3d.service.sharing.tables import ShareRow
 from e2e3d.service.uploads.tables import UploadRow
 from e2e3d.service.webhooks.tables import WebhookDeliveryRow, WebhookRow
 
@@ -37,6 +38,7 @@ __all__ = [
     "RefreshTokenRow",
     "ResultRow",
     "ServiceStateRow",
+    "ShareRow",
     "StageTimeRow",
     "UploadRow",
     "UserRow",

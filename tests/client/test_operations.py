@@ -38,6 +38,8 @@ _NO_METHOD = {
     "HEAD /v1/jobs/{job_id}/results/{path}": "the list of results says as much",
     "GET /v1/downloads/{token}/{name}": "for those who have no client: it is what links are for",
     "HEAD /v1/downloads/{token}/{name}": "for those who have no client: it is what links are for",
+    "GET /v1/shared/{token}": "for those who have no client: it is what addresses are for",
+    "GET /v1/shared/{token}/results/{path}": "for those who have no client: it is what addresses are for",
     "POST /v1/auth/session": _BROWSER,
     "POST /v1/auth/session/link": _BROWSER,
     "POST /v1/auth/session/refresh": _BROWSER,
@@ -95,6 +97,7 @@ class Things:
     running: str
     delivery: str
     webhook: str
+    share: str
     folder: Path
 
 
@@ -117,8 +120,9 @@ def make_things(service: LiveService, receiver: Receiver, folder: Path) -> Thing
         service.end(fence)
         client.cancel(failed.id)
         delivery = client.list_deliveries(1).items[0]
+        share = client.share(job.id)
     upload = half.headers["location"].rsplit("/", 1)[-1]
-    return Things("things", photo.name, upload, "j", "f", "r", delivery.id, webhook.url, folder)
+    return Things("things", photo.name, upload, "j", "f", "r", delivery.id, webhook.url, share.id, folder)
 
 
 def lines(things: Things) -> dict[str, tuple[str, ...]]:
@@ -163,6 +167,9 @@ def lines(things: Things) -> dict[str, tuple[str, ...]]:
         "DELETE /v1/image-sets/{image_set_id}": "sets delete third",
         "GET /v1/image-sets/{image_set_id}/photos": "sets photos {image_set}",
         "GET /v1/image-sets/{image_set_id}/photos/{photo_id}": "sets photo {image_set} {photo}",
+        "GET /v1/image-sets/{image_set_id}/photos/{photo_id}/thumbnail": (
+            f"sets thumbnail {{image_set}} {{photo}} -o {things.folder / 'thumbnail.jpg'}"
+        ),
         "GET /v1/image-sets/{image_set_id}/uploads": "uploads list {image_set}",
         "GET /v1/uploads/{upload_id}": "uploads show {upload}",
         "DELETE /v1/uploads/{upload_id}": "uploads discard {upload}",
@@ -181,6 +188,9 @@ def lines(things: Things) -> dict[str, tuple[str, ...]]:
         "POST /v1/jobs/{job_id}/result-links": "links {job} model.glb",
         "GET /v1/jobs/{job_id}/results/{path}": f"download {{job}} -o {out}",
         "GET /v1/jobs/{job_id}/archive": f"download {{job}} -o {out}.zip --archive",
+        "POST /v1/jobs/{job_id}/shares": "shares create {job}",
+        "GET /v1/jobs/{job_id}/shares": "shares list {job}",
+        "DELETE /v1/shares/{share_id}": "shares withdraw {share}",
         "POST /v1/jobs/{job_id}/retry": "retry {failed}",
         "POST /v1/jobs/{job_id}/rerun": "rerun {job} --quality low --name again",
         "POST /v1/jobs/{job_id}/cancel": "cancel {running}",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from e2e3d.serve.web_page import NONCE, VIEWS, page_router
+from e2e3d.serve.web_page import NONCE, SHARED, VIEWS, page_router
 from e2e3d.service.http.problems import add_handlers
 from tests.service.api import Api, TestClient, open_api
 
@@ -89,3 +89,11 @@ def check_page_of(embedded_api: Api) -> None:
     assert embedded_api.client.get("/assets/missing.js").json()["code"] == "file-missing"
     assert embedded_api.client.get("/no-such-page").status_code == 404
     assert "/" not in embedded_api.client.get("/v1/openapi.json").json()["paths"]
+
+
+def test_only_the_view_of_a_shared_model_may_stand_in_frames_and_no_view_tells_where_one_came_from(
+    page: TestClient,
+) -> None:
+    shared = page.get(SHARED.format(token="x.y"))
+    assert "frame-ancestors *" in shared.headers["content-security-policy"].split("; ")
+    assert shared.headers["referrer-policy"] == page.get("/sets").headers["referrer-policy"] == "no-referrer"

@@ -21,10 +21,12 @@ from e2e3d.service.database.table_base import new_id, now
 from e2e3d.service.image_sets.tables import BlobRow, ImageSetRow, PhotoRow
 from e2e3d.service.jobs.tables import JobInputRow, JobRow
 from e2e3d.service.results.tables import ResultRow
+from e2e3d.service.sharing.tables import ShareRow
 from e2e3d.service.sign_in import queries as tokens
 from e2e3d.service.sign_in.tokens import new_api_key
 from e2e3d.service.uploads.tables import UploadRow
 from e2e3d.service.webhooks.tables import WebhookDeliveryRow, WebhookRow
+from e2e3d.storage.names import thumbnail_name
 from tests.service.api import Api, bearer, open_api
 
 # Anybody may ask these; each has its own proof in the request, or tells nothing about anybody.
@@ -33,8 +35,11 @@ PUBLIC = {
     ("POST", "/v1/auth/refresh"),
     ("POST", "/v1/auth/logout"),
     ("POST", "/v1/auth/session"),
+    ("POST", "/v1/auth/session/link"),
     ("POST", "/v1/auth/session/refresh"),
     ("DELETE", "/v1/auth/session"),
+    ("GET", "/v1/shared/{token}"),
+    ("GET", "/v1/shared/{token}/results/{path}"),
     ("GET", "/v1/downloads/{token}/{name}"),
     ("HEAD", "/v1/downloads/{token}/{name}"),
     ("OPTIONS", "/v1/image-sets/{image_set_id}/uploads"),
@@ -74,6 +79,7 @@ class World:
         self.root = api.user("root@example.org", "admin")
         self.names = {"user_id": self.ada, "token": "forged", "name": "model.glb", "path": "model.glb"}
         api.services.files.write("results/x", [b"x"])
+        api.services.files.write(thumbnail_name("c" * 64), [b"x"])
         with api.services.database.session() as session:
             for row in self._rows():
                 session.add(row)
@@ -101,6 +107,8 @@ class World:
         yield ResultRow(
             job_id=job.id, path="model.glb", media_type="model/gltf-binary", bytes=1, sha256=SHA256, key="results/x"
         )
+        share = ShareRow(id=new_id(), job_id=job.id)
+        yield share
         webhook = WebhookRow(id=new_id(), user_id=self.ada, url="https://example.org/hook", secret="whsec_eA==")
         yield webhook
         delivery = WebhookDeliveryRow(
@@ -117,6 +125,7 @@ class World:
             "webhook_id": webhook.id,
             "delivery_id": delivery.id,
             "key_id": key.id,
+            "share_id": share.id,
         }
 
     def url(self, path: str) -> str:
@@ -141,6 +150,7 @@ def _body(method: str, path: str, names: dict[str, str]) -> dict[str, Any]:
         ("POST", "/v1/uploads/{upload_id}/complete"): {"etags": ["x"]},
         ("POST", "/v1/forecasts"): {"image_set_id": names["image_set_id"]},
         ("POST", "/v1/jobs"): {"image_set_id": names["image_set_id"]},
+        ("POST", "/v1/jobs/{job_id}/shares"): {"expires_in_days": 1},
         ("POST", "/v1/jobs/{job_id}/rerun"): {"quality": "low"},
         ("POST", "/v1/jobs/{job_id}/result-links"): {"paths": ["model.glb"]},
         ("PATCH", "/v1/webhooks/{webhook_id}"): {"enabled": False},

@@ -9,6 +9,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import open3d as o3d
+import pycolmap
 import pytest
 
 from e2e3d.serve.web_page import FOLDER
@@ -17,6 +20,7 @@ from tests.running_service import EMAIL, PASSWORD, RunningService, patience_s
 
 FIRST_LOAD_BYTES = 250_000
 JOB_S = 600.0
+PLACES_PX = ((250.0, 420.0), (440.0, 410.0), (90.0, 380.0))
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,15 @@ def seen(sample_set: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         pytest.skip("there is no chromium")
     service = RunningService(tmp_path_factory.mktemp("service"))
     job_s = patience_s(JOB_S)
-    wanted = {"URL": service.url, "EMAIL": EMAIL, "PASSWORD": PASSWORD, "CHROMIUM": chromium, "JOB_S": str(job_s)}
+    truth = json.dumps(truth_of(sample_set))
+    wanted = {
+        "TRUTH": truth,
+        "URL": service.url,
+        "EMAIL": EMAIL,
+        "PASSWORD": PASSWORD,
+        "CHROMIUM": chromium,
+        "JOB_S": str(job_s),
+    }
     try:
         service.start()
         done = subprocess.run(
@@ -47,6 +59,31 @@ def seen(sample_set: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return found
 
 
+def truth_of(sample_set: Path) -> dict[str, Any]:
+    """Places whose distances are exact: what a photograph of the sample set sees at three of its pixels."""
+    cameras = pycolmap.Reconstruction(sample_set / "gt_model")
+    surface = o3d.t.geometry.RaycastingScene()
+    surface.add_triangles(
+        o3d.t.geometry.TriangleMesh.from_legacy(o3d.io.read_triangle_mesh(str(sample_set / "gt_mesh.ply")))
+    )
+    images = sorted(cameras.images.values(), key=lambda image: image.name)
+    image, pair = images[len(images) // 2], (images[0], images[-1])
+    pose, (fx, fy, cx, cy) = image.cam_from_world().matrix(), cameras.cameras[1].params
+    rays = np.array([[(x - cx) / fx, (y - cy) / fy, 1.0] for x, y in PLACES_PX])
+    directions_world = rays @ pose[:, :3]
+    centre_world = np.broadcast_to(image.projection_center(), rays.shape)
+    hits = surface.cast_rays(o3d.core.Tensor(np.hstack([centre_world, directions_world]).astype(np.float32)))
+    depths = hits["t_hit"].numpy()[:, None]  # the rays have z = 1 in the frame of the camera
+    assert np.isfinite(depths).all()
+    centres = [each.projection_center() for each in pair]
+    return {
+        "photograph": image.name,
+        "points": (rays * depths).tolist(),
+        "pair": [each.name for each in pair],
+        "pair_m": float(np.linalg.norm(centres[0] - centres[1])),
+    }
+
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
 
@@ -57,6 +94,16 @@ def test_photographs_become_a_model_that_turns(seen: dict[str, Any]) -> None:
         assert seen[mode]["colours"] >= colours, mode
     assert len({seen[mode]["hash"] for mode in ("textured", "turned", "plain", "wireframe", "cloud")}) == 5
     assert seen["downloaded"] == "model.glb"
+
+
+def test_a_known_length_is_measured(seen: dict[str, Any]) -> None:
+    assert seen["measured"]["found"] == pytest.approx(seen["measured"]["known"], rel=0.01)
+
+
+def test_a_shared_model_is_seen_without_an_account(seen: dict[str, Any]) -> None:
+    assert seen["shared"]["share"] > 0.005
+    assert seen["shared"]["colours"] > 1000
+    assert seen["shared"]["violations"] == []
 
 
 def test_nothing_is_complained_of(seen: dict[str, Any]) -> None:

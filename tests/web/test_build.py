@@ -29,7 +29,12 @@ def test_a_changed_source_of_page_or_service_is_noticed(monkeypatch: pytest.Monk
     monkeypatch.setattr(build_web, "WEB", tmp_path / "web")
     monkeypatch.setattr(build_web, "__file__", str(tmp_path / "scripts" / "build_web.py"))
     files = ["web/src/main.tsx", "e2e3d/service/jobs/wire.py", "scripts/build_web.py"]
-    passed_over = ["web/node_modules/x/index.js", "web/src/generated/schema.d.ts", "e2e3d/serve/page_files/index.html"]
+    passed_over = [
+        "web/e2e/whole_way.mjs",
+        "web/node_modules/x/index.js",
+        "web/src/generated/schema.d.ts",
+        "e2e3d/serve/page_files/index.html",
+    ]
     for name in [*files, *passed_over]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("before")

@@ -1,18 +1,31 @@
 // From photographs to a model that turns, on the service at URL; prints what was seen as JSON, fails on anything wrong.
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { measure } from "./measuring.mjs";
 import { look, openBrowser, openPage, signIn, violations } from "./browser.mjs";
 import { pictures } from "./screenshots.mjs";
+import { shareAndWithdraw } from "./sharing.mjs";
 
 const { URL: url, PHOTOS: folder, JOB_S = "900" } = process.env;
+const truth = JSON.parse(process.env.TRUTH);
+const HOSTILE = "<img src=x onerror=alert(1)>\u202egpj.";
+const LONG = `${HOSTILE}${"ä".repeat(108)}.jpg`; // 255 bytes
+const sent = [];
 const seen = { complaints: [], violations: {}, script_bytes: 0 };
 const browser = await openBrowser();
 const page = await openPage(browser, seen.complaints);
 
+page.on("response", (answer) => {
+  const request = answer.request();
+  if (request.method() === "PATCH" && answer.status() === 204) sent.push(`${request.url()} ${request.headers()["upload-offset"]}`);
+});
+
 async function check(name) {
   const found = await violations(page);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  if (wide > 0) found.push(`${wide} px wider than the window`);
   if (found.length > 0) seen.violations[name] = found;
   await pictures(page, name);
 }
@@ -42,13 +55,17 @@ try {
   await check("sets-empty");
   seen.script_bytes = await countScripts();
 
-  const photographs = readdirSync(folder).map((name) => join(folder, name));
+  page.on("dialog", (dialog) => seen.complaints.push(`a dialog: ${dialog.message()}`)); // of a name that was run
+  const photographs = readdirSync(folder)
+    .sort()
+    .map((name, index) => ({ name: index === 1 ? LONG : name, mimeType: "image/jpeg", buffer: readFileSync(join(folder, name)) }));
   const choosing = page.waitForEvent("filechooser");
   await page.getByRole("button", { name: "Choose photographs" }).click();
   await (await choosing).setFiles(photographs.slice(0, -1));
   await page.waitForURL("**/sets/*");
   await page.getByText(`${photographs.length - 1} photographs`).waitFor();
 
+  await page.locator("li img").nth(photographs.length - 2).waitFor(); // thumbnails, while the rest is sent
   // a reload in the middle of an upload goes on by itself: the connection is cut, and comes back with the new page
   await page.route("**/v1/uploads/*", (route) => (route.request().method() === "PATCH" ? route.abort() : route.continue()));
   const more = page.waitForEvent("filechooser");
@@ -61,17 +78,24 @@ try {
   await page.getByText(`${photographs.length} photographs`).waitFor();
   seen.complaints = seen.complaints.filter((text) => !text.includes("net::ERR_FAILED")); // the cut, which was meant
 
+  assert.equal(new Set(sent.map((each) => each.split(" ")[0])).size, photographs.length, "every file is sent by one upload");
+  assert.equal(new Set(sent).size, sent.length, "no part of it twice");
+
   await page.getByText("of memory").first().waitFor();
   await check("set");
+  await page.getByText("<img src=x onerror=alert(1)>gpj.").first().waitFor(); // the service takes out what turns text around
   await page.getByText("Preview", { exact: true }).click();
+  await page.getByLabel("Name", { exact: true }).fill(HOSTILE);
   await page.getByRole("button", { name: "Settings" }).click();
   await check("set-settings");
+  const asked_ms = Date.now();
   await page.getByRole("button", { name: "Make the model" }).click();
   await page.waitForURL("**/jobs/*");
   await page.getByText("Following live").waitFor();
   await check("job-waiting");
 
   await page.locator("[data-ready=cloud]").waitFor({ timeout: 1000 * JOB_S });
+  seen.first_geometry_s = (Date.now() - asked_ms) / 1000;
   seen.first = await look(page);
   await check("job-running");
   await page.locator("[data-ready=textured]").waitFor({ timeout: 1000 * JOB_S });
@@ -93,7 +117,16 @@ try {
   }
   await page.getByRole("button", { name: "Cameras", exact: true }).click();
   await page.waitForTimeout(800);
-  await pictures(page, "job-cameras");
+  await check("job-cameras");
+  const asked = page.waitForResponse("**/results/cameras.json");
+  await page.reload();
+  const cameras = await (await asked).json();
+  await page.locator("[data-ready=textured]").waitFor();
+  await page.getByRole("button", { name: "Cameras", exact: true }).click();
+  seen.measured = await measure(page, cameras, truth);
+  await check("job-measured");
+  await page.getByRole("button", { name: "Measure", exact: true }).click();
+  seen.shared = await shareAndWithdraw(browser, page, HOSTILE, seen.complaints);
 
   const saving = page.waitForEvent("download");
   await page.getByRole("button", { name: "Download model.glb" }).click();

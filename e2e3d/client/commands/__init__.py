@@ -22,6 +22,7 @@ _COMMANDS = {
 _GROUPS = {
     "sets": "Image sets and their photographs.",
     "uploads": "Uploads and imports that are under way.",
+    "shares": "Models that others turn in their browser.",
     "webhooks": "Addresses that are told of your jobs.",
     "keys": "API keys: how programs sign in.",
     "account": "Your own account.",

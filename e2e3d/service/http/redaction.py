@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_SIGNED = re.compile(r"(/downloads/+)[^/]+")
+_SIGNED = re.compile(r"(/(?:downloads|shared)/+)[^/]+")
 
 
 def without_signatures(path: str) -> str:

@@ -40,7 +40,7 @@ Token = Annotated[str, Path(max_length=200)]
 FileName = Annotated[str, Path(max_length=512, description="What the file is called; any name will do.")]
 _MAX_ARCHIVED = 100_000
 _BYTES: dict[str, Any] = {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
-_FILE: dict[int | str, dict[str, Any]] = {
+FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file", **_BYTES},
     206: {"description": "The bytes of the Range header", **_BYTES},
     304: {"description": "You have it already (If-None-Match)"},
@@ -66,7 +66,7 @@ def list_results(
 ) -> Page[Result]:
     """The files that a job has made so far, by path. Failed and cancelled jobs have partial results."""
     with services.database.reading() as session:
-        _own_job(session, caller, job_id)
+        own_job(session, caller, job_id)
         found = results.listed(session, job_id, limit + 1, _path_of(cursor))
     after = _cursor(found[limit - 1].path) if len(found) > limit else None
     return Page(items=tuple(Result.of(each) for each in found[:limit]), next_cursor=after)
@@ -76,7 +76,7 @@ def list_results(
 def link_results(job_id: ResourceId, body: LinksIn, caller: Reader, services: ServicesOf) -> Links:
     """Addresses that download results without a token until they expire: for browsers, viewers and colleagues."""
     with services.database.reading() as session:
-        _own_job(session, caller, job_id)
+        own_job(session, caller, job_id)
         found = {each.path: each for each in results.chosen(session, job_id, body.paths)}
     lacking = [path for path in body.paths if path not in found]
     if lacking:
@@ -87,12 +87,14 @@ def link_results(job_id: ResourceId, body: LinksIn, caller: Reader, services: Se
     return Links(items=items, expires_at=expires_at)
 
 
-@router.get("/jobs/{job_id}/results/{path:path}", summary="Download a result", responses=_FILE, response_class=Response)
+@router.get(
+    "/jobs/{job_id}/results/{path:path}", summary="Download a result", responses=FILE_RESPONSES, response_class=Response
+)
 def download_result(
     request: Request, job_id: ResourceId, path: ResultPath, caller: Reader, services: ServicesOf
 ) -> Response:
     """The bytes of a result, all or those of a Range header. The ETag is its SHA-256, so downloads can be resumed."""
-    return _file(request, services.files, _own_result(services, caller, job_id, path))
+    return result_file(request, services.files, _own_result(services, caller, job_id, path))
 
 
 @router.head("/jobs/{job_id}/results/{path:path}", summary="Look at a result", responses=_HEAD, response_class=Response)
@@ -100,14 +102,14 @@ def look_at_result(
     request: Request, job_id: ResourceId, path: ResultPath, caller: Reader, services: ServicesOf
 ) -> Response:
     """Length, type and SHA-256 of a result."""
-    return _file(request, services.files, _own_result(services, caller, job_id, path))
+    return result_file(request, services.files, _own_result(services, caller, job_id, path))
 
 
 @router.get("/jobs/{job_id}/archive", summary="Download all results", responses=_ARCHIVE, response_class=Response)
 def download_archive(job_id: ResourceId, caller: Reader, services: ServicesOf) -> Response:
     """All results of a job as a zip archive, made while it is sent."""
     with services.database.reading() as session:
-        job = _own_job(session, caller, job_id)
+        job = own_job(session, caller, job_id)
         found = results.listed(session, job_id, _MAX_ARCHIVED)
     if not found:
         hint = "Wait until the job has made some." if job.state in ACTIVE else "Run the job again."
@@ -124,21 +126,23 @@ def download_archive(job_id: ResourceId, caller: Reader, services: ServicesOf) -
     return StreamingResponse(iter(stream), media_type="application/zip", headers=headers)
 
 
-@router.get("/downloads/{token}/{name}", summary="Download by signed address", responses=_FILE, response_class=Response)
+@router.get(
+    "/downloads/{token}/{name}", summary="Download by signed address", responses=FILE_RESPONSES, response_class=Response
+)
 def download_signed(request: Request, token: Token, name: FileName, services: ServicesOf) -> Response:
     """What an address from `result-links` gives; it says itself who may use it, so no token is needed."""
-    return _file(request, services.files, _signed_result(services, token))
+    return result_file(request, services.files, _signed_result(services, token))
 
 
 @router.head("/downloads/{token}/{name}", summary="Look at a signed address", responses=_HEAD, response_class=Response)
 def look_at_signed(request: Request, token: Token, name: FileName, services: ServicesOf) -> Response:
     """Length, type and SHA-256 of what a signed address gives."""
-    return _file(request, services.files, _signed_result(services, token))
+    return result_file(request, services.files, _signed_result(services, token))
 
 
 def _own_result(services: Services, caller: Caller, job_id: str, path: str) -> ResultRecord:
     with services.database.reading() as session:
-        _own_job(session, caller, job_id)
+        own_job(session, caller, job_id)
         found = results.chosen(session, job_id, [path])
     if not found:
         raise missing("result")
@@ -154,7 +158,8 @@ def _signed_result(services: Services, token: str) -> ResultRecord:
     return found
 
 
-def _own_job(session: Session, caller: Caller, job_id: str) -> Any:
+def own_job(session: Session, caller: Caller, job_id: str) -> Any:
+    """A job of the caller. Raises ProblemError 404 for others'."""
     job = jobs.find(session, caller.id, job_id)
     if job is None:
         raise missing("job")
@@ -169,7 +174,12 @@ def _link(services: Services, result: ResultRecord, expires_in_s: int) -> str:
     return f"{services.settings.url}/v1/downloads/{token}/{quote(name, safe='')}"
 
 
-def _file(request: Request, files: ObjectStore, result: ResultRecord) -> Response:
+def result_file(request: Request, files: ObjectStore, result: ResultRecord) -> Response:
+    """The answer to a request for a file: all of it, or the bytes of its Range header.
+
+    Raises:
+        ProblemError: ``range`` (416); ``result-gone`` (410) where the store has lost it.
+    """
     etag = f'"{result.sha256}"'
     headers = {
         "ETag": etag,

@@ -53,9 +53,7 @@ def begin_session(body: BrowserLogin, request: Request, response: Response, serv
 
 
 @router.post("/link", summary="Log in by a sign-in link", responses=problem_responses(401))
-def begin_session_by_link(
-    body: SignInLink, request: Request, response: Response, services: ServicesOf
-) -> SessionToken:
+def begin_session_by_link(body: SignInLink, request: Request, response: Response, services: ServicesOf) -> SessionToken:
     """Exchange the token of a sign-in link, which is good for one use, for an access token and the cookie."""
     return _begun(response, services, logins.log_in_by_link(services, body.token, actor_of(request)))
 

@@ -174,8 +174,6 @@ def test_the_link_of_the_first_administrator_can_be_too_late(tmp_path: Path, spo
             if spoiled == "disabled":
                 session.get_one(UserRow, user_id.json()["id"]).disabled = True
         headers = {} if spoiled == "cross-site" else {PAGE_HEADER: "1"}
-        answer = api.client.post(
-            "/v1/auth/session/link", json={"token": told.link.split("#")[1]}, headers=headers
-        )
+        answer = api.client.post("/v1/auth/session/link", json={"token": told.link.split("#")[1]}, headers=headers)
         assert answer.status_code == (403 if spoiled == "cross-site" else 401)
         assert "set-cookie" not in answer.headers

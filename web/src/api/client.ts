@@ -32,8 +32,9 @@ export async function download(
   path: string,
   signal: AbortSignal,
   progress: (share: number) => void = () => undefined,
+  headers?: Record<string, string>, // those of whoever is signed in, when not given
 ): Promise<Blob> {
-  const headers = { Authorization: `Bearer ${await session.token()}` };
+  headers ??= { Authorization: `Bearer ${await session.token()}` };
   const answer = await fetch(path, { headers, signal });
   if (!answer.ok || !answer.body) throw problemOf(await answer.json().catch(() => null), answer.status);
   const total = Number(answer.headers.get("Content-Length") ?? 0);

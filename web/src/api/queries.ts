@@ -1,8 +1,9 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 
-import { api, take } from "./client";
+import { api, download, take, type Schemas } from "./client";
 
 const PAGE = 100;
+const LARGE_PAGE = 200; // the most that the service gives
 
 export const keys = {
   me: ["me"],
@@ -13,6 +14,7 @@ export const keys = {
   jobsOfSet: (id: string) => ["jobs", "of", id],
   job: (id: string) => ["jobs", id],
   results: (id: string) => ["jobs", id, "results"],
+  shares: (id: string) => ["shares", id],
 };
 
 export const me = queryOptions({ queryKey: keys.me, queryFn: () => take(api.GET("/v1/me")) });
@@ -37,11 +39,20 @@ export const photos = (id: string) =>
     queryFn: ({ pageParam }) =>
       take(
         api.GET("/v1/image-sets/{image_set_id}/photos", {
-          params: { path: { image_set_id: id }, query: { limit: PAGE, cursor: pageParam } },
+          params: { path: { image_set_id: id }, query: { limit: LARGE_PAGE, cursor: pageParam } },
         }),
       ),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
+  });
+
+/** A small picture of a photograph; its bytes never change. */
+export const thumbnail = (imageSetId: string, photo: Schemas["Photo"]) =>
+  queryOptions({
+    queryKey: ["thumbnails", photo.sha256],
+    queryFn: ({ signal }) => download(`/v1/image-sets/${imageSetId}/photos/${photo.id}/thumbnail`, signal),
+    staleTime: Infinity,
+    gcTime: 120_000,
   });
 
 export const jobs = (imageSetId?: string) =>
@@ -69,6 +80,17 @@ export const results = (id: string) =>
     queryFn: async () => {
       const page = await take(
         api.GET("/v1/jobs/{job_id}/results", { params: { path: { job_id: id }, query: { limit: PAGE } } }),
+      );
+      return page.items;
+    },
+  });
+
+export const shares = (jobId: string) =>
+  queryOptions({
+    queryKey: keys.shares(jobId),
+    queryFn: async () => {
+      const page = await take(
+        api.GET("/v1/jobs/{job_id}/shares", { params: { path: { job_id: jobId }, query: { limit: PAGE } } }),
       );
       return page.items;
     },

@@ -11,18 +11,22 @@ import { JobPage } from "../pages/job/JobPage";
 import { JobsPage } from "../pages/jobs/JobsPage";
 import { SetPage } from "../pages/set/SetPage";
 import { SetsPage } from "../pages/sets/SetsPage";
+import { SharedPage } from "../pages/shared/SharedPage";
 import { SignInPage } from "../pages/sign-in/SignInPage";
 import { UploadQueue } from "../uploads/queue";
 import { UploadsContext } from "../uploads/context";
+import { atMostEvery } from "./atMostEvery";
 import { Layout } from "./Layout";
 import { NotFound } from "./NotFound";
 import { SignedIn } from "./SignedIn";
+
+const ARRIVALS_MS = 2_000; // a set of thousands is not asked for after every one of them
 
 export function App() {
   const { i18n } = useTranslation();
   const [queries] = useState(newQueryClient);
   const [uploads] = useState(
-    () => new UploadQueue((setId) => void queries.invalidateQueries({ queryKey: keys.set(setId) })),
+    () => new UploadQueue(atMostEvery(ARRIVALS_MS, (setId) => void queries.invalidateQueries({ queryKey: keys.set(setId) }))),
   );
   useEffect(() => session.subscribe(() => session.state() === "out" && queries.clear()), [queries]);
   return (
@@ -32,6 +36,7 @@ export function App() {
           <BrowserRouter>
             <Routes>
               <Route path="/sign-in" element={<SignInPage />} />
+              <Route path="/shared/:token" element={<SharedPage />} />
               <Route element={<SignedIn />}>
                 <Route element={<Layout />}>
                   <Route index element={<Navigate to="/sets" replace />} />

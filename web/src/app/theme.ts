@@ -1,15 +1,17 @@
+import { keep, kept } from "./storage";
+
 export const THEMES = ["auto", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
 const KEPT = "e2e3d-theme";
 
 export function theme(): Theme {
-  const kept = localStorage.getItem(KEPT);
-  return THEMES.find((each) => each === kept) ?? "auto";
+  const chosen = kept(KEPT);
+  return THEMES.find((each) => each === chosen) ?? "auto";
 }
 
 export function chooseTheme(chosen: Theme): void {
-  localStorage.setItem(KEPT, chosen);
+  keep(KEPT, chosen);
   applyTheme();
 }
 

@@ -2,6 +2,8 @@ import { useTranslation } from "react-i18next";
 
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
 
+const PRECISE = { maximumSignificantDigits: 4 };
+
 export interface Format {
   number: (value: number) => string;
   percent: (share: number) => string;
@@ -9,6 +11,10 @@ export interface Format {
   duration: (seconds: number) => string;
   moment: (iso: string) => string;
   day: (date: Date) => string;
+  /** Four significant digits. */
+  precise: (value: number) => string;
+  metres: (value: number) => string;
+  degrees: (value: number) => string;
 }
 
 /** Numbers, units and dates as a language writes them. */
@@ -29,6 +35,9 @@ export function formatOf(language: string): Format {
       return unit(seconds / 3600, "hour", 1);
     },
     moment: (iso) => new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso)),
+    precise: (value) => new Intl.NumberFormat(language, PRECISE).format(value),
+    metres: (value) => new Intl.NumberFormat(language, { ...PRECISE, style: "unit", unit: "meter" }).format(value),
+    degrees: (value) => unit(value, "degree", 1),
     day: (date) => new Intl.DateTimeFormat(language, { dateStyle: "long" }).format(date),
   };
 }

@@ -1,6 +1,7 @@
 import i18next from "i18next";
 import { initReactI18next } from "react-i18next";
 
+import { keep, kept } from "../app/storage";
 import en from "./en.json";
 
 export const LANGUAGES = { en: "English", de: "Deutsch" } as const;
@@ -16,7 +17,7 @@ declare module "i18next" {
 
 /** Start with the language chosen before, else with the first of the browser that there is. */
 export async function startLanguages(): Promise<void> {
-  const wished = [localStorage.getItem(KEPT) ?? "", ...navigator.languages].map((tag) => tag.slice(0, 2));
+  const wished = [kept(KEPT) ?? "", ...navigator.languages].map((tag) => tag.slice(0, 2));
   const language = wished.find((tag): tag is Language => tag in LANGUAGES) ?? "en";
   await i18next.use(initReactI18next).init({
     resources: { en: { translation: en } },
@@ -28,7 +29,7 @@ export async function startLanguages(): Promise<void> {
 }
 
 export async function choose(language: Language): Promise<void> {
-  localStorage.setItem(KEPT, language);
+  keep(KEPT, language);
   await show(language);
 }
 

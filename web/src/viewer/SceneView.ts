@@ -18,12 +18,16 @@ import {
   type Object3D,
 } from "three";
 
+import type { Point } from "./measures";
 import { release } from "./objects";
+import { firstHit } from "./picking";
 
 CameraControls.install({
   THREE: { Vector2, Vector3, Vector4, Quaternion, Matrix4, Spherical, Box3, Sphere, Raycaster },
 });
 
+const TAP_PX = 6;
+const NEAR_PX = 40;
 const STEP_RAD = Math.PI / 16;
 const MOVES: Record<string, (controls: CameraControls) => void> = {
   ArrowLeft: (controls) => void controls.rotate(-STEP_RAD, 0, true),
@@ -112,6 +116,59 @@ export class SceneView {
   move(key: string): boolean {
     MOVES[key]?.(this.#controls);
     return key in MOVES;
+  }
+
+  /** Where the surface is at a place of the canvas in CSS pixels, or in its middle; null where there is none. */
+  pick(at: { x: number; y: number } | null): Point | null {
+    const model = this.#objects.get("model");
+    if (!model) return null;
+    const { clientWidth: width, clientHeight: height } = this.place;
+    const caster = new Raycaster();
+    this.#camera.updateMatrixWorld();
+    caster.setFromCamera(at ? new Vector2((2 * at.x) / width - 1, 1 - (2 * at.y) / height) : new Vector2(), this.#camera);
+    return firstHit(model, caster.ray)?.toArray() ?? null;
+  }
+
+  /** Calls `listener` with the place of every press that was no turn of the view; returns what ends that. */
+  onTap(listener: (at: { x: number; y: number }) => void): () => void {
+    const canvas = this.#renderer.domElement;
+    let from: { x: number; y: number } | null = null;
+    const down = (event: PointerEvent) => {
+      from = event.isPrimary && event.button === 0 ? { x: event.offsetX, y: event.offsetY } : null;
+    };
+    const up = (event: PointerEvent) => {
+      const at = { x: event.offsetX, y: event.offsetY };
+      if (from && Math.hypot(at.x - from.x, at.y - from.y) < TAP_PX) listener(at);
+      from = null;
+    };
+    canvas.addEventListener("pointerdown", down);
+    canvas.addEventListener("pointerup", up);
+    return () => {
+      canvas.removeEventListener("pointerdown", down);
+      canvas.removeEventListener("pointerup", up);
+    };
+  }
+
+  /** Which of some points of the model is drawn nearest to a place of the canvas; null when none is near. */
+  nearest(points: readonly (readonly number[])[], at: { x: number; y: number }): number | null {
+    const { clientWidth: width, clientHeight: height } = this.place;
+    const point = new Vector3();
+    let [best, distance] = [-1, NEAR_PX];
+    points.forEach(([x = 0, y = 0, z = 0], index) => {
+      point.set(x, y, z).project(this.#camera);
+      if (point.z > 1) return;
+      const apart = Math.hypot(((point.x + 1) / 2) * width - at.x, ((1 - point.y) / 2) * height - at.y);
+      if (apart < distance) [best, distance] = [index, apart];
+    });
+    return best < 0 ? null : best;
+  }
+
+  /** Stand at a point and look in a direction, at something so far away. */
+  standAt(eye: readonly number[], direction: readonly number[], reach: number): void {
+    const [from, to] = [new Vector3(...eye), new Vector3(...direction)];
+    to.setLength(reach).add(from);
+    void this.#controls.setLookAt(...from.toArray(), ...to.toArray(), true);
+    this.#dirty = true;
   }
 
   picture(): Promise<Blob | null> {

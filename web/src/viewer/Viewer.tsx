@@ -1,23 +1,30 @@
 import { useQuery } from "@tanstack/react-query";
-import { useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { ToggleButton, ToggleButtonGroup } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 
 import type { Schemas } from "../api/client";
 import { useFormat } from "../i18n/format";
 import { Button, Empty, Notice, uiStyles } from "../ui";
+import { CameraPanel } from "./CameraPanel";
+import { forwardOf } from "./formats";
 import { modesOf, shownOf, type Mode } from "./kinds";
-import { useScene } from "./useScene";
+import { MeasurePanel } from "./MeasurePanel";
+import type { ModelSource } from "./source";
+import { useMeasure } from "./useMeasure";
+import { useScene, type SceneState } from "./useScene";
 import styles from "./viewer.module.css";
 
 interface ViewerProps {
-  jobId: string;
+  source: ModelSource;
   name: string;
+  /** The set of the photographs; null where there is none any more. */
+  setId: string | null;
   results: readonly Schemas["Result"][];
 }
 
 /** What a job has made so far, to be turned: the best of it first, unless something else is chosen. */
-export default function Viewer({ jobId, name, results }: ViewerProps) {
+export default function Viewer({ source, name, setId, results }: ViewerProps) {
   const { t } = useTranslation();
   const format = useFormat();
   const frame = useRef<HTMLDivElement>(null);
@@ -28,7 +35,10 @@ export default function Viewer({ jobId, name, results }: ViewerProps) {
   const modes = modesOf(shown);
   const mode = wished && modes.includes(wished) ? wished : modes[0];
   const withCameras = cameras ?? (mode === "cloud" && wished === null);
-  const scene = useScene(place, jobId, shown, mode, withCameras);
+  const scene = useScene(place, source, shown, mode, withCameras);
+  const metric = ["metric", "georeferenced"].includes(scene.cameras?.frame ?? "");
+  const measuring = useMeasure(scene.view, source.key, metric, scene.ready);
+  const [chosen, choose] = useChosenCamera(scene, withCameras && !measuring.on);
   const webgl = useQuery({ queryKey: ["webgl"], queryFn: hasWebgl, staleTime: Infinity });
   if (webgl.data === false) return <Notice tone="doubt" title={t("viewer.noWebgl")} />;
 
@@ -42,8 +52,13 @@ export default function Viewer({ jobId, name, results }: ViewerProps) {
           aria-label={t("viewer.label")}
           tabIndex={0}
           data-ready={scene.ready ?? undefined}
-          onKeyDown={(event) => scene.view?.move(event.key) && event.preventDefault()}
+          onKeyDown={(event) => {
+            const picks = measuring.on && event.key === "Enter";
+            if (picks) measuring.pickMiddle();
+            if (picks || scene.view?.move(event.key)) event.preventDefault();
+          }}
         />
+        {measuring.on && <span className={styles.crosshair} aria-hidden="true" />}
         {scene.share !== null && (
           <p className={styles.overlay} role="status">
             {t("viewer.loading", { percent: format.percent(scene.share) })}
@@ -55,6 +70,12 @@ export default function Viewer({ jobId, name, results }: ViewerProps) {
           </div>
         )}
         {!mode && <div className={styles.overlay}><Empty>{t("viewer.nothing")}</Empty></div>}
+      </div>
+      <div className={styles.panels}>
+        {measuring.on && <MeasurePanel measuring={measuring} />}
+        {cameras === true && !measuring.on && scene.cameras && (
+          <CameraPanel cameras={scene.cameras} setId={setId} chosen={chosen} onChoose={choose} />
+        )}
       </div>
       <div className={styles.bar}>
         <ToggleButtonGroup
@@ -77,6 +98,13 @@ export default function Viewer({ jobId, name, results }: ViewerProps) {
             </ToggleButton>
           </div>
         )}
+        {shown.model && mode !== "cloud" && (
+          <div className={uiStyles.toggles}>
+            <ToggleButton className={uiStyles.toggle ?? ""} isSelected={measuring.on} onChange={measuring.toggle}>
+              {t("measure.title")}
+            </ToggleButton>
+          </div>
+        )}
         <span className="quiet small numbers">{scene.size && t(`viewer.${scene.size.unit}`, { count: scene.size.count })}</span>
         <div className={styles.actions}>
           <Button onPress={() => scene.reset()}>{t("viewer.reset")}</Button>
@@ -88,6 +116,25 @@ export default function Viewer({ jobId, name, results }: ViewerProps) {
       </div>
     </div>
   );
+}
+
+/** The photograph whose camera the view stands at; pressing a frustum chooses one. */
+function useChosenCamera({ view, cameras, sphere }: SceneState, pickable: boolean) {
+  const [chosen, setChosen] = useState<number | null>(null);
+  const choose = (index: number | null) => {
+    setChosen(index);
+    const image = index === null ? undefined : cameras?.images[index];
+    if (image && sphere) view?.standAt(image.center_world, forwardOf(image), sphere.radius);
+  };
+  useEffect(() => {
+    if (!view || !cameras || !pickable) return;
+    const centers = cameras.images.map((image) => image.center_world);
+    return view.onTap((at) => {
+      const index = view.nearest(centers, at);
+      if (index !== null) choose(index);
+    });
+  }, [view, cameras, pickable, sphere]);
+  return [chosen, choose] as const;
 }
 
 function hasWebgl(): boolean {

@@ -73,3 +73,9 @@ export function upOf({ frame, images }: Cameras): [number, number, number] {
   const length = Math.hypot(...sum);
   return length > 0 ? [sum[0] / length, sum[1] / length, sum[2] / length] : [0, -1, 0];
 }
+
+/** The direction in which a camera looks: the third row of its rotation from the world. */
+export function forwardOf({ cam_from_world: rows }: Cameras["images"][number]): [number, number, number] {
+  const [x = 0, y = 0, z = 1] = rows[2] ?? [];
+  return [x, y, z];
+}

@@ -1,6 +1,7 @@
 import {
   BufferAttribute,
   BufferGeometry,
+  Group,
   LineBasicMaterial,
   LineSegments,
   Material,
@@ -16,6 +17,7 @@ import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
 import { PLYLoader } from "three/addons/loaders/PLYLoader.js";
 
 import type { Cameras, Points } from "./formats";
+import type { Point } from "./measures";
 
 /** The surface of a GLB file, or of a PLY file with colours at its vertices. */
 export async function surfaceOf(buffer: ArrayBuffer, isGlb: boolean): Promise<Object3D> {
@@ -58,6 +60,21 @@ export function frustumsOf({ cameras, images }: Cameras, depth: number): Object3
   const geometry = new BufferGeometry();
   geometry.setAttribute("position", new BufferAttribute(Float32Array.from(ends), 3));
   return new LineSegments(geometry, new LineBasicMaterial({ color: 0x4c8dff }));
+}
+
+/** Picked points and the line through them, seen through the surface. */
+export function pinsOf(points: readonly Point[]): Object3D {
+  const group = new Group();
+  const dots = new BufferGeometry();
+  dots.setAttribute("position", new BufferAttribute(Float32Array.from(points.flat()), 3));
+  const lines = new BufferGeometry();
+  const ends = points.slice(1).flatMap((point, index) => [...(points[index] ?? point), ...point]);
+  lines.setAttribute("position", new BufferAttribute(Float32Array.from(ends), 3));
+  const look = { color: 0xe8590c, depthTest: false, transparent: true };
+  group.add(new PointCloud(dots, new PointsMaterial({ ...look, size: 10, sizeAttenuation: false })));
+  if (points.length > 1) group.add(new LineSegments(lines, new LineBasicMaterial(look)));
+  group.renderOrder = 1;
+  return group;
 }
 
 function dotColumn(rows: number[][], column: number, vector: number[]): number {

@@ -1,12 +1,12 @@
 import { useEffect, useRef, useState, type RefObject } from "react";
 import type { Object3D, Sphere } from "three";
 
-import { download, type Schemas } from "../api/client";
 import { sphereOf, viewpointOf } from "./bounds";
 import { pointsOfColmap, pointsOfPly, upOf, type Cameras } from "./formats";
 import { fileOf, type Mode, type Shown } from "./kinds";
 import { cloudOf, countFaces, frustumsOf, restyled, surfaceOf } from "./objects";
 import { SceneView } from "./SceneView";
+import type { ModelSource } from "./source";
 
 export interface SceneState {
   view: SceneView | null;
@@ -16,6 +16,8 @@ export interface SceneState {
   /** The mode that is drawn. */
   ready: string | null;
   size: { unit: "faces" | "points"; count: number } | null;
+  cameras: Cameras | null;
+  sphere: Sphere | null;
   reset: () => void;
 }
 
@@ -24,16 +26,18 @@ interface Look {
   from: [number, number, number] | null;
 }
 
-/** Keeps a picture of a mode of a job's results; in an element of the page. */
+const NOTHING = { share: null, failed: false, ready: null, size: null, cameras: null, sphere: null };
+
+/** Keeps a picture of a mode of a model; in an element of the page. */
 export function useScene(
   place: RefObject<HTMLElement | null>,
-  jobId: string,
+  source: ModelSource,
   shown: Shown,
   mode: Mode | undefined,
   withCameras: boolean,
 ): SceneState {
   const [view, setView] = useState<SceneView | null>(null);
-  const [state, setState] = useState<Omit<SceneState, "view" | "reset">>({ share: null, failed: false, ready: null, size: null });
+  const [state, setState] = useState<Omit<SceneState, "view" | "reset">>(NOTHING);
   const look = useRef<Look | null>(null);
   const file = mode ? fileOf(shown, mode) : null;
   const cameras = shown.cameras;
@@ -54,8 +58,8 @@ export function useScene(
     const stop = new AbortController();
     const load = async () => {
       setState((before) => ({ ...before, share: 0, failed: false }));
-      const known = cameras ? await camerasOf(jobId, cameras, stop.signal) : null;
-      const content = await download(addressOf(jobId, file), stop.signal, (share) =>
+      const known = await source.cameras(cameras, stop.signal);
+      const content = await source.file(file.path, stop.signal, (share) =>
         setState((before) => ({ ...before, share })),
       );
       const { object, size } = await built(await content.arrayBuffer(), file.path, mode);
@@ -69,14 +73,14 @@ export function useScene(
         view.lookAt(sphere, look.current.from, false);
       }
       look.current = { ...look.current, sphere };
-      setState({ share: null, failed: false, ready: mode, size });
+      setState({ share: null, failed: false, ready: mode, size, cameras: known, sphere });
     };
     load().catch(() => {
       if (!stop.signal.aborted) setState((before) => ({ ...before, share: null, failed: true }));
     });
     return () => stop.abort();
     // a result whose bytes are the same is the same file
-  }, [view, jobId, mode, file?.sha256, cameras?.sha256]);
+  }, [view, source.key, mode, file?.sha256, cameras?.sha256]);
 
   useEffect(() => view?.show("cameras", withCameras), [view, withCameras, state.ready, state.size]);
 
@@ -91,13 +95,4 @@ async function built(buffer: ArrayBuffer, path: string, mode: Mode): Promise<{ o
   }
   const surface = await surfaceOf(buffer, path.endsWith(".glb"));
   return { object: mode === "textured" ? surface : restyled(surface, mode), size: { unit: "faces", count: countFaces(surface) } };
-}
-
-async function camerasOf(jobId: string, file: Schemas["Result"], signal: AbortSignal): Promise<Cameras> {
-  const content = await download(addressOf(jobId, file), signal);
-  return JSON.parse(await content.text()) as Cameras;
-}
-
-function addressOf(jobId: string, file: Schemas["Result"]): string {
-  return `/v1/jobs/${jobId}/results/${file.path.split("/").map(encodeURIComponent).join("/")}`;
 }

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useMemo } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
 
@@ -7,11 +7,13 @@ import { job as jobQuery, results as resultsQuery } from "../../api/queries";
 import { useFormat } from "../../i18n/format";
 import { Empty, Loading, Notice, ProblemNotice } from "../../ui";
 import { modesOf, shownOf } from "../../viewer/kinds";
+import { sourceOfJob } from "../../viewer/source";
 import { StateBadge } from "../jobs/StateBadge";
 import { Downloads } from "./Downloads";
 import { JobActions } from "./JobActions";
 import { JobProgress } from "./JobProgress";
 import { Judgement } from "./Judgement";
+import { Sharing } from "./Sharing";
 import { Stages } from "./Stages";
 import styles from "./job.module.css";
 import { useJobEvents } from "./useJobEvents";
@@ -24,6 +26,7 @@ export function JobPage() {
   const format = useFormat();
   const job = useQuery(jobQuery(jobId));
   const found = useQuery(resultsQuery(jobId));
+  const source = useMemo(() => sourceOfJob(jobId), [jobId]);
   const connected = useJobEvents(jobId, job.data?.state);
   if (job.isPending) return <Loading />;
   if (job.error) return <ProblemNotice error={job.error} onRetry={() => void job.refetch()} />;
@@ -54,7 +57,7 @@ export function JobPage() {
       {found.error && <ProblemNotice error={found.error} onRetry={() => void found.refetch()} />}
       {visible ? (
         <Suspense fallback={<div className={`card ${styles.placeholder}`}><Loading /></div>}>
-          <Viewer jobId={jobId} name={job.data.name || jobId} results={results} />
+          <Viewer source={source} name={job.data.name || jobId} setId={job.data.image_set_id} results={results} />
         </Suspense>
       ) : (
         found.isSuccess && <div className={`card ${styles.placeholder}`}><Empty>{active ? t("viewer.nothing") : t("viewer.nothingEnded")}</Empty></div>
@@ -62,7 +65,10 @@ export function JobPage() {
       {active && visible && !shownOf(results).model && <Notice tone="plain" title={t("viewer.sparse")} />}
       <div className={styles.columns}>
         <Downloads jobId={jobId} results={results} ended={!active} />
-        <Stages job={job.data} />
+        <div className="stack">
+          {shownOf(results).model && <Sharing jobId={jobId} />}
+          <Stages job={job.data} />
+        </div>
       </div>
     </>
   );
