@@ -230,6 +230,22 @@ def serve(
 
 
 @admin.command(epilog=EXIT_CODES)
+def prepare() -> None:
+    """Migrate the database, and make the first administrator where there is none; `e2e3d serve` does it by itself.
+
+    For clusters where Ray Serve is started by somebody else, such as KubeRay. A random password is printed once.
+    """
+
+    def work() -> int:
+        from e2e3d.serve.serve_command import prepare_service
+
+        prepare_service()
+        return 0
+
+    sys.exit(reporting(work))
+
+
+@admin.command(epilog=EXIT_CODES)
 def verify(
     place: Annotated[
         str | None, typer.Argument(metavar="[PLACE]", help="Where backups are kept: verify one of them instead.")

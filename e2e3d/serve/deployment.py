@@ -79,11 +79,19 @@ class RunnerReplica:
 
 
 def _actor_options(settings: ServiceSettings) -> dict[str, Any]:
-    """No cores, which belong to jobs; in a cluster that others started, the settings travel with the deployment."""
+    """No cores, which belong to jobs; in a cluster that others started, the settings travel with the deployment.
+
+    The secret key does not where a settings file is used, which every node must have then: what travels, Ray shows.
+    """
+    options: dict[str, Any] = {"num_cpus": 0}
+    if settings.serve_labels:
+        options["label_selector"] = dict(settings.serve_labels)
     if settings.address is None:
-        return {"num_cpus": 0}
+        return options
     given = {name: value for name, value in os.environ.items() if name.startswith("E2E3D_")}
-    return {"num_cpus": 0, "runtime_env": {"env_vars": given | {"E2E3D_SECRET_KEY": str(settings.secret_key)}}}
+    if "E2E3D_CONFIG" not in given:
+        given["E2E3D_SECRET_KEY"] = str(settings.secret_key)
+    return options | {"runtime_env": {"env_vars": given}}
 
 
 def runner_application(settings: ServiceSettings) -> Any:
@@ -118,6 +126,16 @@ def deploy(settings: ServiceSettings) -> None:
     if settings.address is not None:
         targets.append(serve.RunTarget(runner_application(settings), name=RUNNER, route_prefix=None))
     serve.run_many(targets)
+
+
+def build_api(_: dict[str, str]) -> Any:
+    """The application `api` for a configuration file of Ray Serve, as KubeRay's RayService has one."""
+    return api_application(load_service_settings())
+
+
+def build_runner(_: dict[str, str]) -> Any:
+    """The application `runner` for a configuration file of Ray Serve."""
+    return runner_application(load_service_settings())
 
 
 def leave_cluster() -> None:

@@ -65,7 +65,7 @@ def serve(changes: dict[str, object]) -> int:
         sys.stderr.write(f"{line}\n")
     _require_free_port(settings)
     adopt_orphans()
-    _prepare()
+    prepare_service()
     _prepare_environment(settings)
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -115,7 +115,7 @@ def _require_free_port(settings: ServiceSettings) -> None:
             ) from error
 
 
-def _prepare() -> None:
+def prepare_service() -> None:
     """Migrate the database and make the first administrator, in a process that takes what it imports with it."""
     done = subprocess.run(
         [sys.executable, "-m", "e2e3d.serve.preparation"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False

@@ -54,6 +54,7 @@ class ServiceSettings(Settings):
         log_json: log lines are JSON objects.
         trusted_proxies: addresses and networks of proxies whose ``X-Forwarded-For`` is believed.
         address_connections: that one address may have open at once.
+        serve_labels: of the Ray nodes on which replicas and the runner may run, such as ``role=service``; none = any.
         internal_port, front_token: where Ray Serve listens behind the front, and what proves that a request came
             through it; set by ``e2e3d serve``. None = there is no front.
     """
@@ -91,6 +92,7 @@ class ServiceSettings(Settings):
     log_json: bool = True
     trusted_proxies: _NAMES = ()
     address_connections: int = Field(default=256, ge=1, le=2000)
+    serve_labels: Annotated[tuple[tuple[str, str], ...], NoDecode] = ()
     internal_port: int | None = Field(default=None, ge=1, le=65535)
     front_token: str | None = Field(default=None, repr=False)
 
@@ -98,6 +100,16 @@ class ServiceSettings(Settings):
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("serve_labels", mode="before")
+    @classmethod
+    def _labels(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        labels = tuple(part.strip().partition("=") for part in value.split(",") if part.strip())
+        if not all(name and equals and label for name, equals, label in labels):
+            raise ValueError("must be label=value, several separated by commas")
+        return tuple((name, label) for name, _, label in labels)
 
     @field_validator("allowed_s3_prefixes")
     @classmethod

@@ -58,3 +58,11 @@ def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, valu
     with pytest.raises(SettingsError, match=f"{name}={value}") as caught:
         load_settings()
     assert caught.value.exit_code == 2
+
+
+def test_labels_of_nodes_are_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("E2E3D_SERVE_LABELS", "e2e3d=service, zone=a")
+    assert ServiceSettings().serve_labels == (("e2e3d", "service"), ("zone", "a"))
+    monkeypatch.setenv("E2E3D_SERVE_LABELS", "service")
+    with pytest.raises(ValueError, match="label=value"):
+        ServiceSettings()
