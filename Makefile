@@ -1,5 +1,5 @@
 # Everything sets itself up on first use: system libraries, a virtual environment in .venv, the package.
-.PHONY: help setup setup-dev demo serve test test-quick test-operations web check docs site dashboards bench release-check clean
+.PHONY: help setup setup-dev demo serve test test-quick test-operations web image check docs site dashboards bench release-check clean
 DATA ?= ../shared/data
 # Tests wait for servers and processes half of their time: three files run side by side on two cores.
 TEST_PROCESSES ?= 3
@@ -32,6 +32,9 @@ test-operations: setup-dev  ## run the tests of whole systems, such as hosts tha
 
 web: setup-dev  ## build the page into the package, and run its own tests
 	@.venv/bin/python scripts/build_web.py --test
+
+image:  ## build the image of the service with buildah
+	@cluster/images/build.sh cpu
 
 check: setup-dev  ## ruff, mypy and the import contract
 	@.venv/bin/ruff format --check .

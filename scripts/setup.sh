@@ -11,6 +11,7 @@ system_libraries=(libgl1 libegl1 libusb-1.0-0 libgomp1)  # what Open3D loads
 missing=()
 if [ "${1:-}" = dev ]; then  # servers and the browser that tests start for themselves
     command -v chromium >/dev/null || missing+=(chromium)
+    command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
     command -v redis-server >/dev/null || missing+=(redis-server)
     command -v prometheus >/dev/null || missing+=(prometheus)
     command -v prometheus-alertmanager >/dev/null || missing+=(prometheus-alertmanager)
