@@ -16,7 +16,6 @@ import pytest
 from tests.command import ROOT, SampleRun, environment
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-ON_A_SERVICE = "07_a_service_and_a_cluster"
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 
@@ -49,7 +48,7 @@ def work(sample_run: SampleRun, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path.stem != ON_A_SERVICE], ids=lambda path: path.stem)
+@each
 def test_it_runs_from_top_to_bottom_and_becomes_a_page(path: Path, work: Path, tmp_path: Path) -> None:
     script = ROOT / "scripts" / "notebook_pages.py"
     paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
