@@ -15,6 +15,7 @@ from e2e3d.client.commands import AdminCommands, ServiceCommands, add_groups
 from e2e3d.client.commands.options import LOCAL, MANAGE
 from e2e3d.runtime.reporting import EXIT_CODES, end_supervised, reporting
 from e2e3d.service.backup.backup_commands import backup, restore
+from e2e3d.service.diagnosis.doctor_command import doctor
 
 if TYPE_CHECKING:
     from e2e3d.inspection.result import Result
@@ -333,7 +334,7 @@ def _write_decisions(folder: Path, result: Result, request: RunRequest) -> None:
     write_decisions(folder, result.records, request.config.mesh, core_count())
 
 
-for operation in (backup, restore):
+for operation in (backup, restore, doctor):
     admin.command(epilog=EXIT_CODES)(operation)
 add_groups(app)
 app.add_typer(admin, name="admin", rich_help_panel=MANAGE)

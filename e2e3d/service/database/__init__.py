@@ -4,6 +4,15 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from e2e3d.service.database.database_engine import Database
-from e2e3d.service.database.upgrade import downgrade, known_revision, upgrade
+from e2e3d.service.database.upgrade import current_revision, downgrade, known_revision, newest_revision, upgrade
 
-__all__ = ["Connection", "Database", "Session", "downgrade", "known_revision", "upgrade"]
+__all__ = [
+    "Connection",
+    "Database",
+    "Session",
+    "current_revision",
+    "downgrade",
+    "known_revision",
+    "newest_revision",
+    "upgrade",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
@@ -33,6 +34,21 @@ def downgrade(database: Database, revision: str = "base") -> None:
 def known_revision(revision: str) -> bool:
     """Whether this package has a migration, so that tables which are at it can be brought up to date."""
     return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def newest_revision() -> str:
+    """The migration that this package needs its tables to be at."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def current_revision(database: Database) -> str | None:
+    """The migration that the tables of a database are at; None when there are none.
+
+    Raises:
+        MachineError: ``database-away`` or ``database-busy``.
+    """
+    with database.connection() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 def _lock(connection: Connection, database: Database) -> None:
