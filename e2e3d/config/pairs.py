@@ -95,7 +95,7 @@ def overlap_cost(work: Workload, config: OverlapConfig) -> Cost:
     """Of comparing pairs in a unit: it holds one photograph's features, and the largest of all."""
     return Cost(
         memory_bytes=LIBRARIES_BYTES + 300.0 * work.keypoints + 600.0 * work.photos * config.features,
-        cpu_s=1.5e-3 * (config.features / 512) ** 2 * work.pairs,
+        cpu_s=3e-3 * (config.features / 512) ** 2 * work.pairs,
     )
 
 
