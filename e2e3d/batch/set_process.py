@@ -1,4 +1,4 @@
-"""One image set in a process: ``python -m e2e3d.batch.set_process``, with one JSON object on standard input.
+"""One image set in a process: ``python -m e2e3d.batch.set_process NAME``, with one JSON object on standard input.
 
 A set that brings its process down takes no other with it. The answer is an :class:`~e2e3d.batch.outcomes.Outcome` as
 JSON in a file: standard output belongs to libraries.

@@ -76,9 +76,10 @@ class StoreExecutor(ABC):
         inputs: Sequence[InputsT],
         config: ConfigT,
         label: str | None = None,
+        names: Sequence[str] = (),
     ) -> list[Ref[OutputT]]:
         """See :class:`e2e3d.pipeline.executor.Executor`."""
-        return self.map_passes([Pass(stage, inputs, config, label)])[0]
+        return self.map_passes([Pass(stage, inputs, config, label, names)])[0]
 
     def map_passes(self, passes: Sequence[Pass[Any, Any, Any]]) -> list[list[Ref[Any]]]:
         """See :class:`e2e3d.pipeline.executor.Executor`."""
@@ -93,7 +94,7 @@ class StoreExecutor(ABC):
         for one in passes:
             units = {key: unit for key, unit in zip(one.keys, one.inputs, strict=True) if key not in taken}
             taken.update(units)
-            work.append(PassUnits(one.stage, one.config, units))
+            work.append(PassUnits(one.stage, one.config, units, one.titles))
         try:
             if any(part.units for part in work):
                 self._compute(work, ledger.computed)

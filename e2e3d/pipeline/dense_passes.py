@@ -26,19 +26,20 @@ def measure_surface(
     run: Executor,
     smaller: Sequence[SmallerViews] = (),
     plugins: Plugins = NO_PLUGINS,
+    names: Sequence[str] = (),
 ) -> tuple[list[Ref[DepthMap]], Ref[PointCloud]]:
     """Depth of every view and one cloud of the whole scene, fused from a block of views a unit.
 
     `geometry` is that of the views; `smaller` are the same views at growing sizes: the depth of each fills the gaps of
-    the next.
+    the next. `names` are those of their photographs.
     """
     near = near_views(geometry)
     passes: list[Pass[Any, Any, Any]] = []
     coarser: list[consistency.CoarserDepth] | None = None
     for level in smaller:
-        passes += _depth_passes(level.views, near, config, coarser, plugins, level.size_px)
+        passes += _depth_passes(level.views, near, config, names, coarser, plugins, level.size_px)
         coarser = [consistency.CoarserDepth(*pair) for pair in zip(level.views, passes[-1].results, strict=True)]
-    passes += _depth_passes(views, near, config, coarser, plugins)
+    passes += _depth_passes(views, near, config, names, coarser, plugins)
     agreeing = passes[-1]
     largest_px = max(view.width_px * view.height_px for view in geometry)
     blocks = fusion.plan_blocks(
@@ -56,6 +57,7 @@ def _depth_passes(
     views: Sequence[Ref[View]],
     near: Sequence[Sequence[int]],
     config: PipelineConfig,
+    names: Sequence[str],
     coarser: Sequence[consistency.CoarserDepth] | None,
     plugins: Plugins,
     size_px: int | None = None,
@@ -68,16 +70,16 @@ def _depth_passes(
         depth.DepthInputs(view, tuple(views[j] for j in around[: config.depth.sources]))
         for view, around in zip(views, near, strict=True)
     ]
-    estimated = Pass(depth.STAGE, units, config.depth, at_size(size_px, depth.STAGE.name))
+    estimated = Pass(depth.STAGE, units, config.depth, at_size(size_px, depth.STAGE.name), names)
     passes: list[Pass[Any, Any, Any]] = [plugins.applied_to(estimated)]
     for label in REFINEMENTS:
         again = _with_sources(views, near, passes[-1].results, config)
-        passes.append(Pass(consistency.REFINE_STAGE, again, config.consistency, at_size(size_px, label)))
+        passes.append(Pass(consistency.REFINE_STAGE, again, config.consistency, at_size(size_px, label), names))
     last = _with_sources(views, near, passes[-1].results, config)
     if coarser is not None:
         last = [replace(unit, coarser=pair) for unit, pair in zip(last, coarser, strict=True)]
     label = at_size(size_px, consistency.STAGE.name)
-    return [*passes, Pass(consistency.STAGE, last, config.consistency, label)]
+    return [*passes, Pass(consistency.STAGE, last, config.consistency, label, names)]
 
 
 def _with_sources(

@@ -39,10 +39,12 @@ class Executor(Protocol):
         inputs: Sequence[InputsT],
         config: ConfigT,
         label: str | None = None,
+        names: Sequence[str] = (),
     ) -> list[Ref[OutputT]]:
         """Run one unit per element of `inputs` and return references to the results, in order, bound for loading.
 
-        `label` names the pass in progress and statistics when one stage runs more than once (default: stage name).
+        `label` names the pass in progress and statistics when one stage runs more than once (default: stage name);
+        `names` are what people call each unit, such as its photograph.
         """
         ...
 

@@ -29,12 +29,14 @@ class Pass(Generic[InputsT, ConfigT, OutputT]):
         inputs: one for each unit.
         config: of the stage.
         label: names the pass where its stage runs more than once; None = the stage's name.
+        names: what people call each unit, such as its photograph; empty = units are numbered.
     """
 
     stage: Stage[InputsT, ConfigT, OutputT]
     inputs: Sequence[InputsT]
     config: ConfigT
     label: str | None = None
+    names: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -46,6 +48,12 @@ class Pass(Generic[InputsT, ConfigT, OutputT]):
         """The content key of each unit."""
         return tuple(content_key(self.stage, unit, self.config) for unit in self.inputs)
 
+    @cached_property
+    def titles(self) -> Mapping[str, str]:
+        """The title of each unit by content key, for logs, errors and the dashboard: ``depth: A.jpg``."""
+        names = self.names or [f"{place + 1} of {len(self.inputs)}" for place in range(len(self.inputs))]
+        return {key: f"{self.name}: {name}" for key, name in zip(self.keys, names, strict=True)}
+
     @property
     def results(self) -> tuple[Ref[OutputT], ...]:
         """What the units are going to make, as inputs of a later pass: not bound for loading."""
@@ -54,11 +62,12 @@ class Pass(Generic[InputsT, ConfigT, OutputT]):
 
 @dataclass(frozen=True)
 class PassUnits:
-    """What is to be computed of a pass: units by content key."""
+    """What is to be computed of a pass: units by content key, and the titles of those and perhaps others."""
 
     stage: Stage[Any, Any, Any]
     config: object
     units: Mapping[str, object]
+    titles: Mapping[str, str]
 
 
 class PassAnnouncer:

@@ -34,14 +34,14 @@ from e2e3d.pipeline.executor import Executor
 from e2e3d.pipeline.pair_choice import choose_pairs, link_pairs
 from e2e3d.pipeline.passes import Pass
 from e2e3d.pipeline.plugins import NO_PLUGINS, Plugins
+from e2e3d.pipeline.poisoned_units import compute_without, ingest_all, mark_poisoned
 from e2e3d.pipeline.second_chance import check_packages, map_with_second_chance
-from e2e3d.pipeline.smaller_sizes import SmallerViews, smaller_sizes
+from e2e3d.pipeline.smaller_sizes import SmallerViews, pick, smaller_sizes
 from e2e3d.pipeline.sources.leave_out import leave_out
 from e2e3d.pipeline.sources.source_set import SourceSet, StoredFiles, parse_intrinsics, read_source
 from e2e3d.runtime.threads import import_ahead
 from e2e3d.stages import (
     features,
-    ingest,
     mapping,
     matching,
     mesh,
@@ -54,7 +54,6 @@ from e2e3d.stages.ingest import Intrinsics
 
 Milestone = Literal["mapping", "cloud", "mesh"]
 """What a run may be told to end with."""
-_PHOTOS_A_UNIT = 4
 _IMAGES_A_UNIT = 50
 
 
@@ -87,7 +86,11 @@ def reconstruct(
     photos = plugins.mask(check_photos(files, matrix, config, run), run)
     usable = [photo for photo in photos if photo.usable]
 
-    found, matches = find_matches(usable, files.is_video, config, run, plugins)
+    (found, matches), kept = compute_without(
+        [photo.name for photo in usable],
+        lambda kept: find_matches(pick(usable, kept), files.is_video, config, run, plugins),
+    )
+    photos, usable = mark_poisoned(photos, usable, kept), pick(usable, kept)
     still = find_still(usable, found, matches, run)
     if still.load().found:
         found, matches = find_matches(usable, files.is_video, config, run, plugins, still)
@@ -126,13 +129,20 @@ def densify(
     registered = [usable[image.photo_index] for image in geometry]
     matched = images_with_sources(geometry)
     undistorted = undistort_photos(registered, mapped, config.depth.max_size_px, run)
-    views = [undistorted[i] for i in matched]
+    views = pick(undistorted, matched)
     smaller = []
     for size_px in smaller_sizes(config.depth.max_size_px, registered):
         undistorted = undistort_photos(registered, mapped, size_px, run, at_size(size_px, "undistort"))
-        smaller.append(SmallerViews(size_px, [undistorted[i] for i in matched]))
-    geometry = [geometry[i] for i in matched]
-    depths, cloud = measure_surface(views, geometry, config, run, smaller, plugins)
+        smaller.append(SmallerViews(size_px, pick(undistorted, matched)))
+    geometry = pick(geometry, matched)
+    names = [registered[i].name for i in matched]
+
+    def measure(kept: list[int]) -> tuple[list[Ref[DepthMap]], Ref[PointCloud]]:
+        sizes = [level.only(kept) for level in smaller]
+        return measure_surface(pick(views, kept), pick(geometry, kept), config, run, sizes, plugins, pick(names, kept))
+
+    (depths, cloud), kept = compute_without(names, measure)
+    views, geometry = pick(views, kept), pick(geometry, kept)
     dense = replace(sparse, views=tuple(views), geometry=tuple(geometry), depths=tuple(depths), cloud=cloud)
     if until == "cloud":
         return dense
@@ -147,12 +157,7 @@ def check_photos(
 ) -> tuple[Photo, ...]:
     """Look at every photograph, a few a unit, and then at the set as a whole."""
     entries = [file.ingest_file() for file in files.files]
-    units = [
-        ingest.IngestInputs(tuple(entries[first : first + _PHOTOS_A_UNIT]), intrinsics)
-        for first in range(0, len(entries), _PHOTOS_A_UNIT)
-    ]
-    blocks = run.map(ingest.STAGE, units, config.ingest)
-    return review_photos([photo for block in blocks for photo in block.load().photos])
+    return review_photos(ingest_all(entries, intrinsics, config.ingest, run))
 
 
 def find_matches(
@@ -168,7 +173,8 @@ def find_matches(
     again = "" if still is None else " 2"
     if not plugins.compares_pairs:
         config = replace(config, pairs=without_comparison(config.pairs))
-    searched = plugins.applied_to(Pass(features.STAGE, units, config.features, f"features{again}"))
+    names = [photo.name for photo in photos]
+    searched = plugins.applied_to(Pass(features.STAGE, units, config.features, f"features{again}", names))
 
     def matching_of(chosen: NDArray[np.int32], some: Sequence[Ref[Features]], name: str) -> Pass[Any, Any, MatchBlock]:
         return plugins.applied_to(_matching(photos, some, chosen, config, again, name))
@@ -252,7 +258,8 @@ def undistort_photos(
     `label` names the pass.
     """
     units = [undistort_unit(photo, mapped, i) for i, photo in enumerate(photos)]
-    return run.map(undistort.STAGE, units, UndistortConfig(max_size_px=size_px), label)
+    names = [photo.name for photo in photos]
+    return run.map(undistort.STAGE, units, UndistortConfig(max_size_px=size_px), label, names)
 
 
 def undistort_unit(photo: Photo, mapped: Ref[Mapping], image_index: int) -> undistort.UndistortInputs:

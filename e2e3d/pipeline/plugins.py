@@ -47,7 +47,7 @@ class Plugins:
         """The pass, with the stage of one's own that takes the place of its stage, if there is one."""
         for kind, stage in self.stages.items():
             if KINDS[kind].stage == one.stage.name:
-                return Pass(stage, one.inputs, _config(stage, one.config), one.name)
+                return Pass(stage, one.inputs, _config(stage, one.config), one.name, one.names)
         return one
 
     @property

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from e2e3d.config.smaller_sizes import halved_sizes
 from e2e3d.data.dense import View
 from e2e3d.data.photo import Photo
 from e2e3d.data.ref import Ref
+
+T = TypeVar("T")
+
+
+def pick(items: Sequence[T], places: Sequence[int]) -> list[T]:
+    """The items at these places."""
+    return [items[place] for place in places]
 
 
 @dataclass(frozen=True)
@@ -17,6 +25,10 @@ class SmallerViews:
 
     size_px: int
     views: Sequence[Ref[View]]
+
+    def only(self, places: Sequence[int]) -> SmallerViews:
+        """The views at these places."""
+        return SmallerViews(self.size_px, pick(self.views, places))
 
 
 def smaller_sizes(max_size_px: int, photos: Sequence[Photo]) -> list[int]:

@@ -145,8 +145,8 @@ def _reset_peak_memory() -> None:
 
 def _peak_memory_bytes() -> int:
     try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+        for line in Path("/proc/self/status").read_bytes().splitlines():  # the name in it may end within a character
+            if line.startswith(b"VmHWM:"):
                 return int(line.split()[1]) * 1024
     except OSError:
         log.debug("no /proc here")

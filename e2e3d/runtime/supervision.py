@@ -140,7 +140,7 @@ def _fork(signal_on_parent_death: int) -> int:
 
 def _rename(title: str) -> None:
     """Show this process under another name, so that killing the command by its name spares the guard."""
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    fields = Path("/proc/self/stat").read_text(errors="replace").rpartition(")")[2].split()
     start, end = int(fields[45]), int(fields[46])
     if 0 < start < end:
         ctypes.memset(start, 0, end - start)

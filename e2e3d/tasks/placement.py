@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import ray
@@ -14,10 +15,9 @@ from e2e3d.errors import MachineError
 from e2e3d.runtime.gpu_devices import lanes
 from e2e3d.stages.stage import Resources, RunContext
 from e2e3d.storage.store import ArtifactStore
-from e2e3d.tasks.ray_session import Cluster
+from e2e3d.tasks.cluster_state import Cluster
 from e2e3d.tasks.worker import GpuWorker, gpu_memory, run_unit
 
-_QUEUE_FACTOR = 2
 _STEP_BYTES = 256 << 20
 
 T = TypeVar("T")
@@ -29,28 +29,38 @@ class Placement(Protocol):
     context: RunContext
     slots: int
 
-    @property
-    def in_flight(self) -> int:
-        """How many units may be submitted at once, so that no slot waits for the driver and memory stays bounded."""
-        return _QUEUE_FACTOR * self.slots
-
-    def submit(self, arguments: tuple[Any, ...], memory_bytes: int, alone: bool) -> tuple[Any, Any]:
-        """Submit a unit; returns (output, report).
-
-        Args:
-            arguments: of the remote function.
-            memory_bytes: the peak that the unit's stage declares for its inputs, 0 = unknown.
-            alone: on its node, because its last attempt lacked memory.
-        """
+    def submit(self, arguments: tuple[Any, ...], wish: Wish) -> tuple[Any, Any]:
+        """Submit a unit; returns (output, report)."""
         ...
 
-    def finished(self, report: Any) -> None:
-        """Forget a unit that ended, however it ended."""
+    def finished(self, report: Any, died: bool = False) -> bool:
+        """Forget a unit that ended; returns whether it `died` with a process in which another unit was running."""
+        ...
+
+    def give_back(self, report: Any, cluster: Cluster) -> None:
+        """Cancel a unit that waits for a machine which the cluster has no more."""
         ...
 
     def stop(self, reports: list[Any], timeout_s: float) -> None:
         """Kill the units, and return when they have stopped or `timeout_s` has passed."""
         ...
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What one unit asks for.
+
+    Attributes:
+        title: what Ray calls it, in its dashboard and its logs.
+        memory_bytes: the peak that the unit's stage declares for its inputs, 0 = unknown.
+        alone: on its node, because its last attempt lacked memory.
+        elsewhere: rather on an idle machine: another copy of it runs.
+    """
+
+    title: str
+    memory_bytes: int = 0
+    alone: bool = False
+    elsewhere: bool = False
 
 
 class CpuPlacement(Placement):
@@ -59,20 +69,33 @@ class CpuPlacement(Placement):
     def __init__(self, resources: Resources, cluster: Cluster) -> None:
         cpus = min(resources.cpus or cluster.node_cpus, cluster.node_cpus)
         self.context = RunContext(device="cpu", threads=cpus)
-        self.slots = max(1, cluster.cpus // cpus)
+        self.slots = max(1, cluster.slots(cpus))
         self._cpus = cpus
         self._cluster = cluster
+        self._sizes: dict[Any, tuple[int, int]] = {}
 
-    def submit(self, arguments: tuple[Any, ...], memory_bytes: int, alone: bool) -> tuple[Any, Any]:
+    def submit(self, arguments: tuple[Any, ...], wish: Wish) -> tuple[Any, Any]:
         """See :class:`Placement`."""
-        options: dict[str, Any] = {"num_cpus": self._cluster.node_cpus if alone else self._cpus}
+        cpus = self._cluster.node_cpus if wish.alone else self._cpus
+        memory_bytes = reserved_bytes(wish.memory_bytes, self._cluster) if wish.memory_bytes else 0
+        options: dict[str, Any] = {"name": wish.title, "num_cpus": cpus}
         if memory_bytes:
-            options["memory"] = reserved_bytes(memory_bytes, self._cluster)
+            options["memory"] = memory_bytes
+        if wish.elsewhere:
+            options["scheduling_strategy"] = "SPREAD"
         output, report = run_unit.options(**options).remote(*arguments)
+        self._sizes[report] = cpus, memory_bytes
         return output, report
 
-    def finished(self, report: Any) -> None:
-        """See :class:`Placement`."""
+    def finished(self, report: Any, died: bool = False) -> bool:
+        """See :class:`Placement`; a process of Ray runs one task at a time."""
+        self._sizes.pop(report, None)
+        return False
+
+    def give_back(self, report: Any, cluster: Cluster) -> None:
+        """See :class:`Placement`; none can be running: it would have ended with its machine."""
+        if not cluster.fits(*self._sizes[report]):
+            ray.cancel(report)
 
     def stop(self, reports: list[Any], timeout_s: float) -> None:
         """See :class:`Placement`."""
@@ -82,35 +105,50 @@ class CpuPlacement(Placement):
 
 
 class GpuPlacement(Placement):
-    """Units on actors, several of which share a GPU, the least loaded first; Ray restarts one whose process died.
+    """Units on actors, several of which share a GPU, the least loaded first; an actor that dies is replaced.
 
     Args:
-        cluster: what there is.
+        cluster: what there is, with a GPU at least.
         compare: see :class:`~e2e3d.stages.stage.RunContext`.
     """
 
     def __init__(self, cluster: Cluster, compare: bool) -> None:
         cpus_a_gpu = max(1, cluster.cpus // cluster.gpus)
         self._lanes = lanes(cpus_a_gpu, ray.get(gpu_memory.remote()))
-        self.slots = self._lanes * cluster.gpus
         self.context = RunContext("cuda", max(1, cpus_a_gpu // self._lanes), compare)
-        self._actors: list[Any] = []
-        self._queues: list[set[Any]] = [set() for _ in range(self.slots)]
+        self._queues: dict[Any, list[Any]] = {}
+        self._bystanders: set[Any] = set()
+        self.follow(cluster)
 
-    def submit(self, arguments: tuple[Any, ...], memory_bytes: int, alone: bool) -> tuple[Any, Any]:
+    def follow(self, cluster: Cluster) -> None:
+        """Use the GPUs that there are now; one at least is asked for."""
+        self.slots = self._lanes * max(1, cluster.gpus)
+
+    def submit(self, arguments: tuple[Any, ...], wish: Wish) -> tuple[Any, Any]:
         """See :class:`Placement`; actors are placed by their share of a card, whatever a unit takes."""
-        if not self._actors:
-            worker = GpuWorker.options(num_gpus=1 / self._lanes)
-            self._actors = [worker.remote() for _ in range(self.slots)]
-        index = min(range(self.slots), key=lambda index: len(self._queues[index]))
-        output, report = self._actors[index].run_unit.options(num_returns=2).remote(*arguments)
-        self._queues[index].add(report)
+        while len(self._queues) < self.slots:
+            self._queues[GpuWorker.options(num_gpus=1 / self._lanes).remote()] = []
+        actor = min(self._queues, key=lambda actor: len(self._queues[actor]))
+        output, report = actor.run_unit.options(num_returns=2, name=wish.title).remote(*arguments)
+        self._queues[actor].append(report)
         return output, report
 
-    def finished(self, report: Any) -> None:
-        """See :class:`Placement`."""
-        for queue in self._queues:
-            queue.discard(report)
+    def finished(self, report: Any, died: bool = False) -> bool:
+        """See :class:`Placement`; units of an actor run in turn, so the first of its queue is the one that ran."""
+        for actor, queue in self._queues.items():
+            if report in queue:
+                first = queue[0] is report
+                queue.remove(report)
+                if died:
+                    self._bystanders.update(queue)
+                    self._end(actor)
+                return died and not first
+        bystander = report in self._bystanders
+        self._bystanders.discard(report)
+        return bystander
+
+    def give_back(self, report: Any, cluster: Cluster) -> None:
+        """See :class:`Placement`; units end with their actor."""
 
     def stop(self, reports: list[Any], timeout_s: float) -> None:
         """See :class:`Placement`."""
@@ -119,11 +157,14 @@ class GpuPlacement(Placement):
 
     def close(self) -> None:
         """End the actors, and whatever they compute; the next unit starts new ones."""
-        for actor in self._actors:
-            with contextlib.suppress(exceptions.RayError):
-                ray.kill(actor)
-        self._actors = []
-        self._queues = [set() for _ in range(self.slots)]
+        for actor in list(self._queues):
+            self._end(actor)
+        self._bystanders.clear()
+
+    def _end(self, actor: Any) -> None:
+        del self._queues[actor]
+        with contextlib.suppress(exceptions.RayError):
+            ray.kill(actor)
 
 
 def reserved_bytes(memory_bytes: int, cluster: Cluster) -> int:

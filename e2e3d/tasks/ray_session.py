@@ -8,9 +8,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 import ray
@@ -19,9 +17,10 @@ from ray.exceptions import RayError
 from e2e3d.errors import MachineError
 from e2e3d.runtime.private_folders import new_folder
 from e2e3d.runtime.threads import core_count
+from e2e3d.tasks.cluster_state import Cluster, ClusterWatch
 from e2e3d.tasks.ray_environment import LOCAL_ENVIRONMENT
 
-__all__ = ["Cluster", "RayError", "RaySession", "current_ray_job"]
+__all__ = ["RayError", "RaySession", "current_ray_job"]
 
 log = logging.getLogger(__name__)
 
@@ -31,37 +30,6 @@ _KNOCK_S = 5.0
 _HELPERS = ("/dashboard/dashboard.py", "/autoscaler/_private/monitor.py", "/_private/log_monitor.py")
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """What the cluster offers.
-
-    Attributes:
-        cpus: cores of all nodes together; `node_cpus` of the largest one.
-        node_memory_bytes: memory of the largest node that Ray hands out.
-        gpus: GPUs of all nodes together.
-        object_bytes: capacity of the object store of one node.
-        nodes: how many machines there are.
-        started_here: True for a private cluster that ends with the run.
-    """
-
-    cpus: int
-    node_cpus: int
-    node_memory_bytes: int
-    gpus: int
-    object_bytes: int
-    nodes: int
-    started_here: bool
-
-    def largest_node(self) -> str:
-        """The machine with the most memory, in words."""
-        return "this machine" if self.nodes == 1 and self.started_here else "the largest machine of the cluster"
-
-    def describe(self) -> str:
-        """In words, for messages."""
-        where = "this machine" if self.started_here else "the cluster"
-        return f"{where} ({self.cpus} CPU cores, {self.gpus} GPUs as Ray sees it)"
-
-
 class RaySession:
     """Connects this process to Ray; :meth:`close` disconnects, and ends a private cluster with all its processes.
 
@@ -69,7 +37,6 @@ class RaySession:
         address: of a running cluster (``auto``, ``host:port``), or None to start a private one on this machine.
 
     Attributes:
-        cluster: what the cluster offers.
         owns_connection: False when this process was connected to Ray before; that connection is used, and left open.
 
     Raises:
@@ -85,10 +52,15 @@ class RaySession:
                     self._start()
                 else:
                     self._join(address)
-            self.cluster = _describe_cluster(started_here=self._folder is not None)
+            self._watch = ClusterWatch(started_here=self._folder is not None)
         except BaseException:  # Ctrl-C among them: nobody else knows what has been started
             self._abandon()
             raise
+
+    @property
+    def cluster(self) -> Cluster:
+        """What the cluster offers now."""
+        return self._watch.current
 
     def close(self) -> None:
         """Disconnect; a private cluster is stopped and its folder removed."""
@@ -121,10 +93,10 @@ class RaySession:
                     _temp_dir=str(self._folder),
                 )
             _end_helpers()
-        except (RuntimeError, OSError, ValueError, TimeoutError) as error:
+        except Exception as error:
             raise MachineError(
                 "ray-failed",
-                f"Ray could not be started on this machine: {error}.",
+                f"Ray could not be started on this machine: {str(error).rstrip('.')}.",
                 "Check free memory and disk space, and that processes may be started and loopback ports opened.",
             ) from error
 
@@ -168,19 +140,6 @@ def _end_processes_of(folder: Path) -> None:
                     with contextlib.suppress(psutil.Error):
                         member.kill()
                 psutil.wait_procs(family, timeout=_KNOCK_S)
-
-
-def _describe_cluster(started_here: bool) -> Cluster:
-    nodes: list[dict[str, Any]] = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return Cluster(
-        cpus=int(sum(node.get("CPU", 0) for node in nodes)),
-        node_cpus=int(max(node.get("CPU", 0) for node in nodes)),
-        node_memory_bytes=int(max(node.get("memory", 0) for node in nodes)),
-        gpus=int(sum(node.get("GPU", 0) for node in nodes)),
-        object_bytes=int(min(node.get("object_store_memory", 0) for node in nodes)),
-        nodes=len(nodes),
-        started_here=started_here,
-    )
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ class UnitAttempt:
         rank: of its work: earlier work goes first.
         place: of the unit in its work.
         call: the unit.
+        title: of the unit for people, such as ``depth: A.jpg``.
         number: of the try, from 1.
         lack_of_memory: whether the one before ended for lack of it.
         interruptions: tries before it whose node died, which are not counted.
@@ -27,6 +28,7 @@ class UnitAttempt:
     rank: int
     place: int
     call: UnitCall = field(compare=False)
+    title: str = field(default="", compare=False)
     number: int = field(default=1, compare=False)
     lack_of_memory: bool = field(default=False, compare=False)
     interruptions: int = field(default=0, compare=False)
@@ -51,7 +53,7 @@ class UnitQueue:
         for rank, part in enumerate(work):
             path = locate(part.stage) if part.units else ""
             for place, (key, inputs) in enumerate(part.units.items()):
-                attempt = UnitAttempt(rank, place, UnitCall(path, key, inputs, part.config))
+                attempt = UnitAttempt(rank, place, UnitCall(path, key, inputs, part.config), part.titles[key])
                 lacks = {ref.key for ref in references(inputs)} & pending
                 if not lacks:
                     self.add(attempt)
@@ -60,8 +62,8 @@ class UnitQueue:
                 for missing in lacks:
                     self._waiting[missing].append(attempt)
 
-    def __bool__(self) -> bool:
-        return bool(self._ready)
+    def __len__(self) -> int:
+        return len(self._ready)
 
     @property
     def rank(self) -> int:

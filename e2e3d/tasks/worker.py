@@ -121,7 +121,7 @@ def _unit_task(
     return execute(call, grant, store.open(), keys, values)
 
 
-class _GpuUnits:
+class GpuUnits:
     """Runs units on a GPU, which it may share; it lives through all stages, so CUDA and its kernels stay warm."""
 
     def run_unit(
@@ -138,10 +138,15 @@ def _gpu_memory() -> int:
     return gpu_memory_bytes()
 
 
-# The executor retries and counts; Ray does not, but restarts an actor whose process died.
+def _occupy_core() -> None:
+    """Ask for a core; there is one when this ends."""
+
+
+# The executor retries, counts and replaces actors whose process died; Ray does not.
 run_unit = ray.remote(num_returns=2, max_retries=0)(_unit_task)
-GpuWorker = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(_GpuUnits)
+GpuWorker = ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(GpuUnits)
 gpu_memory = ray.remote(num_gpus=0.01, num_cpus=0)(_gpu_memory)
+occupy_core = ray.remote(num_cpus=1, max_retries=-1)(_occupy_core)
 
 
 class _Loader:
@@ -186,6 +191,9 @@ class _CapturedLogs(logging.Handler):
 
 def _limit_threads(threads: int) -> None:
     """Let the numerical libraries use as many threads as were granted: those loaded already, and those to come."""
+    state = threads, len(sys.modules)
+    if _limited == [state]:
+        return  # looking through the loaded libraries takes milliseconds
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)))
     set_num_threads(threads)
     if torch := sys.modules.get("torch"):
@@ -193,6 +201,10 @@ def _limit_threads(threads: int) -> None:
     if cv2 := sys.modules.get("cv2"):
         cv2.setNumThreads(threads)
     threadpool_limits(limits=threads)
+    _limited[:] = [state]
+
+
+_limited: list[tuple[int, int]] = []  # how many threads were granted last, when so many modules were loaded
 
 
 def _release_memory() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from e2e3d.data.ref import Ref
 from e2e3d.data.stats import StageStats, UnitStats
-from e2e3d.errors import CancelledError, MachineError, ReconstructionError
+from e2e3d.errors import CancelledError, MachineError, ReconstructionError, UnitDiedError
 from e2e3d.pipeline.base_executor import StoreExecutor
 from e2e3d.pipeline.cancellation import CancelToken
 from e2e3d.pipeline.inprocess import InProcessExecutor
@@ -214,7 +214,9 @@ def test_a_bug_keeps_its_type(make: Make) -> None:
 
 def test_cost_of_a_unit_is_measured(make: Make) -> None:
     executor = make()
-    executor.map(toy.BURN, [toy.ToyInputs(0, np.array([30e6])), toy.ToyInputs(1, np.array([1e3]))], toy.ToyConfig())
+    inputs = [toy.ToyInputs(0, np.array([30e6])), toy.ToyInputs(1, np.array([1e3]))]
+    names = ["Übersicht.jpg", "b.jpg"]  # with this label, Linux cuts the name of the process within the first letter
+    executor.map(toy.BURN, inputs, toy.ToyConfig(), "toy-bur", names)
     (stats,) = executor.stats
     assert 0.6 <= stats.cpu_s < 3.0
     assert stats.peak_memory_bytes > 240e6
@@ -258,13 +260,23 @@ def test_a_killed_worker_is_replaced(ray_session: None, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.operations
+@pytest.mark.skipif(core_count() < 2, reason="a second copy needs a second core")
+def test_a_unit_that_hangs_gets_a_second_copy(ray_session: None, tmp_path: Path) -> None:
+    executor = RayExecutor(ArtifactStore(str(tmp_path / "store")))
+    executor.map(toy.HANG_ONCE, units(8), toy.ToyConfig(folder=str(tmp_path)))
+    assert sorted(toy.computed(tmp_path)) == sorted(str(i) for i in range(8))  # the first copy still hangs
+    assert (tmp_path / "hung").exists()
+
+
+@pytest.mark.slow
 def test_a_unit_that_kills_every_worker_is_given_up(ray_session: None, tmp_path: Path) -> None:
     for life in range(9):
         (tmp_path / f"life{life}").touch()
     executor = RayExecutor(ArtifactStore(str(tmp_path / "store")))
-    with pytest.raises(MachineError, match="toy-die was killed 3 times") as caught:
-        executor.map(toy.DIE, units(2), toy.ToyConfig(folder=str(tmp_path)))
-    assert caught.value.code == "worker-died"
+    with pytest.raises(UnitDiedError, match=r"toy-die: A\.jpg .* was killed 3 times") as caught:
+        executor.map(toy.DIE, units(2), toy.ToyConfig(folder=str(tmp_path)), names=["A.jpg", "B.jpg"])
+    assert (caught.value.code, caught.value.name) == ("worker-died", "A.jpg")
 
 
 def test_nothing_is_started_when_everything_is_stored(tmp_path: Path) -> None:
@@ -272,4 +284,4 @@ def test_nothing_is_started_when_everything_is_stored(tmp_path: Path) -> None:
     InProcessExecutor(store).map(toy.SCALE, units(2), toy.ToyConfig())
     executor = RayExecutor(store)
     assert executor.map(toy.SCALE, units(2), toy.ToyConfig())[1].load().values[0] == 1.0
-    assert executor._session is None
+    assert not executor.connected

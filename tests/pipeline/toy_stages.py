@@ -110,7 +110,20 @@ def _sleep(inputs: ToyInputs, config: ToyConfig, context: RunContext) -> Numbers
     (Path(config.folder) / f"pid{os.getpid()}").touch()
     time.sleep(float(inputs.values[0]))
     _note(config, inputs.start)
+    return Numbers(inputs.values, context.device, context.threads)
+
+
+def _hang_once(inputs: ToyInputs, config: ToyConfig, context: RunContext) -> Numbers:
+    """The first process that computes unit 0 hangs for a minute."""
+    mark = Path(config.folder) / "hung"
+    if inputs.start == 0 and not mark.exists():
+        mark.touch()
+        time.sleep(60)
+    _note(config, inputs.start)
     return Numbers(inputs.values)
+
+
+HANG_ONCE = Stage("toy-hang-once", 1, ToyConfig, Numbers, _hang_once)
 
 
 def _small(work: Workload, config: ToyConfig) -> Cost:
@@ -118,6 +131,7 @@ def _small(work: Workload, config: ToyConfig) -> Cost:
 
 
 SLEEP = Stage("toy-sleep", 1, ToyConfig, Numbers, _sleep)
+SLEEP_ON_ALL_CORES = Stage("toy-sleep-all", 1, ToyConfig, Numbers, _sleep, Resources(cpus=0))
 SLEEP_ELSEWHERE = Stage("toy-sleep-elsewhere", 1, ToyConfig, Numbers, _sleep, cost=_small)
 
 

@@ -17,12 +17,13 @@ from e2e3d.errors import MachineError
 from e2e3d.ops.fusion.point_fusion import empty_cloud
 from e2e3d.stages import mesh
 from e2e3d.storage.store import ArtifactStore
+from e2e3d.tasks.cluster_state import Cluster, Machine
 from e2e3d.tasks.placement import StoredSizes, require_memory, reserved_bytes
-from e2e3d.tasks.ray_session import Cluster
 from tests.pipeline.toy_stages import HOLD, ToyConfig, ToyInputs, held
 
 GB = 10**9
-CLUSTER = Cluster(2, 2, 8 * GB, 0, GB, 1, started_here=True)
+MACHINE = Machine(cpus=2, gpus=0, memory_bytes=8 * GB, object_bytes=GB)
+CLUSTER = Cluster((MACHINE,), started_here=True)
 STATS = UnitStats(0.0, 0.0, 0, "here")
 
 
@@ -43,7 +44,7 @@ def test_what_no_machine_has_is_refused_with_the_stage_the_need_and_a_way_on() -
     assert "preset" in caught.value.hint
     assert "preview, low" in caught.value.hint
     with pytest.raises(MachineError, match="the largest machine of the cluster has"):
-        require_memory("mesh", 10_900_000_000, replace(CLUSTER, nodes=3, started_here=False))
+        require_memory("mesh", 10_900_000_000, Cluster((MACHINE,) * 3, started_here=False))
 
 
 def stored_mesh_inputs(store: ArtifactStore, points: int) -> mesh.MeshInputs:

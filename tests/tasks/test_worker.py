@@ -79,15 +79,15 @@ def test_the_secret_of_s3_is_in_no_argument_and_no_log(s3: S3Options, monkeypatc
     from ray import cloudpickle
 
     from e2e3d.tasks.executor import RayExecutor
-    from e2e3d.tasks.placement import CpuPlacement
+    from e2e3d.tasks.placement import CpuPlacement, Wish
     from e2e3d.tasks.ray_session import RaySession
 
     submitted: list[bytes] = []
     submit = CpuPlacement.submit
 
-    def recorded(self: CpuPlacement, arguments: tuple[Any, ...], memory_bytes: int, alone: bool) -> tuple[Any, Any]:
+    def recorded(self: CpuPlacement, arguments: tuple[Any, ...], wish: Wish) -> tuple[Any, Any]:
         submitted.append(cloudpickle.dumps(arguments))
-        return submit(self, arguments, memory_bytes, alone)
+        return submit(self, arguments, wish)
 
     monkeypatch.setattr(CpuPlacement, "submit", recorded)
     store = ArtifactStore(f"s3://{BUCKET}/{uuid.uuid4().hex}", s3)

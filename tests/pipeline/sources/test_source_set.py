@@ -27,7 +27,7 @@ class MemoryExecutor:
         self.blobs[key] = bytes(data)
         return Ref.blob(key)
 
-    def map(self, stage, inputs, config, label=None):
+    def map(self, stage, inputs, config, label=None, names=()):
         del label
         (one,) = inputs
         bound = type(one)(one.name, one.video.bound(lambda: self.blobs[one.video.key.removeprefix("blob/")]))

@@ -5,7 +5,7 @@ from ray import exceptions
 
 from e2e3d.errors import MachineError
 from e2e3d.pipeline.units import UnitCall
-from e2e3d.tasks.executor import next_attempt
+from e2e3d.tasks.attempts import next_attempt
 from e2e3d.tasks.unit_queue import UnitAttempt
 
 
