@@ -19,7 +19,7 @@ from e2e3d.service.sign_in.tokens import TokenSigner
 from e2e3d.storage.objects import ObjectStore
 from e2e3d.storage.opening import open_objects
 
-Check = Callable[[], None]
+Check = Callable[[], object]
 
 
 @dataclass(frozen=True)

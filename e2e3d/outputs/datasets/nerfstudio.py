@@ -1,4 +1,4 @@
-"""``transforms.json`` of nerfstudio, and back: poses are ``world_from_cam`` in OpenGL axes (x right, y up, z back)."""
+"""``transforms.json`` of nerfstudio: poses are ``world_from_cam`` in OpenGL axes (x right, y up, z back)."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import secrets
-import shutil
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from e2e3d.service.administration import state
 from e2e3d.service.database import Database, current_revision, newest_revision
 from e2e3d.service.database.table_base import now
 from e2e3d.service.diagnosis.queries import server_time
+from e2e3d.service.health.readiness import require_space
 from e2e3d.storage.opening import open_objects
 
 _CLOCK = datetime.timedelta(seconds=5)
@@ -31,7 +31,7 @@ def examinations(settings: ServiceSettings, database: Database) -> Mapping[str, 
     """What there is to look at, by name, in the order in which it is worth mending."""
     found: dict[str, Callable[[], str]] = {
         "secrets": lambda: _secrets(settings, database),
-        "disk": lambda: _disk(settings),
+        "disk": lambda: require_space(settings),
         "database": lambda: _database(database),
         "store": lambda: _store(settings),
         "page": lambda: page_is_built(Path(e2e3d.__path__[0]) / "serve" / "page_files" / "index.html"),
@@ -59,18 +59,6 @@ def _secrets(settings: ServiceSettings, database: Database) -> str:
         if value is not None and str(value) in _KNOWN_PASSWORDS:
             raise SettingsError("secret-weak", f"The password in {name} is one that everybody tries.", "Change it.")
     return "none that can be guessed"
-
-
-def _disk(settings: ServiceSettings) -> str:
-    free = []
-    for folder in settings.local_folders:
-        there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-        free_bytes = shutil.disk_usage(there).free
-        if free_bytes < settings.min_free_bytes:
-            message = f"{free_bytes} bytes are free in {there}, less than {settings.min_free_bytes}."
-            raise MachineError("disk-low", message, "Free some space, or set E2E3D_MIN_FREE_BYTES.")
-        free.append(f"{free_bytes / 1e9:.1f} GB free in {there}")
-    return ", ".join(free) or "nothing is kept on disks of this machine"
 
 
 def _require_migrated(database: Database) -> str:

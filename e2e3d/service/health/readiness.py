@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+from e2e3d.config.deployment import ServiceSettings
 from e2e3d.errors import E2E3DError, MachineError
 from e2e3d.service.administration import state
 from e2e3d.service.database.table_base import now
@@ -25,7 +26,7 @@ def checks_of(services: Services) -> dict[str, Check]:
     return {
         "database": lambda: _write_database(services),
         "store": lambda: _write_store(services),
-        "disk": lambda: _require_space(services),
+        "disk": lambda: require_space(services.settings),
         **services.checks,
     }
 
@@ -41,14 +42,21 @@ def _write_store(services: Services) -> None:
     services.files.write(_PROBE, [b"ok"])
 
 
-def _require_space(services: Services) -> None:
-    settings = services.settings
+def require_space(settings: ServiceSettings) -> str:
+    """How much is free in the folders of this machine.
+
+    Raises:
+        MachineError: ``disk-low`` where it is less than the settings want.
+    """
+    free = []
     for folder in settings.local_folders:
         there = next(parent for parent in (folder, *folder.parents) if parent.exists())
         free_bytes = shutil.disk_usage(there).free
         if free_bytes < settings.min_free_bytes:
             message = f"{free_bytes} bytes are free in {there}, less than {settings.min_free_bytes}."
             raise MachineError("disk-low", message, "Free some space, or set E2E3D_MIN_FREE_BYTES.")
+        free.append(f"{free_bytes / 1e9:.1f} GB free in {there}")
+    return ", ".join(free) or "nothing is kept on disks of this machine"
 
 
 class Readiness:
