@@ -59,9 +59,9 @@ if [ ! -e "$stamp" ]; then
     fresh=yes
 fi
 
-.venv/bin/python scripts/build_web.py || echo "The service works without its page; build it later with the same command." >&2
-
 # Who edits kernels compiles them where they are called; everybody else need not wait for it in the first job.
 if [ -n "${fresh:-}" ] || [ "${1:-}" != dev ]; then
-    .venv/bin/e2e3d compile || echo "The kernels could not be compiled ahead; the first job will do it." >&2
+    (.venv/bin/e2e3d compile || echo "The kernels could not be compiled ahead; the first job will do it." >&2) &
 fi
+.venv/bin/python scripts/build_web.py || echo "The service works without its page; build it later with the same command." >&2
+wait
