@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -64,6 +65,11 @@ def process_tree(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """The process and everything below it."""
     top = psutil.Process(process.pid)
     return [top, *top.children(recursive=True)]
+
+
+def computes(process: psutil.Process) -> bool:
+    """Whether it is a worker of Ray amid a unit: it bears the unit's name, while Ray's own begin with a capital."""
+    return re.match("ray::[a-z]", " ".join(process.cmdline())) is not None
 
 
 def assert_all_end(processes: list[psutil.Process], within_s: float) -> None:

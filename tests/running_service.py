@@ -16,17 +16,16 @@ import httpx
 import psutil
 import pytest
 
-from tests.command import ROOT, SMALL, assert_all_end, command, environment, wait_for
+from tests.command import ROOT, SMALL, assert_all_end, command, computes, environment, wait_for
 from tests.servers import free_port
 
 EMAIL, PASSWORD = "admin@localhost", "a-password-of-tests"
 SETTINGS = {name: int(value) for name, value in (text.split("=") for text in SMALL)}
 
 ENDED = ("succeeded", "failed", "cancelled")
-RUNNER, REPLICA, WORKER, DRIVER = (
+RUNNER, REPLICA, DRIVER = (
     "e2e3d.service.runner.runner_process",
     "ray::ServeReplica:api",
-    "ray::_unit_task",
     "service.runner.driver",
 )
 
@@ -70,6 +69,15 @@ class RunningService:
         for process in [psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children(recursive=True)]:
             with contextlib.suppress(psutil.Error):
                 if process.status() != psutil.STATUS_ZOMBIE and title in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes of the service that compute a unit."""
+        found = []
+        for process in self.processes("ray::"):
+            with contextlib.suppress(psutil.Error):
+                if computes(process):
                     found.append(process)
         return found
 

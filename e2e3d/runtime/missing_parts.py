@@ -36,6 +36,7 @@ PARTS: dict[str, frozenset[str]] = {
         {
             "alembic",
             "argon2",
+            "cryptography",
             "fastapi",
             "jwt",
             "prometheus_client",

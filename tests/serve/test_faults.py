@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.command import assert_all_end, wait_for
-from tests.running_service import DRIVER, REPLICA, RUNNER, SETTINGS, WORKER, RunningService, ServiceClient, patience_s
+from tests.running_service import DRIVER, REPLICA, RUNNER, SETTINGS, RunningService, ServiceClient, patience_s
 from tests.servers import BUCKET, KEY, SECRET, PostgresServer, RedisServer, S3Server
 
 pytestmark = [
@@ -76,7 +76,7 @@ def calm(setting: Setting) -> Iterator[None]:
     setting.service.wait_until_ready()
     for state in ("queued", "running"):
         assert setting.client.patiently("GET", f"/v1/jobs?state={state}")["items"] == []
-    wait_for(lambda: not setting.service.processes(DRIVER) and not setting.service.processes(WORKER), 20)
+    wait_for(lambda: not setting.service.processes(DRIVER) and not setting.service.workers(), 20)
 
 
 _faces = iter(range(20_001, 21_000))
@@ -128,8 +128,8 @@ def test_twenty_submissions_with_one_key_make_one_job(setting: Setting) -> None:
 def test_cancel_is_acknowledged_within_5_s_when_everything_has_stopped(setting: Setting) -> None:
     before = memory_bytes(setting.service)
     job = start_job(setting)
-    wait_for(lambda: setting.service.processes(WORKER), 60)
-    working = [*setting.service.processes(WORKER), *setting.service.processes(DRIVER)]
+    wait_for(setting.service.workers, 60)
+    working = [*setting.service.workers(), *setting.service.processes(DRIVER)]
     asked_s = time.monotonic()
     assert setting.client.patiently("POST", f"/v1/jobs/{job}/cancel")["cancel_requested"]
     wait_for(lambda: setting.client.job(job)["state"] == "cancelled", 60)
@@ -163,8 +163,8 @@ def test_kill_9_of_the_driver(setting: Setting) -> None:
 
 def test_kill_9_of_a_worker(setting: Setting) -> None:
     job = start_job(setting)
-    wait_for(lambda: setting.service.processes(WORKER), 60)
-    setting.service.processes(WORKER)[0].kill()
+    wait_for(setting.service.workers, 60)
+    setting.service.workers()[0].kill()
     require_whole(setting, job)
 
 

@@ -28,6 +28,7 @@ def begun_again(client: ServiceClient, job: str, interruptions: int) -> None:
     assert client.job(job)["attempt"] == 1
 
 
+@pytest.mark.operations
 def test_stops_and_kills_of_the_service_are_no_attempts_of_a_job(service: RunningService, sample_set: Path) -> None:
     service.start()
     with service.client() as client:

@@ -65,6 +65,7 @@ def _held_mb(process: psutil.Process) -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:"))) / 1000
 
 
+@pytest.mark.operations
 def test_a_gigabyte_up_and_a_gigabyte_down_to_a_slow_reader(
     tmp_path: Path, make_service: Callable[..., RunningService], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,7 @@ def test_a_port_that_is_taken_is_a_clear_error(tmp_path: Path) -> None:
     assert "--port" in done.stderr
 
 
+@pytest.mark.operations
 def test_a_store_that_is_full_fails_the_job_and_a_retry_goes_on(
     tmp_path: Path, sample_set: Path, make_service: Callable[..., RunningService]
 ) -> None:

@@ -20,6 +20,7 @@ from tests.command import (
     SampleRun,
     assert_all_end,
     command,
+    computes,
     e2e3d,
     environment,
     process_tree,
@@ -95,6 +96,7 @@ def disturb(
     assert not (out / "manifest.json").exists()
 
 
+@pytest.mark.operations
 def test_a_run_killed_again_and_again_gives_the_same_result(sample_run: SampleRun, tmp_path: Path) -> None:
     photos, out = sample_run.photos, tmp_path / "out"
     disturb(photos, out, "features", kill_driver, RESUMABLE, 10.0)
@@ -118,7 +120,7 @@ def test_a_worker_killed_in_the_middle_of_a_unit_is_replaced(sample_run: SampleR
         shutil.rmtree(out / ".e2e3d" / "store" / stage, ignore_errors=True)
     with started(sample_run.photos, out) as run:
         wait_for(lambda: stored(out, "consistency") or run.poll() is not None, 400)
-        working = [process for process in process_tree(run) if process.name().startswith("ray::_unit_task")]
+        working = [process for process in process_tree(run) if computes(process)]
         assert working
         working[0].kill()
         _, errors = run.communicate(timeout=400)

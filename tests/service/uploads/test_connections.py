@@ -194,6 +194,7 @@ class Peak:
         return self.bytes - self.start_bytes
 
 
+@pytest.mark.operations
 def test_a_gigabyte_needs_little_memory(replica: Replica) -> None:
     photo = encode(textured(3000, 4000, 1), quality=90)
     padding = os.urandom(10 * MEGABYTE - len(photo))
