@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -69,7 +70,9 @@ def process_tree(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 def computes(process: psutil.Process) -> bool:
     """Whether it is a worker of Ray amid a unit: it bears the unit's name, while Ray's own begin with a capital."""
-    return re.match("ray::[a-z]", " ".join(process.cmdline())) is not None
+    with contextlib.suppress(psutil.Error):
+        return re.match("ray::[a-z]", " ".join(process.cmdline())) is not None
+    return False
 
 
 def assert_all_end(processes: list[psutil.Process], within_s: float) -> None:

@@ -74,12 +74,7 @@ class RunningService:
 
     def workers(self) -> list[psutil.Process]:
         """The processes of the service that compute a unit."""
-        found = []
-        for process in self.processes("ray::"):
-            with contextlib.suppress(psutil.Error):
-                if computes(process):
-                    found.append(process)
-        return found
+        return [process for process in self.processes("ray::") if computes(process)]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
         """Tell the service to stop, and see that nothing remains of it; returns the seconds that it took."""
