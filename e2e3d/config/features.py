@@ -35,7 +35,7 @@ class FeaturesConfig:
         check_bounds(self, "features")
 
 
-_PROCESS_BYTES = 170e6
+_PROCESS_BYTES = 230e6
 
 
 def searched_mp(photo_mp: float, config: FeaturesConfig) -> float:

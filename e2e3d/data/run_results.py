@@ -24,7 +24,9 @@ def not_computed(kind: type[RecordT]) -> Ref[RecordT]:
 
     def refuse() -> NoReturn:
         raise InputError(
-            "not-computed", f"The run ended before it had made its {kind.__name__}.", "Run without until=."
+            "not-computed",
+            f"The run ended before it had made its {kind.__name__}.",
+            "Compute it to its end: leave out until=.",
         )
 
     return Ref("none/none", kind).bound(refuse)

@@ -97,7 +97,8 @@ def _of_type(name: str, schema: dict[str, Any], known: dict[str, Any]) -> Any:
     if kind == "object" and "properties" in schema:
         return {member: _example(member, part, known) for member, part in schema["properties"].items()}
     if kind == "array" and not _fits(name, list):
-        return [_example(name.removesuffix("s"), schema["items"], known)][: schema.get("maxItems", 1)]
+        one = _example(name.removesuffix("s"), schema["items"], known)
+        return ([one] * max(schema.get("minItems", 1), 1))[: schema.get("maxItems")]
     if kind == "string":
         return _string(name, schema)
     if kind in ("integer", "number"):

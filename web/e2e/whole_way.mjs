@@ -95,8 +95,11 @@ try {
   await check("job-waiting");
 
   await page.locator("[data-ready=cloud]").waitFor({ timeout: 1000 * JOB_S });
+  for (let looks = 0; looks < 100 && !(seen.first?.share > 0); looks += 1) {
+    await page.waitForTimeout(100);
+    seen.first = await look(page);
+  }
   seen.first_geometry_s = (Date.now() - asked_ms) / 1000;
-  seen.first = await look(page);
   await check("job-running");
   await page.locator("[data-ready=textured]").waitFor({ timeout: 1000 * JOB_S });
   await page.getByText("ready", { exact: true }).waitFor({ timeout: 1000 * JOB_S });

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2e3d.ops.matching.match_graph import MatchGraph, turned_in_place
@@ -34,6 +34,7 @@ def test_turning_is_told_whatever_the_guess_of_the_focal_length(seed: int, guess
 
 
 @pytest.mark.parametrize("known_focal", [True, False])
+@settings(deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_walking_along_a_wall_is_no_turning(known_focal: bool, seed: int) -> None:
     random = np.random.default_rng(seed)
