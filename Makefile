@@ -21,13 +21,13 @@ demo: setup  ## start a service, send it a sample set, and get the model
 serve: setup  ## run the service on this machine; what it keeps lies in e2e3d-data
 	@E2E3D_HOME="$${E2E3D_HOME:-$(CURDIR)/e2e3d-data}" .venv/bin/e2e3d serve
 
-test: setup-dev  ## run every test
+test: setup-dev  ## run the tests, those of operations excepted
 	@.venv/bin/python -m pytest $(SIDE_BY_SIDE)
 
 test-quick: setup-dev  ## run the tests that take seconds
 	@.venv/bin/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
 
-test-operations: setup-dev  ## run the tests of whole systems, such as hosts that die (as root)
+test-operations: setup-dev  ## run the tests that take minutes each: hosts that die, outages, gigabytes (as root)
 	@.venv/bin/python -m pytest -m operations
 
 web: setup-dev  ## build the page into the package, and run its own tests

@@ -191,6 +191,7 @@ def test_one_photograph_more_computes_only_what_is_new(sample_run: SampleRun, co
     assert torn.reason in (copy / "report.html").read_text()
 
 
+@pytest.mark.operations
 def test_both_executors_give_the_same_keys_and_results(sample_run: SampleRun, tmp_path: Path) -> None:
     from e2e3d.config.overrides import apply_overrides, parse_assignments
     from e2e3d.config.presets import PRESETS

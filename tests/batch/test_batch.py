@@ -47,6 +47,7 @@ def results(folder: Path) -> dict[str, dict[str, Any]]:
     return {each["name"]: each for each in map(json.loads, text.splitlines())}
 
 
+@pytest.mark.operations
 def test_a_batch_that_is_killed_goes_on_with_what_is_missing(sample_set: Path, tmp_path: Path) -> None:
     (tmp_path / "sets.jsonl").write_text("\n".join(map(json.dumps, lines(sample_set, tmp_path))))
     first = batch(tmp_path)

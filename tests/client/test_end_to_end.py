@@ -26,6 +26,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.operations
 def test_photographs_become_a_model_by_the_commands(
     make_service: Callable[..., RunningService], sample_set: Path, tmp_path: Path
 ) -> None:

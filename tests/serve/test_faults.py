@@ -189,7 +189,7 @@ def test_kill_9_of_a_replica_that_serves(setting: Setting) -> None:
     wait_for(lambda: len(setting.service.processes(REPLICA)) == 2, 60)
 
 
-@pytest.mark.parametrize("part", ["raylet", "gcs_server"])
+@pytest.mark.parametrize("part", ["raylet", pytest.param("gcs_server", marks=pytest.mark.operations)])
 def test_kill_9_of_the_ray_node(setting: Setting, part: str) -> None:
     job = start_job(setting)
     (node,) = setting.service.processes("e2e3d.serve.node")
@@ -208,6 +208,7 @@ def test_postgresql_is_restarted(setting: Setting, postgres: PostgresServer) -> 
     require_whole(setting, job)
 
 
+@pytest.mark.operations
 def test_s3_is_away_for_30_s(setting: Setting, s3_server: S3Server) -> None:
     job = start_job(setting)
     s3_server.kill()

@@ -25,6 +25,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.operations
 def test_an_embedded_service_is_small_and_its_jobs_survive_a_stop(service: RunningService, sample_set: Path) -> None:
     service.start()
     wait_for(lambda: f"E2E3D is ready: {service.url}" in service.log(), 30)

@@ -26,6 +26,7 @@ pytestmark = [
 DEAD_PROXY = f"http://127.0.0.1:{free_port()}"
 
 
+@pytest.mark.operations
 def test_the_service_stays_right_among_strangers(
     tmp_path: Path, make_service: Callable[..., RunningService], monkeypatch: pytest.MonkeyPatch
 ) -> None:

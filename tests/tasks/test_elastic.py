@@ -47,6 +47,7 @@ def slots_used(out: Path) -> int:
     return len(list(out.glob("pid*")))
 
 
+@pytest.mark.operations
 def test_machines_that_join_are_used_and_those_that_leave_are_forgotten(growing: Any, tmp_path: Path) -> None:
     units = 60
     driver = run(growing, tmp_path, "SLEEP", units, 1.0)

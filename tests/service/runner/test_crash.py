@@ -108,7 +108,15 @@ def test_a_long_native_call_in_the_driver_is_stopped(start: Start, tmp_path: Pat
     assert_all_end(processes, 0.5)
 
 
-@pytest.mark.parametrize("victims", [(0,), (1,), (2,), (0, 2)], ids=["command", "guard", "driver", "by name"])
+@pytest.mark.parametrize(
+    "victims",
+    [
+        pytest.param((0,), id="command"),
+        pytest.param((1,), id="guard", marks=pytest.mark.operations),
+        pytest.param((2,), id="driver"),
+        pytest.param((0, 2), id="by name", marks=pytest.mark.operations),
+    ],
+)
 def test_kill_9_ends_everything_and_the_same_command_resumes(
     start: Start, tmp_path: Path, victims: tuple[int, ...]
 ) -> None:
