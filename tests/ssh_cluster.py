@@ -144,7 +144,7 @@ class SshCluster:
         )
         done = self.on_head(["python", "-c", code])
         assert done.returncode == 0, done.stderr
-        return int(done.stdout.split()[-1])
+        return int(next(line for line in done.stdout.splitlines() if line.isdigit()))  # beside what Ray prints
 
     def close(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
