@@ -67,14 +67,16 @@ def apply_overrides(config: ConfigT, values: Mapping[str, object]) -> ConfigT:
     """
     known = setting_names(config)
     renamed = _renamed(config)
+    changes: dict[str, object] = {}
     for given, value in _flat(values):
         name = renamed.get(given, given)
         if name not in known:
             raise _unknown(name, known)
         if name != given:
             log.warning("%s is called %s now; the old name will be refused by the next release", given, name)
-        config = _replace(config, name.split("."), name, plain(value))
-    return config
+        changes[name] = plain(value)
+    replaced: ConfigT = _replace(config, changes)
+    return replaced
 
 
 def _flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -110,12 +112,18 @@ def _renamed(config: object, prefix: str = "") -> dict[str, str]:
     return names
 
 
-def _replace(config: Any, path: list[str], name: str, value: object) -> Any:
-    head, *rest = path
-    if rest:
-        return dataclasses.replace(config, **{head: _replace(getattr(config, head), rest, name, value)})
-    hint = typing.get_type_hints(type(config))[head]
-    return dataclasses.replace(config, **{head: _convert(value, hint, name)})
+def _replace(config: Any, changes: Mapping[str, object], prefix: str = "") -> Any:
+    """All fields of a record at once: its own validation may compare them."""
+    hints = typing.get_type_hints(type(config))
+    fields: dict[str, object] = {}
+    for head in dict.fromkeys(name.removeprefix(prefix).partition(".")[0] for name in changes):
+        name = f"{prefix}{head}"
+        if name in changes:
+            fields[head] = _convert(changes[name], hints[head], name)
+        else:
+            inner = {other: value for other, value in changes.items() if other.startswith(f"{name}.")}
+            fields[head] = _replace(getattr(config, head), inner, f"{name}.")
+    return dataclasses.replace(config, **fields)
 
 
 def _convert(value: object, hint: Any, name: str) -> object:

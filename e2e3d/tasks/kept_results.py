@@ -13,6 +13,7 @@ class KeptResults:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self._bytes = 0
 
     def __contains__(self, key: str) -> bool:
         return key in self._kept
@@ -23,9 +24,11 @@ class KeptResults:
     def keep(self, key: str, output: Any, size_bytes: int, store_bytes: int) -> None:
         """Hold a result, and let the oldest go until all take at most half of a store of that capacity."""
         if size_bytes:
+            self._bytes += size_bytes - self._kept.get(key, (None, 0))[1]
             self._kept[key] = (output, size_bytes)
-        while self._kept and sum(size for _, size in self._kept.values()) > store_bytes // 2:
-            self._kept.popitem(last=False)
+        while self._kept and self._bytes > store_bytes // 2:
+            _, (_, gone_bytes) = self._kept.popitem(last=False)
+            self._bytes -= gone_bytes
 
     def inputs_of(self, inputs: object, store_bytes: int) -> dict[str, Any]:
         """Inputs to pass through the Ray store: all that are there, unless together they could crowd it.
@@ -41,3 +44,4 @@ class KeptResults:
     def clear(self) -> None:
         """Let go of all."""
         self._kept.clear()
+        self._bytes = 0

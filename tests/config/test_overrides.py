@@ -128,3 +128,10 @@ def test_a_name_of_an_earlier_release_is_taken_with_a_warning(caplog: pytest.Log
 @pytest.mark.parametrize(("before", "name"), [("depth.max_size", "depth.max_size_px"), ("mesh.hole", "mesh.hole_px")])
 def test_settings_that_were_renamed_keep_their_first_names_for_now(before: str, name: str) -> None:
     assert apply_overrides(PRESETS["low"], {before: 99}) == apply_overrides(PRESETS["low"], {name: 99})
+
+
+def test_settings_that_depend_on_each_other_may_come_in_any_order() -> None:
+    wanted = {"depth.sources": 2, "depth.views": 2}
+    for values in (wanted, dict(reversed(wanted.items()))):
+        changed = apply_overrides(PRESETS["medium"], values)
+        assert (changed.depth.sources, changed.depth.views) == (2, 2)
