@@ -147,11 +147,15 @@ NATIVE = Stage("toy-native", 1, ToyConfig, Numbers, _long_native_call)
 
 
 def _hold(inputs: ToyInputs, config: ToyConfig, context: RunContext) -> Numbers:
-    """Notes how many of its kind run at the same time, itself included."""
-    mark = Path(config.folder) / f"holding{inputs.start}"
+    """Notes how many of its kind run at the same time, itself included, once it has seen as many as it waits for."""
+    folder, wanted = Path(config.folder), int(inputs.values[1])
+    mark = folder / f"holding{inputs.start}"
     mark.touch()
     time.sleep(1.0)
-    _note(config, f"beside{len(list(Path(config.folder).glob('holding*')))}")
+    deadline = time.monotonic() + 60
+    while (beside := len(list(folder.glob("holding*")))) < wanted and time.monotonic() < deadline:
+        time.sleep(0.05)  # a worker process may take many seconds to start on a busy machine
+    _note(config, f"beside{beside}")
     mark.unlink()
     return Numbers(inputs.values)
 
@@ -170,4 +174,4 @@ HOLD = Stage(
     workload=lambda inputs, stored: Workload(points=float(inputs.values[0])),
     cost=lambda work, config: Cost(memory_bytes=1e9 * work.points),
 )
-"""Its value is the gigabytes that it declares."""
+"""Its values are the gigabytes that it declares, and how many of its kind it waits for."""

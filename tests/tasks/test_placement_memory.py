@@ -105,9 +105,9 @@ def test_big_units_never_run_side_by_side_where_memory_is_short(small_machine: N
 
     config = ToyConfig(folder=str(tmp_path))
     with RayExecutor(ArtifactStore(str(tmp_path / "store")), device="cpu") as run:
-        run.map(HOLD, [ToyInputs(start, np.full(1, 1.8)) for start in range(3)], config)
+        run.map(HOLD, [ToyInputs(start, np.array([1.8, 1])) for start in range(3)], config)
         assert held(tmp_path) == 1
-        run.map(HOLD, [ToyInputs(start, np.full(1, 0.9)) for start in range(10, 16)], config)
+        run.map(HOLD, [ToyInputs(start, np.array([0.9, 2])) for start in range(10, 14)], config)
         assert held(tmp_path) == 2
 
 
@@ -117,6 +117,6 @@ def test_a_unit_that_fits_nowhere_is_refused_before_it_is_computed(small_machine
 
     refused = pytest.raises(MachineError, match=r"toy-hold needs about 5\.0 GB")
     with RayExecutor(ArtifactStore(str(tmp_path / "store")), device="cpu") as run, refused as caught:
-        run.map(HOLD, [ToyInputs(0, np.full(1, 5.0))], ToyConfig(folder=str(tmp_path)))
+        run.map(HOLD, [ToyInputs(0, np.array([5.0, 1]))], ToyConfig(folder=str(tmp_path)))
     assert caught.value.code == "too-little-memory"
     assert held(tmp_path) == 0

@@ -155,8 +155,8 @@ def damaged(what: str) -> MachineError:
 
 
 def new_backup_id(now: datetime.datetime) -> str:
-    """An id that sorts by time."""
-    return f"{now:%Y%m%dT%H%M%S}Z-{secrets.token_hex(2)}"
+    """An id that sorts by time, also among backups of one second."""
+    return f"{now:%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(2)}"
 
 
 def _compressed(objects: Iterable[NamedObject]) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import socket
@@ -16,7 +17,7 @@ from e2e3d.client import Client
 from e2e3d.errors import E2E3DError
 from e2e3d.service.administration import state
 from e2e3d.service.all_tables import BlobRow, JobRow, PhotoRow, ResultRow, UploadRow, UserRow
-from e2e3d.service.backup.backup_folder import BackupFolder
+from e2e3d.service.backup.backup_folder import BackupFolder, new_backup_id
 from e2e3d.service.backup.make_backup import copy_objects, make_backup
 from e2e3d.service.backup.restore_backup import restore_backup, restore_objects
 from e2e3d.service.backup.verify_backup import verify_backup
@@ -171,6 +172,12 @@ def test_old_backups_go_with_the_objects_that_only_they_need(embedded: Deploymen
     assert [one.id for one in folder.manifests()] == [second.id]
     assert {info.name for info in folder.objects.find()} == {one.name for one in folder.read_list(second.id)}
     assert verified(embedded).lost == []
+
+
+def test_ids_sort_by_time_also_within_a_second() -> None:
+    times = [datetime.datetime(2026, 11, 28, 7, 22, 54, part) for part in range(0, 1_000_000, 997)]
+    ids = [new_backup_id(time) for time in times]
+    assert ids == sorted(ids)
 
 
 def test_tables_of_an_earlier_version_are_migrated(embedded: Deployment, tmp_path: Path) -> None:
