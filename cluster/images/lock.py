@@ -2,7 +2,7 @@
 
 Names every distribution that E2E3D and its extra `learned` need, with the version that is installed beside this
 interpreter: those that the tests ran with. NVIDIA's libraries, which the CUDA image has beside them, are fixed by what
-asks for them.
+asks for them. A version that the image's Python cannot install is refused: add an older one to constraints.txt.
 """
 
 from __future__ import annotations
@@ -13,13 +13,19 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 EXTRAS = {"e2e3d": ("learned",)}
+IMAGE_PYTHON = "3.11.2"
+"""That of Debian 12, which the image has."""
 
 
 def main() -> None:
     """Print the lock file."""
-    lines = [f"{name}=={version}" for name, version in sorted(closure().items())]
+    found = closure()
+    if refused := [name for name in sorted(found) if not runs_in_image(name)]:
+        sys.exit(f"Python {IMAGE_PYTHON} cannot install these versions: {', '.join(refused)}")
+    lines = [f"{name}=={version}" for name, version in sorted(found.items())]
     sys.stdout.write("\n".join(["# Made by cluster/images/lock.py from what the tests ran with.", *lines, ""]))
 
 
@@ -38,6 +44,12 @@ def closure() -> dict[str, str]:
         waiting += needs(name, extra)
     del found["e2e3d"]
     return found
+
+
+def runs_in_image(name: str) -> bool:
+    """Whether the installed version of a distribution can be installed in the image."""
+    asked = metadata.metadata(name).get("Requires-Python")
+    return asked is None or SpecifierSet(asked).contains(IMAGE_PYTHON)
 
 
 def needs(name: str, extra: str) -> Iterator[tuple[str, str]]:

@@ -142,6 +142,7 @@ def test_the_configuration_is_valid(tmp_path: Path) -> None:
     check("amtool", "check-config", ALERTMANAGER)
 
 
+@pytest.mark.slow
 def test_every_alert_fires_for_its_symptom_and_not_short_of_it(tmp_path: Path) -> None:
     assert CASES.keys() == ALERTS.keys()
     wanted = []

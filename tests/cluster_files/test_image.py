@@ -6,10 +6,12 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from cluster.images.lock import runs_in_image
 from tests.command import ROOT
 from tests.servers import program
 
@@ -53,6 +55,12 @@ def test_versions_are_fixed_and_agree() -> None:
         name = re.sub(r"[-_.]+", "-", needed.name).lower()
         assert name in locked, f"run lock.py: {name} is missing"
         assert needed.specifier.contains(locked[name]), f"{name} {locked[name]}"
+
+
+def test_the_python_of_the_image_can_install_every_version() -> None:
+    for name, version in versions(FOLDER / "lock.txt").items():
+        if metadata.version(name).partition("+")[0] == version:
+            assert runs_in_image(name), name
 
 
 def test_what_is_copied_is_sent_to_the_builder() -> None:

@@ -96,6 +96,7 @@ def hit_pixels(mesh: Mesh, view: View) -> NDArray[np.bool_]:
     return open_scenes.depth_of(caster, view.cam_from_world, SIZE) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("background", ["black", pytest.param("sky", marks=pytest.mark.slow)])
 def test_space_between_columns_stays_open_and_parts_as_blank_as_the_background_stay(background: str) -> None:
     scene, pairs, bands = open_scenes.arcade(), [], []

@@ -42,6 +42,7 @@ def exact(views: list[View]) -> list[DepthMap]:
     return exact_street_maps(COUNT, WIDTH, HEIGHT)
 
 
+@pytest.mark.slow
 def test_exact_depths_at_three_degrees_agree(views: list[View], exact: list[DepthMap]) -> None:
     places, footprint = ground_places(views, 3.0)
     distance, _ = cKDTree(fused(views, exact).points_world).query(places)

@@ -103,6 +103,7 @@ def test_camera_error_agrees_with_the_judges(out: Path, shared_eval: Path, tmp_p
     assert ours.rotation_max_deg == pytest.approx(theirs["rot_deg_max"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_rephotography_agrees_with_the_judges(out: Path, shared_eval: Path, tmp_path: Path) -> None:
     photos = out.parent / "photos"
     theirs = script(shared_eval, "rephoto.py", out / "model.glb", out / "sparse", photos, "--width", str(WIDTH))
