@@ -14,6 +14,7 @@ from e2e3d.batch.batch_command import batch
 from e2e3d.client.commands import AdminCommands, ServiceCommands, add_groups
 from e2e3d.client.commands.options import LOCAL, MANAGE
 from e2e3d.runtime.reporting import EXIT_CODES, end_supervised, reporting
+from e2e3d.service.administration.storage_command import prepare_storage
 from e2e3d.service.backup.backup_commands import backup, restore
 from e2e3d.service.diagnosis.doctor_command import doctor
 
@@ -334,7 +335,7 @@ def _write_decisions(folder: Path, result: Result, request: RunRequest) -> None:
     write_decisions(folder, result.records, request.config.mesh, core_count())
 
 
-for operation in (backup, restore, doctor):
+for operation in (backup, restore, doctor, prepare_storage):
     admin.command(epilog=EXIT_CODES)(operation)
 add_groups(app)
 app.add_typer(admin, name="admin", rich_help_panel=MANAGE)

@@ -18,6 +18,10 @@ if [ "${1:-}" = dev ]; then  # servers and the browser that tests start for them
     command -v prometheus >/dev/null || missing+=(prometheus)
     command -v prometheus-alertmanager >/dev/null || missing+=(prometheus-alertmanager)
     command -v prometheus-blackbox-exporter >/dev/null || missing+=(prometheus-blackbox-exporter)
+    for program in prometheus-node-exporter prometheus-postgres-exporter prometheus-redis-exporter \
+        prometheus-nginx-exporter tini; do
+        command -v "$program" >/dev/null || missing+=("$program")
+    done
     command -v rsyslogd >/dev/null || missing+=(rsyslog)
     command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql)
 fi

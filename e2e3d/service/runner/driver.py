@@ -98,13 +98,7 @@ class JobAttempt:
                 level = self._database.retry(state.log_level) or self._settings.log_level
                 with _logging_to(journal, level, self._members(job)):
                     log.info("attempt %d begins", self._fence.attempt)
-                    transition, error = self._work(job, journal)
-                judgement = self._judgement() if error is None else None
-                keep = datetime.timedelta(days=self._settings.retention_days_results)
-                self._database.retry(
-                    lambda session: leases.finish(session, self._fence, transition, now(), keep, error, judgement),
-                    timeout_s=600.0,
-                )
+                    self._finish(*self._work(job, journal))
                 notifier.notify(job.user_id)
                 return ENDED
         except CancelledError:
@@ -115,6 +109,16 @@ class JobAttempt:
         except MachineError as error:
             log.error("%s", error.message)
             return INTERRUPTED
+
+    def _finish(self, transition: JobTransition, error: E2E3DError | None) -> None:
+        judgement = self._judgement() if error is None else None
+        keep = datetime.timedelta(days=self._settings.retention_days_results)
+        ended = self._database.retry(
+            lambda session: leases.finish(session, self._fence, transition, now(), keep, error, judgement),
+            timeout_s=600.0,
+        )
+        if ended is not None:
+            log.info("the job is %s", ended.state)
 
     def _places(self) -> tuple[str, ...]:
         """Where the service keeps its files, which its users have no need to know."""
