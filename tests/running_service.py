@@ -56,7 +56,7 @@ class RunningService:
         self.ready_after_s = time.monotonic() - began_s
 
     def wait_until_ready(self, timeout_s: float = 240.0) -> None:
-        wait_for(lambda: self._is_ready() or self._ended(), timeout_s)
+        wait_for(lambda: self._is_ready() or self._ended(), patience_s(timeout_s))
         assert not self._ended(), self.log()
 
     def log(self) -> str:
