@@ -13,6 +13,10 @@ from e2e3d.errors import InputError
 from e2e3d.inspection.run_records import RunRecords
 from e2e3d.ops.matching.descriptor_matching import DescriptorSet, mutual_matches
 from e2e3d.ops.matching.match_blocks import matches_of
+from e2e3d.runtime.threads import core_count
+from e2e3d.stages.plugin_adapters import PhotoFeatures, PluginConfig, propose_matches
+from e2e3d.stages.plugin_stage import PluginStage
+from e2e3d.stages.stage import RunContext
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +63,13 @@ def pair_matches(records: RunRecords, first: str, second: str, outliers: bool = 
         records: of the run.
         first: name of a photograph.
         second: name of another one.
-        outliers: also those that verification rejected. They are not kept by a run: the descriptors are compared again.
+        outliers: also those that verification rejected. They are not kept by a run: the matcher runs again.
 
     Raises:
         InputError: ``unknown-photograph``, ``photo-not-used``, or ``not-matched`` for a pair that was not chosen,
-            ``own-descriptors`` for rejected matches of an extractor of one's own.
+            ``own-matcher`` for rejected matches of a :class:`Stage` of one's own.
+        SettingsError: where the run's own matcher is not at hand, as
+            :meth:`~e2e3d.inspection.used_plugins.UsedPlugins.of`.
     """
     places = records.place(first), records.place(second)
     swapped = places[0] > places[1]
@@ -76,7 +82,7 @@ def pair_matches(records: RunRecords, first: str, second: str, outliers: bool = 
     block = records.block(number)
     features = records.results.features[pair[0]].load(), records.results.features[pair[1]].load()
     verified = matches_of(block, p)
-    indices = np.concatenate([verified, _rejected(records, features, verified)]) if outliers else verified
+    indices = np.concatenate([verified, _rejected(records, pair, features, verified)]) if outliers else verified
     inlier = np.arange(len(indices)) < len(verified)
     points = [values.keypoints_px[indices[:, side], :2] for side, values in enumerate(features)]
     E, F, H = block.matrices[p]
@@ -99,13 +105,27 @@ def pair_matches(records: RunRecords, first: str, second: str, outliers: bool = 
 
 
 def _rejected(
-    records: RunRecords, features: tuple[Features, Features], verified: NDArray[np.uint32]
+    records: RunRecords, pair: tuple[int, int], features: tuple[Features, Features], verified: NDArray[np.uint32]
 ) -> NDArray[np.uint32]:
-    """Mutual nearest neighbours that are not among the verified matches, uint32 [N, 2]."""
-    if features[0].descriptors.dtype != np.uint8:
-        raise InputError("own-descriptors", "Descriptors of one's own cannot be compared again.", "Leave out outliers.")
-    config = records.config.matching
-    first, second = (DescriptorSet(one.descriptors, "cpu") for one in features)
-    found = mutual_matches(first, second, config.max_ratio, config.max_distance_rad)
+    """What the matcher found that is not among the verified matches, uint32 [N, 2]."""
+    matcher = records.plugins.of("matching").stages.get("matching")
+    if matcher is None:
+        found = _compared(records, features)
+    elif isinstance(matcher, PluginStage):
+        sides = [
+            PhotoFeatures(one.keypoints_px, one.descriptors, photo.width_px, photo.height_px)
+            for one, photo in zip(features, (records.usable[place] for place in pair), strict=True)
+        ]
+        config = PluginConfig(records.config.matching, matcher.source, matcher.settings)
+        found = propose_matches(matcher.adapted, sides[0], sides[1], config, RunContext(threads=core_count()))
+    else:
+        raise InputError("own-matcher", f"{matcher.name} says only which matches it verified.", "Leave out outliers.")
     known = set(map(tuple, verified.tolist()))
     return np.array([match for match in found.tolist() if tuple(match) not in known], np.uint32).reshape(-1, 2)
+
+
+def _compared(records: RunRecords, features: tuple[Features, Features]) -> NDArray[np.uint32]:
+    """Mutual nearest neighbours."""
+    config = records.config.matching
+    first, second = (DescriptorSet(one.descriptors, "cpu") for one in features)
+    return mutual_matches(first, second, config.max_ratio, config.max_distance_rad)

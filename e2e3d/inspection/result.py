@@ -28,9 +28,11 @@ from e2e3d.inspection.plot_accessor import Plots
 from e2e3d.inspection.run_costs import Keep, UnitCost, prune, run_bytes, unit_costs
 from e2e3d.inspection.run_records import RunRecords
 from e2e3d.inspection.unit_rerun import rerun
+from e2e3d.inspection.used_plugins import UsedPlugins
 from e2e3d.outputs.datasets.write_dataset import Layout, write_dataset
 from e2e3d.outputs.export import ExportedPaths, paths_of
 from e2e3d.outputs.manifest import Manifest, read_manifest
+from e2e3d.pipeline.plugins import Given
 from e2e3d.pipeline.record_index import RecordIndex, read_index, results_of
 from e2e3d.pipeline.workspace import PRIVATE_FOLDER, default_store, locked_folder
 from e2e3d.storage.store import ArtifactStore
@@ -198,6 +200,7 @@ class Result(Mapping[str, PhotoResult]):
         view: str | None = None,
         pair: tuple[str, str] | None = None,
         device: str = "cpu",
+        stages: Mapping[str, Given] | None = None,
         **changes: object,
     ) -> Any:
         """Compute one unit again in this process with other settings; nothing is stored.
@@ -208,7 +211,8 @@ class Result(Mapping[str, PhotoResult]):
             view: the photograph.
             pair: the two photographs of ``matching``.
             device: ``cpu`` or ``cuda``.
-            **changes: to the settings of the stage, such as ``window_radius_px=3``.
+            stages: of one's own, as for :func:`e2e3d.reconstruct`; None = those that the run has used.
+            **changes: to the settings of the stage, such as ``window_radius_px=3``, or of the function of one's own.
 
         Returns:
             what the stage makes: Features, View, DepthMap, MatchBlock, Mesh or TexturedMesh.
@@ -217,7 +221,7 @@ class Result(Mapping[str, PhotoResult]):
             E2E3DError: as :func:`~e2e3d.inspection.unit_rerun.rerun`.
         """
         names = pair if pair is not None else () if view is None else (view,)
-        return rerun(self.inside, stage, names, changes, device)
+        return rerun(self.inside, stage, names, changes, device, stages)
 
     @property
     def _export(self) -> tuple[ExportedPaths, Manifest]:
@@ -282,10 +286,13 @@ def open_result(out: Path) -> Result:
     index = read_index(out / PRIVATE_FOLDER)
     store = ArtifactStore(index.store or default_store(out), load_settings().s3_options)
     config = Config.from_settings(manifest.quality, manifest.settings)
-    inside = records_of(index, store, results_of(index, store.get), config)
+    used = UsedPlugins(manifest.settings.get("stages", {}))
+    inside = records_of(index, store, results_of(index, store.get), config, used)
     return Result(out, inside, (paths_of(out, manifest), manifest))
 
 
-def records_of(index: RecordIndex, store: ArtifactStore, results: Results, config: Config) -> RunRecords:
+def records_of(
+    index: RecordIndex, store: ArtifactStore, results: Results, config: Config, plugins: UsedPlugins
+) -> RunRecords:
     """The records that an index names, in their store."""
-    return RunRecords(results, store, dict(index.passes), config)
+    return RunRecords(results, store, dict(index.passes), config, plugins)

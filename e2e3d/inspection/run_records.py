@@ -19,6 +19,7 @@ from e2e3d.data.photo import Photo, PhotoMask
 from e2e3d.data.ref import Ref
 from e2e3d.data.run_results import Results
 from e2e3d.errors import InputError
+from e2e3d.inspection.used_plugins import UsedPlugins
 from e2e3d.stages.stage import Stage
 from e2e3d.storage.store import ArtifactStore
 
@@ -32,12 +33,14 @@ class RunRecords:
         store: where all of them are.
         keys: content keys of the results of each pass, by its label.
         config: the settings.
+        plugins: the stages of one's own that took part.
     """
 
     results: Results
     store: ArtifactStore = field(compare=False)
     keys: Mapping[str, tuple[str, ...]]
     config: Config
+    plugins: UsedPlugins = field(default_factory=UsedPlugins, compare=False)
 
     @cached_property
     def usable(self) -> tuple[Photo, ...]:

@@ -14,8 +14,11 @@ from e2e3d.config.undistort import UndistortConfig
 from e2e3d.data.ref import Ref
 from e2e3d.errors import SettingsError
 from e2e3d.inspection.run_records import RunRecords
+from e2e3d.inspection.used_plugins import with_changes
 from e2e3d.pipeline.dense_passes import near_views
+from e2e3d.pipeline.passes import Pass
 from e2e3d.pipeline.pipeline import features_unit, match_unit, texture_unit, undistort_unit
+from e2e3d.pipeline.plugins import NO_PLUGINS, Given, Plugins
 from e2e3d.pipeline.units import bind
 from e2e3d.runtime.threads import core_count
 from e2e3d.stages import consistency, depth, features, matching, mesh, texture, undistort
@@ -30,25 +33,34 @@ class Rerun:
         records: of the run.
         config: settings of the stage, with the changes.
         names: of the photographs that the unit is about.
+        plugins: what takes the place of the stage.
         made: values that are not in the store, by their keys.
     """
 
     records: RunRecords
     config: Any
     names: tuple[str, ...]
+    plugins: Plugins = NO_PLUGINS
     made: dict[str, Any] = field(default_factory=dict)
 
     def compute(self, stage: Stage[Any, Any, Any], inputs: object, device: str, config: Any = None) -> Any:
         """The result of the unit."""
-        context = RunContext(device if stage.resources.gpu else "cpu", stage.resources.cpus or core_count())
-        return stage.run(bind(inputs, self._load), self.config if config is None else config, context)
+        unit = self.plugins.applied_to(Pass(stage, [inputs], self.config if config is None else config))
+        resources = unit.stage.resources
+        context = RunContext(device if resources.gpu else "cpu", resources.cpus or core_count())
+        return unit.stage.run(bind(inputs, self._load), unit.config, context)
 
     def _load(self, ref: Ref[Any]) -> Any:
         return self.made[ref.key] if ref.key in self.made else self.records.store.get(ref.key, ref.type)
 
 
 def rerun(
-    records: RunRecords, stage: str, names: tuple[str, ...], changes: Mapping[str, object], device: str = "cpu"
+    records: RunRecords,
+    stage: str,
+    names: tuple[str, ...],
+    changes: Mapping[str, object],
+    device: str = "cpu",
+    stages: Mapping[str, Given] | None = None,
 ) -> Any:
     """Compute a unit again.
 
@@ -57,14 +69,16 @@ def rerun(
         stage: ``features`` (of one photograph), ``matching`` (of two), ``undistort``, ``depth``, ``refinement`` or
             ``consistency`` (of one with a view), ``mesh`` or ``texture``.
         names: the photographs.
-        changes: to the settings of that stage, by name.
+        changes: to the settings of that stage, or of the function of one's own in its place, by name.
         device: ``cpu`` or ``cuda``.
+        stages: of one's own; None = those that the run has used.
 
     Returns:
         what the stage returns: Features, MatchBlock, View, DepthMap, Mesh or TexturedMesh.
 
     Raises:
-        SettingsError: ``unknown-stage``, ``unknown-setting``, ``bad-setting``.
+        SettingsError: ``unknown-stage``, ``unknown-setting``, ``bad-setting``, and as
+            :meth:`~e2e3d.inspection.used_plugins.UsedPlugins.of`.
         InputError: for a photograph that has no such result, or the wrong number of them.
         MachineError: ``artifact-missing`` when the store was pruned.
     """
@@ -78,7 +92,8 @@ def rerun(
         base: Any = UndistortConfig(max_size_px=records.config.depth.max_size_px)
     else:
         base = operator.attrgetter(section)(records.config)
-    return compute(Rerun(records, apply_overrides(base, changes), names), device)
+    plugins, left = with_changes(records.plugins.of(stage, stages), changes)
+    return compute(Rerun(records, apply_overrides(base, left), names, plugins), device)
 
 
 def _features(work: Rerun, device: str) -> Any:

@@ -23,6 +23,7 @@ from e2e3d.pipeline.units import locate
 from e2e3d.stages.plugin_adapters import KINDS, MaskConfig, MaskInputs, PluginConfig
 from e2e3d.stages.plugin_stage import PluginStage, importable, stage_of
 from e2e3d.stages.stage import Stage
+from e2e3d.storage.content_keys import canonical
 
 ENTRY_POINTS = "e2e3d.stages"
 """Group of the entry points that packages register stages of their own under."""
@@ -96,12 +97,8 @@ class Plugins:
                 )
 
     def recorded(self) -> dict[str, dict[str, Any]]:
-        """What the manifest says of them."""
-        return {
-            kind: {"name": stage.name, "version": stage.version}
-            | ({"source": stage.source, "settings": dict(stage.settings)} if isinstance(stage, PluginStage) else {})
-            for kind, stage in self.stages.items()
-        }
+        """What the manifest says of them, by kind, as JSON has it."""
+        return {kind: _recorded(stage) for kind, stage in self.stages.items()}
 
 
 NO_PLUGINS = Plugins()
@@ -195,6 +192,24 @@ def _config(stage: Stage[Any, Any, Any], built_in: Any) -> Any:
     if isinstance(stage, PluginStage):
         return PluginConfig(built_in, stage.source, stage.settings)
     return built_in if isinstance(built_in, stage.config) else stage.config()
+
+
+def _recorded(stage: Stage[Any, Any, Any]) -> dict[str, Any]:
+    said: dict[str, Any] = {"name": stage.name, "version": stage.version}
+    if _found_elsewhere(stage):
+        said["path"] = locate(stage)
+    if isinstance(stage, PluginStage):
+        said |= {"source": stage.source, "settings": {name: _plain(value) for name, value in stage.settings}}
+    return said
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON has it; of an array, its content's name."""
+    if isinstance(value, np.ndarray):
+        return {"array": canonical(value)[-1]}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _found_elsewhere(stage: Stage[Any, Any, Any]) -> bool:

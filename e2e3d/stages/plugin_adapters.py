@@ -137,19 +137,26 @@ def match(
     }
 
     def propose(first: int, second: int) -> NDArray[np.uint32]:
-        matches = np.asarray(function(sides[first], sides[second], config=config, context=context))
-        if matches.size == 0:
-            return np.zeros((0, 2), np.uint32)
-        counts = [len(found[first].keypoints_px), len(found[second].keypoints_px)]
-        right = matches.ndim == 2 and matches.shape[1] == 2 and np.issubdtype(matches.dtype, np.integer)
-        if not right or (matches < 0).any() or (matches >= counts).any():
-            raise function.refused(
-                f"{matches.dtype} {list(matches.shape)} for {counts[0]} and {counts[1]} keypoints",
-                "integers [M, 2]: indices of matching keypoints of the first and the second photograph",
-            )
-        return np.ascontiguousarray(matches, np.uint32)
+        return propose_matches(function, sides[first], sides[second], config, context)
 
     return matching.verify_block(inputs, found, propose, config.built_in)
+
+
+def propose_matches(
+    function: PluginFunction, first: PhotoFeatures, second: PhotoFeatures, config: PluginConfig, context: RunContext
+) -> NDArray[np.uint32]:
+    """What a matcher says of two photographs before verification, uint32 [M, 2]."""
+    matches = np.asarray(function(first, second, config=config, context=context))
+    if matches.size == 0:
+        return np.zeros((0, 2), np.uint32)
+    counts = [len(first.keypoints_px), len(second.keypoints_px)]
+    right = matches.ndim == 2 and matches.shape[1] == 2 and np.issubdtype(matches.dtype, np.integer)
+    if not right or (matches < 0).any() or (matches >= counts).any():
+        raise function.refused(
+            f"{matches.dtype} {list(matches.shape)} for {counts[0]} and {counts[1]} keypoints",
+            "integers [M, 2]: indices of matching keypoints of the first and the second photograph",
+        )
+    return np.ascontiguousarray(matches, np.uint32)
 
 
 def estimate_depth(

@@ -68,6 +68,18 @@ class PluginStage(Stage[Any, PluginConfig, Any]):
     settings: tuple[tuple[str, Any], ...] = ()
 
     @property
+    def adapted(self) -> PluginFunction:
+        """The function as the adapters call it."""
+        assert self.function is not None
+        _, wants_context = _settings(self.kind, self.function, {})
+        return PluginFunction(f"{self.kind}={self.function.__name__}", self.function, wants_context)
+
+    def with_settings(self, changes: Mapping[str, object]) -> PluginStage:
+        """The same function with other values of its settings. Raises as :func:`stage_of`."""
+        assert self.function is not None
+        return stage_of(self.kind, functools.partial(self.function, **dict(self.settings) | dict(changes)))
+
+    @property
     def path(self) -> str:
         """Where other processes find it: ``kind=module:function``."""
         assert self.function is not None
