@@ -147,4 +147,5 @@ def readiness(session: Session) -> Flow[Readiness]:
         reply = yield from attempt(session, Call("GET", "/readyz", repeatable=False))
     except AuthenticationError:  # a sign-in that has ended is no reason not to say it
         reply = yield from attempt(session, Call("GET", "/readyz", repeatable=False, authorised=False))
-    return Readiness.model_validate((reply if reply.status == 503 else reply.checked()).json())
+    says = reply if reply.status == 503 and not reply.is_problem else reply.checked()  # a proxy before it has problems
+    return Readiness.model_validate(says.json())

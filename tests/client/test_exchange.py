@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from e2e3d.client import exchange as exchanging
+from e2e3d.client.administration import readiness
 from e2e3d.client.credentials import CredentialsFile, Tokens
 from e2e3d.client.errors import (
     ApiError,
@@ -336,3 +337,14 @@ def test_argument_environment_and_file_name_the_service(file: CredentialsFile, m
     assert Session("http://argument", credentials=file).url == "http://argument"
     monkeypatch.setenv("E2E3D_API_KEY", "from-environment")
     assert Session("http://kept", credentials=file).authorization() == {"authorization": "Bearer from-environment"}
+
+
+def test_readiness_is_what_the_service_says_of_itself(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that has nobody to ask yet says 503 too, as a problem."""
+    parts = {"database": {"status": "failed", "detail": "gone"}}
+    own = Reply(503, {"content-type": "application/json"}, json.dumps({"status": "failed", "parts": parts}).encode())
+    found = Script(own).run(readiness(session), monkeypatch)
+    assert (found.status, found.parts["database"].detail) == ("failed", "gone")
+    starting = {"status": 503, "code": "starting", "title": "Service Unavailable", "detail": "No replica is up."}
+    with pytest.raises(ServiceUnavailableError):
+        Script(reply(503, starting)).run(readiness(session), monkeypatch)
