@@ -17,6 +17,7 @@ from e2e3d.config.run_options import LeaveOut, RunOptions
 from e2e3d.errors import CancelledError, E2E3DError, SettingsError
 
 if TYPE_CHECKING:
+    from e2e3d.data.scene import Scene
     from e2e3d.inspection.result import Result
     from e2e3d.outputs.evaluation.evaluate import Evaluation
     from e2e3d.pipeline.base_executor import StoreExecutor
@@ -66,6 +67,7 @@ def reconstruct(
     known_distance: tuple[str, str, float] | None = None,
     keep_depth: bool = False,
     left_out: LeaveOut | None = None,
+    poses: PathLike | Scene | None = None,
     stages: Mapping[str, Given] | None = None,
     until: Milestone | None = None,
     export: bool = True,
@@ -92,6 +94,10 @@ def reconstruct(
         known_distance: names of two photographs, and the metres between their cameras.
         keep_depth: also export the depth maps.
         left_out: photographs to keep out, to judge the model by: every n-th, or by name.
+        poses: cameras and poses from elsewhere, which stay as they are, in their own frame and scale: a COLMAP model, a
+            ``transforms.json`` of nerfstudio or a scanning app, a folder of ``.camera`` files, JSON with ``K``, ``R``
+            and ``t``, or a :class:`~e2e3d.data.scene.Scene`. Photographs are found by their names; those without a
+            pose take no part.
         stages: of one's own, by what they do: ``masks``, ``features``, ``matching``, ``depth`` or ``depth_start``; each
             a function, a :class:`~e2e3d.stages.stage.Stage`, or the name that it is registered under (docs/plugins.md).
         until: the last thing to make: ``mapping``, ``cloud`` or ``mesh``. Nothing is exported then.
@@ -104,6 +110,7 @@ def reconstruct(
     """
     from e2e3d.pipeline.plugins import choose_plugins
     from e2e3d.pipeline.run import RunExtent, RunRequest
+    from e2e3d.pipeline.sources.read_poses import read_poses
     from e2e3d.pipeline.sources.source_set import read_calibration
 
     deployment = load_settings()
@@ -116,7 +123,8 @@ def reconstruct(
         keep_depth=keep_depth,
         left_out=left_out,
     )
-    request = RunRequest(Path(photos), *_settings_of(quality, settings), options, choose_plugins(stages or {}))
+    plugins, given_poses = choose_plugins(stages or {}), None if poses is None else read_poses(poses)
+    request = RunRequest(Path(photos), *_settings_of(quality, settings), options, plugins, given_poses)
     extent = RunExtent(until, export, only_stored)
     with listening(progress) as listener:
         try:
@@ -240,6 +248,7 @@ def finish(
 ) -> Result:
     """Compute and export what is not there yet."""
     from e2e3d.inspection.result import Result, records_of
+    from e2e3d.inspection.used_plugins import UsedPlugins
     from e2e3d.outputs.export import paths_of
     from e2e3d.outputs.manifest import read_manifest
     from e2e3d.pipeline.finished_run import facts_of, finished_before, outputs_intact
@@ -250,7 +259,8 @@ def finish(
     results, facts = compute(request, executor, extent.until)
     index = index_of(results, store or "", passes.passes)
     config = Config.preset(request.quality).replace(**request.changes)
-    inside = records_of(index, executor.store, results, config)
+    used = UsedPlugins(request.plugins.recorded(), request.plugins)
+    inside = records_of(index, executor.store, results, config, used)
     if extent.until is not None or not extent.export:
         return Result(out, inside)
     earlier = finished_before(out, index, facts, request.options.keep_depth)

@@ -98,6 +98,10 @@ def run(
     leave_out: Annotated[
         str | None, typer.Option(metavar="N|A,B", help="Keep every N-th photograph, or these, out; see evaluate.")
     ] = None,
+    poses: Annotated[
+        Path | None,
+        typer.Option(help="Cameras and poses to take as they are: COLMAP, transforms.json, .camera files or JSON."),
+    ] = None,
     stage: Annotated[
         list[str] | None,
         typer.Option(metavar="KIND=NAME", help="Use a registered stage of one's own; see docs/plugins.md. Repeatable."),
@@ -118,6 +122,7 @@ def run(
         from e2e3d.config.run_options import RunOptions, parse_leave_out
         from e2e3d.pipeline.plugins import choose_plugins, parse_choices
         from e2e3d.pipeline.run import RunRequest
+        from e2e3d.pipeline.sources.read_poses import read_poses
         from e2e3d.pipeline.sources.source_set import read_calibration
 
         options = RunOptions(
@@ -129,7 +134,12 @@ def run(
             left_out=None if leave_out is None else parse_leave_out(leave_out),
         )
         request = RunRequest(
-            photos, quality, parse_assignments(changes or []), options, choose_plugins(parse_choices(stage or []))
+            photos,
+            quality,
+            parse_assignments(changes or []),
+            options,
+            choose_plugins(parse_choices(stage or [])),
+            None if poses is None else read_poses(poses),
         )
         given = {"ray_address": address, "device": device.value if device else None}
         changes_given = {name: value for name, value in given.items() if value is not None}

@@ -20,6 +20,7 @@ from e2e3d.config.undistort import UndistortConfig
 from e2e3d.data.agreement import StillRegions
 from e2e3d.data.dense import DepthMap, PointCloud, View, ViewGeometry
 from e2e3d.data.features import Features, MatchBlock
+from e2e3d.data.given_poses import GivenPose, GivenPoses
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.photo import Photo
 from e2e3d.data.ref import Ref
@@ -38,6 +39,7 @@ from e2e3d.pipeline.poisoned_units import compute_without, ingest_all, mark_pois
 from e2e3d.pipeline.second_chance import check_packages, map_with_second_chance
 from e2e3d.pipeline.smaller_sizes import SmallerViews, pick, smaller_sizes
 from e2e3d.pipeline.sources.leave_out import leave_out
+from e2e3d.pipeline.sources.read_poses import match_poses
 from e2e3d.pipeline.sources.source_set import SourceSet, StoredFiles, parse_intrinsics, read_source
 from e2e3d.runtime.threads import import_ahead
 from e2e3d.stages import (
@@ -48,6 +50,7 @@ from e2e3d.stages import (
     pairs,
     still_regions,
     texture,
+    triangulation,
     undistort,
 )
 from e2e3d.stages.ingest import Intrinsics
@@ -64,6 +67,7 @@ def reconstruct(
     options: RunOptions = NO_OPTIONS,
     plugins: Plugins = NO_PLUGINS,
     until: Milestone | None = None,
+    poses: GivenPoses | None = None,
 ) -> Results:
     """Turn photographs into a textured model.
 
@@ -74,6 +78,7 @@ def reconstruct(
         options: what else is known of the photographs; without masks there, those found beside them are used.
         plugins: stages of one's own.
         until: the last thing to make; records of what would follow raise ``not-computed`` when they are loaded.
+        poses: cameras and poses from elsewhere, which stay as they are; photographs without one take no part.
 
     Raises:
         E2E3DError: as the stages say. What was finished stays in the store, and the next run goes on from there.
@@ -83,7 +88,8 @@ def reconstruct(
     given = options.intrinsics
     matrix = None if given is None else parse_intrinsics(given.text, given.source)
     files = leave_out(read_source(source, run, options.masks, config.frames), options.left_out)
-    photos = plugins.mask(check_photos(files, matrix, config, run), run)
+    photos, known = match_poses(check_photos(files, matrix, config, run), poses)
+    photos = plugins.mask(photos, run)
     usable = [photo for photo in photos if photo.usable]
 
     (found, matches), kept = compute_without(
@@ -95,9 +101,10 @@ def reconstruct(
     if still.load().found:
         found, matches = find_matches(usable, files.is_video, config, run, plugins, still)
     import_ahead("open3d")  # for the report; cameras take one core
-    distance = None if options.known_distance is None else KnownDistance(*options.known_distance)
-    mapper = partial(map_cameras, usable, options.scale, distance, still, config, run)
-    found, matches, mapped = map_with_second_chance(usable, found, matches, mapper, config.learned, run)
+    if poses is None:
+        found, matches, mapped = find_cameras(usable, options, still, config, run, found, matches)
+    else:
+        mapped = triangulate(usable, poses, known, still, config, run, found, matches)
 
     sparse = Results(
         photos=photos,
@@ -223,6 +230,21 @@ def _matching(
     return Pass(matching.STAGE, units, config.matching, f"{name}{again}")
 
 
+def find_cameras(
+    photos: Sequence[Photo],
+    options: RunOptions,
+    still: Ref[StillRegions],
+    config: PipelineConfig,
+    run: Executor,
+    found: Sequence[Ref[Features]],
+    matches: Sequence[Ref[MatchBlock]],
+) -> tuple[list[Ref[Features]], list[Ref[MatchBlock]], Ref[Mapping]]:
+    """Cameras and points, where asked for with a second chance; also the features and matches that they rest on."""
+    distance = None if options.known_distance is None else KnownDistance(*options.known_distance)
+    mapper = partial(map_cameras, photos, options.scale, distance, still, config, run)
+    return map_with_second_chance(photos, found, matches, mapper, config.learned, run)
+
+
 def map_cameras(
     photos: Sequence[Photo],
     scale: float | None,
@@ -237,6 +259,25 @@ def map_cameras(
     """Cameras, poses and sparse points of the whole set; `label` names the pass, `still` was left out before."""
     unit = mapping.MappingInputs(tuple(photos), tuple(found), tuple(matches), scale, known_distance, still)
     (mapped,) = run.map(mapping.STAGE, [unit], config.mapping, label)
+    return mapped
+
+
+def triangulate(
+    photos: Sequence[Photo],
+    poses: GivenPoses,
+    known: dict[str, GivenPose],
+    still: Ref[StillRegions] | None,
+    config: PipelineConfig,
+    run: Executor,
+    found: Sequence[Ref[Features]],
+    matches: Sequence[Ref[MatchBlock]],
+) -> Ref[Mapping]:
+    """Sparse points of the whole set with the poses that are known of each photograph, in the place of mapping."""
+    matched = mapping.MappingInputs(tuple(photos), tuple(found), tuple(matches), still=still)
+    of_photos = tuple(known[photo.name] for photo in photos)
+    unused = len(poses.poses) - len(known)
+    unit = triangulation.TriangulationInputs(matched, of_photos, poses.frame, poses.georeference, unused)
+    (mapped,) = run.map(triangulation.STAGE, [unit], config.mapping, mapping.STAGE.name)
     return mapped
 
 

@@ -15,7 +15,9 @@ from e2e3d.config.pipeline import PipelineConfig
 from e2e3d.config.presets import configure
 from e2e3d.config.run_options import NO_OPTIONS, RunOptions
 from e2e3d.config.workload import TYPICAL_MEGAPIXELS
+from e2e3d.data.given_poses import GivenPoses
 from e2e3d.data.run_results import Results, RunFacts
+from e2e3d.errors import SettingsError
 from e2e3d.outputs.export import ExportedPaths, export_results
 from e2e3d.pipeline.base_executor import ArtifactObserver, StoreExecutor
 from e2e3d.pipeline.cancellation import CancelToken
@@ -34,7 +36,10 @@ from e2e3d.storage.store import ArtifactStore
 class RunRequest:
     """What is to be made: `changes` to the preset `quality` by dotted name, and what else the user said.
 
-    `plugins` are the stages of one's own.
+    `plugins` are the stages of one's own, `poses` those from elsewhere.
+
+    Raises:
+        SettingsError: ``bad-setting`` for poses together with a scale, which they have already.
     """
 
     source: Path | StoredFiles
@@ -42,6 +47,15 @@ class RunRequest:
     changes: Mapping[str, object]
     options: RunOptions = NO_OPTIONS
     plugins: Plugins = NO_PLUGINS
+    poses: GivenPoses | None = None
+
+    def __post_init__(self) -> None:
+        if self.poses is not None and (self.options.scale is not None or self.options.known_distance is not None):
+            raise SettingsError(
+                "bad-setting",
+                "Poses are taken as they are, and so is their scale.",
+                "Give a scale or a known distance, or poses, not both.",
+            )
 
     @cached_property
     def config(self) -> PipelineConfig:
@@ -121,11 +135,14 @@ def compute(request: RunRequest, executor: Executor, until: Milestone | None = N
     started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     started_s = time.monotonic()
     config = request.config
-    results = reconstruct(request.source, config, executor, request.options, request.plugins, until)
+    results = reconstruct(request.source, config, executor, request.options, request.plugins, until, request.poses)
     own = {"stages": request.plugins.recorded()} if request.plugins.stages else {}
+    given = request.options.recorded()
+    if request.poses is not None:
+        given["poses"] = {"source": request.poses.source, "photographs": len(request.poses.poses)}
     facts = RunFacts(
         quality=request.quality,
-        settings=dataclasses.asdict(config) | {"given": request.options.recorded()} | own,
+        settings=dataclasses.asdict(config) | {"given": given} | own,
         stats=executor.stats,
         started_at=started_at,
         elapsed_s=time.monotonic() - started_s,

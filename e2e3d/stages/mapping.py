@@ -62,14 +62,9 @@ def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Ma
         InputError: ``unknown-photograph`` or ``bad-distance`` for an impossible known distance.
     """
     silence_colmap()
-    features = [_positions_and_colors(ref) for ref in inputs.features]
-    keypoints = [positions for positions, _ in features]
+    matched = matches_that_move(inputs, config)
+    keypoints, blocks, parts = matched.keypoints_px, matched.blocks, matched.still
     settings = sfm.SfmSettings(config.mapper, config.min_matches)
-    sizes_px = [(photo.width_px, photo.height_px) for photo in inputs.photos]
-    still = find_still(keypoints, sizes_px, (ref.load() for ref in inputs.blocks))
-    blocks = MovingBlocks(inputs.blocks, still, config.min_matches)
-    regions = None if inputs.still is None else inputs.still.load()
-    parts = describe_still(keypoints, still, (ref.load() for ref in inputs.blocks), regions)
     graph = match_graph(blocks)
     chosen = choose_tracks(keypoints, blocks)
 
@@ -92,10 +87,39 @@ def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Ma
     if photo_agreement.remove_contradicting(model, agreement):
         model = polish(model, database, mapped.fixed_cameras, config.max_error_px)
     model = adjust_to_positions(model, reconstruction_to_scene(model), inputs.photos, mapped.fixed_cameras)
-    sfm.paint_points(model, [colors for _, colors in features])
+    sfm.paint_points(model, matched.colors)
     scene = place_scene(reconstruction_to_scene(model), inputs.photos, inputs.scale, inputs.known_distance)
     result = _mapping(inputs.photos, counts, graph, scene, components, agreement, parts)
     return replace(result, lens_notes=lens_remarks(scene, inputs.photos, mapped.lenses_from_matches, mapped.focal_held))
+
+
+@dataclass(frozen=True)
+class MovingMatches:
+    """What a set was matched by, without what stands still in its images.
+
+    Attributes:
+        keypoints_px: float32 [N, 2] of each photograph.
+        colors: uint8 [N, 3] of each photograph's keypoints.
+        blocks: verified matches.
+        still: what was left out of them; None = nothing.
+    """
+
+    keypoints_px: list[NDArray[np.float32]]
+    colors: list[NDArray[np.uint8]]
+    blocks: MovingBlocks
+    still: StillParts | None
+
+
+def matches_that_move(inputs: MappingInputs, config: MappingConfig) -> MovingMatches:
+    """The keypoints of every photograph, and the matches that do not stand still."""
+    features = [_positions_and_colors(ref) for ref in inputs.features]
+    keypoints = [positions for positions, _ in features]
+    sizes_px = [(photo.width_px, photo.height_px) for photo in inputs.photos]
+    still = find_still(keypoints, sizes_px, (ref.load() for ref in inputs.blocks))
+    regions = None if inputs.still is None else inputs.still.load()
+    parts = describe_still(keypoints, still, (ref.load() for ref in inputs.blocks), regions)
+    blocks = MovingBlocks(inputs.blocks, still, config.min_matches)
+    return MovingMatches(keypoints, [colors for _, colors in features], blocks, parts)
 
 
 def _positions_and_colors(ref: Ref[Features]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

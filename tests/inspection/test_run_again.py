@@ -6,11 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import e2e3d
 from e2e3d.errors import InputError, SettingsError
 from e2e3d.inspection.result import Result
+from e2e3d.outputs.evaluation.references import read_surface
 from tests.command import SMALL, SampleRun
 
 pytestmark = pytest.mark.slow
@@ -97,6 +99,26 @@ def test_a_forgotten_argument_says_what_would_be_computed(own_run: SampleRun) ->
     with pytest.raises(SettingsError, match="not in the store"):
         e2e3d.reconstruct(own_run.out.parent / "more", own_run.out, "preview", SETTINGS, only_stored=True)
     assert files_of(own_run.out) == before
+
+
+def test_given_poses_take_the_place_of_mapping(own_run: SampleRun) -> None:
+    before = files_of(own_run.out)
+    truth = e2e3d.scene_from_colmap(own_run.sample / "gt_model")
+    posed = again(own_run, poses=own_run.sample / "gt_model", until="mapping", executor="inprocess")
+    assert files_of(own_run.out).items() > before.items()  # of all stages, only this one was computed
+    assert set(posed.passes) == {"ingest", "pairs", "features", "matching", "still_regions", "mapping"}
+    for image in posed.scene:
+        np.testing.assert_allclose(image.cam_from_world, truth[image.name].cam_from_world, atol=1e-12)
+        assert posed.scene.camera_of(image).params == truth.camera_of(truth[image.name]).params
+    points, errors = posed.scene.points_world, posed.scene.errors_px
+    assert len(points) > 1000
+    assert np.median(errors) < 0.3
+    surface = read_surface(own_run.sample)
+    vertices = surface.mesh.vertices_world
+    distance = np.array([np.linalg.norm(vertices - point, axis=1).min() for point in points[::20]])
+    assert np.median(distance) < 3 * surface.footprint
+    same = again(own_run, poses=posed.scene, until="mapping", only_stored=True)
+    assert same.records.mapped == posed.records.mapped
 
 
 def test_the_preset_is_that_of_the_config(own_run: SampleRun) -> None:

@@ -1,4 +1,4 @@
-"""Reads what results are judged against: cameras in three formats, exact surfaces, and models made by any program."""
+"""Reads what results are judged against: cameras in four formats, exact surfaces, and models made by any program."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.data.scene import Camera
 from e2e3d.errors import InputError
 from e2e3d.ops.evaluation.surface import ExactSurface
+from e2e3d.outputs.evaluation.transforms_json import cameras_of_transforms
 
 _MODEL_FILES = ("cameras.bin", "cameras.txt")
+_TRANSFORMS = "transforms.json"
 
 
 @dataclass(frozen=True)
@@ -36,26 +38,36 @@ def read_cameras(path: Path) -> dict[str, NDArray[np.float64]]:
 
 
 def read_reference(path: Path) -> dict[str, ReferenceCamera]:
-    """Poses, and calibrations where stated, by photograph (its name without folder and suffix) from any known format.
+    """The cameras of :func:`read_named` by photograph, its name without folder and suffix."""
+    return {stem(name): camera for name, camera in read_named(path).items()}
 
-    `path` is a COLMAP model (binary or text), a result folder with ``sparse/``, a folder of Strecha's ``.camera``
-    files, or a ``gt_cameras.json``.
+
+def read_named(path: Path) -> dict[str, ReferenceCamera]:
+    """Poses, and calibrations where stated, from any known format, by the names that it gives the photographs.
+
+    `path` is a COLMAP model (binary or text), a folder with one in ``sparse/`` or ``sparse/0/`` such as a result, a
+    ``transforms.json`` of nerfstudio or its folder, a folder of Strecha's ``.camera`` files, or a ``gt_cameras.json``.
 
     Raises:
-        InputError: ``unknown-reference`` when it is none of these.
+        InputError: ``unknown-reference`` when it is none of these, ``bad-model``, ``camera-model`` for a lens that has
+            no model here.
     """
     if path.is_file() and path.suffix == ".json":
         return _read_json_cameras(path)
     if any((path / name).is_file() for name in _MODEL_FILES):
-        return {stem(name): ReferenceCamera(pose, camera) for name, (camera, pose) in read_model(path).items()}
-    if (path / "sparse").is_dir():
-        return read_reference(path / "sparse")
+        return {name: ReferenceCamera(pose, camera) for name, (camera, pose) in read_model(path).items()}
+    if (path / _TRANSFORMS).is_file():
+        return _read_json_cameras(path / _TRANSFORMS)
+    for inside in ("sparse", "0"):
+        if (path / inside).is_dir():
+            return read_named(path / inside)
     if path.is_dir() and any(path.glob("*.camera")):
-        return {stem(file.name.removesuffix(".camera")): _read_strecha(file) for file in sorted(path.glob("*.camera"))}
+        return {file.name.removesuffix(".camera"): _read_strecha(file) for file in sorted(path.glob("*.camera"))}
     raise InputError(
         "unknown-reference",
         f"{path} holds no cameras that can be read.",
-        "Give a COLMAP model folder, a folder of .camera files, or a JSON file with x_cam = R X + t.",
+        "Give a COLMAP model folder, a transforms.json of nerfstudio, a folder of .camera files, or a JSON file with "
+        "x_cam = R X + t.",
     )
 
 
@@ -138,12 +150,16 @@ def _read_strecha(file: Path) -> ReferenceCamera:
 def _read_json_cameras(path: Path) -> dict[str, ReferenceCamera]:
     try:
         document = json.loads(path.read_text())
+        if "frames" in document:
+            return {name: ReferenceCamera(*known) for name, known in cameras_of_transforms(document).items()}
         entries: Any = document.get("images") or document["cameras"]
         items = entries.items() if isinstance(entries, dict) else ((entry["name"], entry) for entry in entries)
-        return {stem(name): ReferenceCamera(_json_pose(entry), _json_camera(entry)) for name, entry in items}
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        return {name: ReferenceCamera(_json_pose(entry), _json_camera(entry)) for name, entry in items}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise InputError(
-            "unknown-reference", f"{path} cannot be understood: {error!r}.", "Give R and t by name."
+            "unknown-reference",
+            f"{path} cannot be understood: {error!r}.",
+            "Give R and t by name, or frames with transform_matrix as nerfstudio does.",
         ) from error
 
 

@@ -63,6 +63,8 @@ def _details(mapping: Mapping, error: float, coverage: float) -> tuple[str, ...]
         "upright": "The model stands upright; its scale is arbitrary: nothing in the photographs tells the size.",
         "arbitrary": "The model's scale and orientation are arbitrary, because nothing in the photographs tells them.",
     }
+    if any(remark.code == "poses-given" for remark in mapping.remarks):
+        frames["arbitrary"] = "The model is in the frame and in the scale of the poses that were given."
     precision = f"Half of the points lie within {error:.2f} pixels of where the photographs show them" + (
         ", which is sharp." if error <= _SHARP_PX else "."
     )
