@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from e2e3d.client.exchange import exchange
 from e2e3d.client.flow import Flow
-from e2e3d.client.models import Account, ApiKey, NewApiKey, Page
+from e2e3d.client.models import Account, ApiKey, Login, NewApiKey, Page
 from e2e3d.client.session import Session
 from e2e3d.client.wire import Call, path
 
@@ -31,6 +31,16 @@ def change_password(session: Session, current_password: str, new_password: str) 
     """
     body = {"current_password": current_password, "new_password": new_password}
     yield from exchange(session, Call("PUT", path("me", "password"), json=body, repeatable=False))
+
+
+def list_sessions(session: Session) -> Flow[tuple[Login, ...]]:
+    """Your logins that have not ended, the one used last first."""
+    return Page[Login].model_validate((yield from exchange(session, Call("GET", path("me", "sessions")))).json()).items
+
+
+def end_session(session: Session, session_id: str) -> Flow[None]:
+    """End one of your logins; needs a sign-in, not a key. Raises NotFoundError."""
+    yield from exchange(session, Call("DELETE", path("me", "sessions", session_id)))
 
 
 def list_api_keys(session: Session, limit: int | None = None, cursor: str | None = None) -> Flow[Page[ApiKey]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from e2e3d.client.errors import AuthenticationError
 from e2e3d.client.exchange import attempt, exchange
 from e2e3d.client.flow import Flow
-from e2e3d.client.models import ApiKey, AuditEntry, ChangedUser, Page, Readiness, User
+from e2e3d.client.models import ApiKey, AuditEntry, ChangedUser, Job, JobOfUser, Overview, Page, Readiness, User
 from e2e3d.client.session import Session
 from e2e3d.client.wire import Call, path
 
@@ -134,6 +136,29 @@ def set_log_level(session: Session, level: str) -> Flow[str]:
     """Set the level of all processes of the service; they follow within ten seconds."""
     reply = yield from exchange(session, Call("PUT", path("admin", "log-level"), json={"level": level}))
     return str(reply.json()["level"])
+
+
+def overview(session: Session) -> Flow[Overview]:
+    """The service in figures: the queue, what is stored, who stores most, how old the newest backup is."""
+    return Overview.model_validate((yield from exchange(session, Call("GET", path("admin", "overview")))).json())
+
+
+def list_jobs_of_all(
+    session: Session,
+    limit: int | None = None,
+    cursor: str | None = None,
+    state: str | Sequence[str] | None = None,
+    user_id: str | None = None,
+) -> Flow[Page[JobOfUser]]:
+    """The jobs of all users, newest first; only those in some states, or of one user."""
+    call = Call("GET", path("admin", "jobs"), {"limit": limit, "cursor": cursor, "state": state, "user_id": user_id})
+    return Page[JobOfUser].model_validate((yield from exchange(session, call)).json())
+
+
+def cancel_job_of_any(session: Session, job_id: str) -> Flow[Job]:
+    """Cancel a job, whosever it is. Raises NotFoundError."""
+    reply = yield from exchange(session, Call("POST", path("admin", "jobs", job_id, "cancel"), repeatable=True))
+    return Job.model_validate(reply.json())
 
 
 def readiness(session: Session) -> Flow[Readiness]:

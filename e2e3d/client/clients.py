@@ -94,6 +94,8 @@ class Client:
     list_api_keys = _call(accounts.list_api_keys)
     create_api_key = _call(accounts.create_api_key)
     revoke_api_key = _call(accounts.revoke_api_key)
+    list_sessions = _call(accounts.list_sessions)
+    end_session = _call(accounts.end_session)
 
     list_users = _call(administration.list_users)
     user = _call(administration.user)
@@ -106,6 +108,9 @@ class Client:
     list_audit = _call(administration.list_audit)
     log_level = _call(administration.log_level)
     set_log_level = _call(administration.set_log_level)
+    overview = _call(administration.overview)
+    list_jobs_of_all = _call(administration.list_jobs_of_all)
+    cancel_job_of_any = _call(administration.cancel_job_of_any)
     readiness = _call(administration.readiness)
 
     create_image_set = _call(images.create_image_set)
@@ -139,6 +144,7 @@ class Client:
     cancel = _call(jobs.cancel)
     retry = _call(jobs.retry)
     rerun = _call(jobs.rerun)
+    rerun_forecast = _call(jobs.rerun_forecast)
     delete = _call(jobs.delete)
     log = _each(jobs.log, models.LogLine)
     results = _call(jobs.results)
@@ -188,6 +194,8 @@ class AsyncClient:
     list_api_keys = _acall(accounts.list_api_keys)
     create_api_key = _acall(accounts.create_api_key)
     revoke_api_key = _acall(accounts.revoke_api_key)
+    list_sessions = _acall(accounts.list_sessions)
+    end_session = _acall(accounts.end_session)
 
     list_users = _acall(administration.list_users)
     user = _acall(administration.user)
@@ -200,6 +208,9 @@ class AsyncClient:
     list_audit = _acall(administration.list_audit)
     log_level = _acall(administration.log_level)
     set_log_level = _acall(administration.set_log_level)
+    overview = _acall(administration.overview)
+    list_jobs_of_all = _acall(administration.list_jobs_of_all)
+    cancel_job_of_any = _acall(administration.cancel_job_of_any)
     readiness = _acall(administration.readiness)
 
     create_image_set = _acall(images.create_image_set)
@@ -233,6 +244,7 @@ class AsyncClient:
     cancel = _acall(jobs.cancel)
     retry = _acall(jobs.retry)
     rerun = _acall(jobs.rerun)
+    rerun_forecast = _acall(jobs.rerun_forecast)
     delete = _acall(jobs.delete)
     log = _aeach(jobs.log, models.LogLine)
     results = _acall(jobs.results)

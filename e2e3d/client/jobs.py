@@ -139,6 +139,12 @@ def rerun(session: Session, /, job_id: str, idempotency_key: str | None = None, 
     return _again(session, job_id, "rerun", changes, idempotency_key)
 
 
+def rerun_forecast(session: Session, /, job_id: str, **changes: Any) -> Flow[Forecast]:
+    """What :func:`rerun` with these changes would cost; `reused` of the answer names what is not computed again."""
+    call = Call("POST", path("jobs", job_id, "rerun-forecast"), json=changes, repeatable=True)
+    return Forecast.model_validate((yield from exchange(session, call)).json())
+
+
 def delete(session: Session, job_id: str) -> Flow[None]:
     """Delete a job that has ended, with its results."""
     yield from exchange(session, Call("DELETE", path("jobs", job_id)))

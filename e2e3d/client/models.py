@@ -19,9 +19,11 @@ from e2e3d.service.jobs.wire import JobDetail
 from e2e3d.service.jobs.wire import JudgementView as Judgement
 from e2e3d.service.jobs.wire import LogView as LogLine
 from e2e3d.service.jobs.wire import StageView as Stage
+from e2e3d.service.overview.wire import JobOfUser, Overview
 from e2e3d.service.results.wire import Link, Links, Result
 from e2e3d.service.sharing.wire import Share
 from e2e3d.service.sign_in.wire import ApiKeyOut as ApiKey
+from e2e3d.service.sign_in.wire import LoginOut as Login
 from e2e3d.service.sign_in.wire import MadeApiKey as NewApiKey
 from e2e3d.service.uploads.wire import PresignedPart, PresignedParts, PresignedUpload, Upload
 from e2e3d.service.uploads.wire import UploadProblem as Problem
@@ -44,12 +46,15 @@ __all__ = [
     "ImageSet",
     "Job",
     "JobError",
+    "JobOfUser",
     "Judgement",
     "Link",
     "Links",
     "LogLine",
+    "Login",
     "NewApiKey",
     "NewWebhook",
+    "Overview",
     "Page",
     "Part",
     "Photo",

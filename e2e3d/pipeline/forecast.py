@@ -5,8 +5,9 @@ Light: it is imported by processes that only answer HTTP.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
@@ -121,16 +122,37 @@ def stage_costs(config: PipelineConfig, work: Workload) -> dict[str, Cost]:
     return dict(_passes(config, work))
 
 
+def unchanged_passes(before: PipelineConfig, after: PipelineConfig, photo_mp: float) -> tuple[str, ...]:
+    """The passes of a job with settings `after` whose results one with settings `before` has made already.
+
+    A pass is computed from its settings and from what the passes before it gave, so the first one whose settings differ
+    ends the list; photographs of `photo_mp` megapixels decide at which sizes views are looked at.
+    """
+    known = dict(_settings_of_passes(before, photo_mp))
+    same = itertools.takewhile(lambda each: known.get(each[0]) == each[1], _settings_of_passes(after, photo_mp))
+    return tuple(name for name, _ in same)
+
+
+def _settings_of_passes(config: PipelineConfig, photo_mp: float) -> Iterator[tuple[str, object]]:
+    return ((name, settings) for name, _, settings, _ in _plan(config, photo_mp))
+
+
 def _passes(config: PipelineConfig, work: Workload) -> Iterator[tuple[str, Cost]]:
-    for stage, cost in _BEFORE_VIEWS.items():
-        yield stage, cost(work, _settings(config, stage))
-    longest_px = min(config.depth.max_size_px, round(math.sqrt(1.5e6 * work.photo_mp)))
-    for size_px in (*halved_sizes(longest_px), None):
+    for name, cost, settings, size_px in _plan(config, work.photo_mp):
         sized = work if size_px is None else replace(work, view_mp=megapixels(size_px))
+        yield name, cost(sized, settings)
+
+
+def _plan(config: PipelineConfig, photo_mp: float) -> Iterator[tuple[str, CostOf, object, int | None]]:
+    """Every pass by its name, with what it costs, its settings, and the size of its views where they are smaller."""
+    for stage, cost in _BEFORE_VIEWS.items():
+        yield stage, cost, _settings(config, stage), None
+    longest_px = min(config.depth.max_size_px, round(math.sqrt(1.5e6 * photo_mp)))
+    for size_px in (*halved_sizes(longest_px), None):
         for stage, cost in _AT_EVERY_SIZE.items():
-            yield at_size(size_px, stage), cost(sized, _settings(config, stage, size_px))
+            yield at_size(size_px, stage), cost, _settings(config, stage, size_px), size_px
     for stage, cost in _AFTER_DEPTH.items():
-        yield stage, cost(work, _settings(config, stage))
+        yield stage, cost, _settings(config, stage), None
 
 
 def _settings(config: PipelineConfig, stage: str, size_px: int | None = None) -> object:
@@ -154,6 +176,7 @@ def forecast(
     photo_mp: float,
     history: Sequence[StageTime],
     cores: int = REFERENCE_CORES,
+    reused: Collection[str] = (),
 ) -> Forecast:
     """What a job will probably cost.
 
@@ -163,6 +186,7 @@ def forecast(
         photo_mp: megapixels of one of them.
         history: times of earlier jobs on the same machines, oldest first; the more, the narrower the range.
         cores: of the machine; only how the stages share them matters once there is history.
+        reused: passes that take no time, because their results are there.
 
     Raises:
         SettingsError: ``bad-setting``.
@@ -171,12 +195,13 @@ def forecast(
     ratios = _ratios(history, cores)
     everything = [ratio for of_stage in ratios.values() for ratio in of_stage]
     usual = median(everything) if everything else 1.0
+    computed = {stage: cost for stage, cost in costs.items() if stage not in reused} or costs
     total_s = sum(
-        cost.wall_s(cores) * (median(ratios[stage]) if stage in ratios else usual) for stage, cost in costs.items()
+        cost.wall_s(cores) * (median(ratios[stage]) if stage in ratios else usual) for stage, cost in computed.items()
     )
     factor = _doubt(everything, usual)
     disk_bytes = sum(cost.disk_bytes for cost in costs.values()) + _PHOTO_DISK_BYTES * photos * photo_mp
-    return Forecast(total_s / factor, total_s * factor, _memory_bytes(costs.values(), cores), int(disk_bytes))
+    return Forecast(total_s / factor, total_s * factor, _memory_bytes(computed.values(), cores), int(disk_bytes))
 
 
 def _ratios(history: Sequence[StageTime], cores: int) -> dict[str, list[float]]:

@@ -28,6 +28,7 @@ from e2e3d.service.image_sets import routes as image_sets
 from e2e3d.service.jobs import routes as jobs
 from e2e3d.service.metrics import routes as metrics
 from e2e3d.service.metrics.metrics import RequestMetrics
+from e2e3d.service.overview import routes as overview
 from e2e3d.service.results import routes as results
 from e2e3d.service.services import Services
 from e2e3d.service.sharing import routes as sharing
@@ -48,6 +49,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     users.router,
     webhooks.router,
     admin.router,
+    overview.router,
     image_sets.router,
     photo_uploads.router,
     tus.router,

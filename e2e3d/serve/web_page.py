@@ -18,7 +18,17 @@ from e2e3d.service.http.problems import missing
 FOLDER = Path(__file__).parent / "page_files"
 NONCE = "NONCE_OF_THE_ANSWER"
 """What stands in the built document where the nonce goes."""
-VIEWS = ("/", "/sign-in", "/sets", "/sets/{set_id}", "/jobs", "/jobs/{job_id}")
+VIEWS = (
+    "/",
+    "/sign-in",
+    "/sets",
+    "/sets/{set_id}",
+    "/sets/{set_id}/compare",
+    "/jobs",
+    "/jobs/{job_id}",
+    "/account",
+    "/admin",
+)
 """Addresses of the page; what they show is chosen by its script."""
 SHARED = "/shared/{token}"
 """The view of a shared model, which other sites may show in a frame; nobody is signed in there."""

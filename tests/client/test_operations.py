@@ -95,6 +95,8 @@ class Things:
     job: str
     failed: str
     running: str
+    running_id: str
+    login: str
     delivery: str
     webhook: str
     share: str
@@ -114,7 +116,10 @@ def make_things(service: LiveService, receiver: Receiver, folder: Path) -> Thing
         where = f"{service.url}/v1/image-sets/{images.id}/uploads"
         half = httpx.post(where, headers=begun | client.session.authorization())  # nothing of it has arrived
         webhook = client.create_webhook(receiver.url(path="/things")).webhook
-        job, failed, _ = (client.submit(images.id, "preview", name=name) for name in ("j", "f", "r"))
+        job, failed, running = (client.submit(images.id, "preview", name=name) for name in ("j", "f", "r"))
+        with Client(service.url) as other:
+            other.sign_in(EMAIL, PASSWORD, keep=False)
+            login = next(one.id for one in other.list_sessions() if one.current)
         fence = service.begin(job.id)
         service.result(fence, "model.glb", b"model")
         service.end(fence)
@@ -122,7 +127,9 @@ def make_things(service: LiveService, receiver: Receiver, folder: Path) -> Thing
         delivery = client.list_deliveries(1).items[0]
         share = client.share(job.id)
     upload = half.headers["location"].rsplit("/", 1)[-1]
-    return Things("things", photo.name, upload, "j", "f", "r", delivery.id, webhook.url, share.id, folder)
+    return Things(
+        "things", photo.name, upload, "j", "f", "r", running.id, login, delivery.id, webhook.url, share.id, folder
+    )
 
 
 def lines(things: Things) -> dict[str, tuple[str, ...]]:
@@ -133,6 +140,8 @@ def lines(things: Things) -> dict[str, tuple[str, ...]]:
         "GET /readyz": "status",
         "GET /v1/me": "usage",
         "PATCH /v1/me": "account rename Ada",
+        "GET /v1/me/sessions": "account sessions",
+        "DELETE /v1/me/sessions/{session_id}": "account end-session {login}",
         "PUT /v1/me/password": "account password --password-stdin",
         "GET /v1/api-keys": "keys list",
         "POST /v1/api-keys": "keys create another",
@@ -159,6 +168,9 @@ def lines(things: Things) -> dict[str, tuple[str, ...]]:
         "GET /v1/webhook-secret": "webhooks secret",
         "GET /v1/audit": "admin audit",
         "GET /v1/admin/log-level": "admin log-level",
+        "GET /v1/admin/overview": "admin overview",
+        "GET /v1/admin/jobs": "admin jobs --state queued",
+        "POST /v1/admin/jobs/{job_id}/cancel": "admin cancel {running_id}",
         "PUT /v1/admin/log-level": "admin log-level info",
         "POST /v1/image-sets": "sets create second",
         "GET /v1/image-sets": "sets list",
@@ -192,6 +204,7 @@ def lines(things: Things) -> dict[str, tuple[str, ...]]:
         "GET /v1/jobs/{job_id}/shares": "shares list {job}",
         "DELETE /v1/shares/{share_id}": "shares withdraw {share}",
         "POST /v1/jobs/{job_id}/retry": "retry {failed}",
+        "POST /v1/jobs/{job_id}/rerun-forecast": "rerun {job} --quality low --forecast",
         "POST /v1/jobs/{job_id}/rerun": "rerun {job} --quality low --name again",
         "POST /v1/jobs/{job_id}/cancel": "cancel {running}",
         "DELETE /v1/jobs/{job_id}": "delete {job}",

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 from e2e3d.serve.app import ROUTERS
-from e2e3d.service.accounts.tables import ApiKeyRow
+from e2e3d.service.accounts.tables import ApiKeyRow, RefreshTokenRow
 from e2e3d.service.database.table_base import new_id, now
 from e2e3d.service.image_sets.tables import BlobRow, ImageSetRow, PhotoRow
 from e2e3d.service.jobs.tables import JobInputRow, JobRow
@@ -47,7 +47,11 @@ PUBLIC = {
     ("GET", "/readyz"),
 }
 # Routes that only read, though they are no GET.
-READING = {("POST", "/v1/forecasts"), ("POST", "/v1/jobs/{job_id}/result-links")}
+READING = {
+    ("POST", "/v1/forecasts"),
+    ("POST", "/v1/jobs/{job_id}/rerun-forecast"),
+    ("POST", "/v1/jobs/{job_id}/result-links"),
+}
 ADMINISTRATION = re.compile(r"^/(v1/(users|audit|admin)|metrics)\b")
 SHA256 = "a" * 64
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -115,6 +119,8 @@ class World:
             id=new_id(), webhook_id=webhook.id, user_id=self.ada, event_type="job.failed", url=webhook.url
         )
         yield delivery
+        login = new_id()
+        yield RefreshTokenRow(user_id=self.ada, family=login, token_hash="l" * 64, expires_at=later)
         key = ApiKeyRow(id=new_id(), user_id=self.ada, name="k", prefix="e2e_x", key_hash="h" * 64, scopes=["read"])
         yield key
         self.names |= {
@@ -126,6 +132,7 @@ class World:
             "delivery_id": delivery.id,
             "key_id": key.id,
             "share_id": share.id,
+            "session_id": login,
         }
 
     def url(self, path: str) -> str:

@@ -38,9 +38,8 @@ export async function violations(page) {
 }
 
 /** How the canvas looks: how many of its pixels are drawn, how many colours they have, and a hash of all. */
-export async function look(page) {
-  return page.evaluate(async () => {
-    const canvas = document.querySelector("canvas");
+export async function look(page, place = page.locator("canvas").first()) {
+  return place.evaluate(async (canvas) => {
     const copy = new OffscreenCanvas(canvas.width, canvas.height);
     const context = copy.getContext("2d");
     context.drawImage(canvas, 0, 0);

@@ -34,7 +34,9 @@ ServiceCommands = with_commands_of(
 )
 """The program's own group, which has the commands of the first table besides those that are added to it."""
 
-AdminCommands = with_commands_of(dict.fromkeys(("audit", "log-level"), f"{__name__}.admin"))
+AdminCommands = with_commands_of(
+    dict.fromkeys(("audit", "log-level", "overview", "jobs", "cancel"), f"{__name__}.admin")
+)
 """The group ``admin``, to which the program adds what is done on the machine of the service."""
 
 

@@ -112,6 +112,9 @@ def rerun(
     scale: Scale = None,
     known_distance: KnownDistance = None,
     priority: Priority = None,
+    forecast_only: Annotated[
+        bool, typer.Option("--forecast", help="Say what it would take and what is reused, and submit nothing.")
+    ] = False,
     follow: Follow = False,
     as_json: Json = False,
     url: Url = None,
@@ -130,7 +133,15 @@ def rerun(
     }
     given = {field: value for field, value in different.items() if value is not None}
     with Client(url) as client:
+        if forecast_only:
+            return _put_rerun_forecast(client.rerun_forecast(job_id(client, job), **given), as_json)
         return _submitted(client, client.rerun(job_id(client, job), **given), follow, as_json)
+
+
+def _put_rerun_forecast(forecast: Forecast, as_json: bool) -> int:
+    _say_forecast(forecast)
+    put(forecast.model_dump_json() if as_json else f"reused: {', '.join(forecast.reused) or 'nothing'}")
+    return 0
 
 
 def _options(intrinsics: Path | None, scale: float | None, known_distance: str | None) -> dict[str, Any]:

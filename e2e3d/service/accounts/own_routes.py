@@ -9,9 +9,14 @@ from e2e3d.service.accounts import queries as users
 from e2e3d.service.accounts.records import SCOPES, User, UserChange
 from e2e3d.service.accounts.wire import Me, MyChange, PasswordChange
 from e2e3d.service.administration import audit
-from e2e3d.service.http.problems import ProblemError, problem_responses
+from e2e3d.service.database.table_base import now
+from e2e3d.service.http.ids import ResourceId
+from e2e3d.service.http.problems import ProblemError, missing, problem_responses
+from e2e3d.service.http.wire import Page
+from e2e3d.service.sign_in import queries as tokens
 from e2e3d.service.sign_in.caller import Caller
 from e2e3d.service.sign_in.dependencies import Reader, ServicesOf, Writer
+from e2e3d.service.sign_in.wire import LoginOut
 
 router = APIRouter(prefix="/v1/me", tags=["Your account"], responses=problem_responses(401, 403, 413, 422, 503))
 
@@ -36,6 +41,29 @@ def change_password(body: PasswordChange, caller: Writer, services: ServicesOf) 
     """Replace your password; all your other logins end. Needs a login: an API key may not do this."""
     require_login(caller)
     logins.change_password(services, caller.user, body.current_password, body.new_password, caller.actor, caller.login)
+    return Response(status_code=204)
+
+
+@router.get("/sessions", summary="List your logins")
+def list_logins(caller: Reader, services: ServicesOf) -> Page[LoginOut]:
+    """Where you are logged in, the login used last first. API keys are no logins, and stand in a list of their own."""
+    with services.database.reading() as session:
+        found = tokens.open_logins(session, caller.id, now())
+        places = audit.addresses_of_logins(session, caller.id, [each.began_at for each in found])
+    items = (
+        LoginOut.from_record(each, current=each.id == caller.login, address=places.get(each.began_at)) for each in found
+    )
+    return Page(items=tuple(items), next_cursor=None)
+
+
+@router.delete("/sessions/{session_id}", summary="End a login", status_code=204, responses=problem_responses(404))
+def end_one_login(session_id: ResourceId, caller: Writer, services: ServicesOf) -> Response:
+    """End a login of yours; its tokens are refused from the next request on. Needs a login: an API key may not."""
+    require_login(caller)
+    with services.database.session() as session:
+        if not tokens.revoke_login(session, caller.id, session_id, now()):
+            raise missing("login")
+        audit.record(session, caller.actor, "login.end", "user", caller.id)
     return Response(status_code=204)
 
 

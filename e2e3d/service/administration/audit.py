@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -12,6 +13,7 @@ from e2e3d.service.accounts.records import Actor, AuditEntry
 from e2e3d.service.administration.audit_table import AuditRow
 
 _ABOUT = datetime.timedelta(minutes=1)
+_SAME = datetime.timedelta(seconds=1)
 
 
 def record(
@@ -41,6 +43,17 @@ def request_of(session: Session, action: str, resource_id: str, at: datetime.dat
     about = AuditRow.at.between(at - _ABOUT, at + _ABOUT)
     query = select(AuditRow.request_id).where(about, AuditRow.action == action, AuditRow.resource_id == resource_id)
     return session.scalar(query.limit(1))
+
+
+def addresses_of_logins(
+    session: Session, user_id: str, moments: Sequence[datetime.datetime]
+) -> dict[datetime.datetime, str]:
+    """From which address a user logged in at each of these moments, where that is written down."""
+    if not moments:
+        return {}
+    own = (AuditRow.user_id == user_id, AuditRow.action == "login", AuditRow.at >= min(moments) - _SAME)
+    rows = session.execute(select(AuditRow.at, AuditRow.address).where(*own).order_by(AuditRow.id)).all()
+    return {moment: row.address for moment in moments for row in rows if row.address and abs(row.at - moment) <= _SAME}
 
 
 def newest_first(

@@ -17,7 +17,7 @@ from e2e3d.service.jobs import fair_queue
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.lifecycle import ACTIVE, State
 from e2e3d.service.jobs.records import JobFilter, JobRecord
-from e2e3d.service.jobs.submission import Photographs, forecast, photographs_of_set, submit
+from e2e3d.service.jobs.submission import Photographs, forecast, photographs_of_set, reused_passes, submit
 from e2e3d.service.jobs.wire import (
     ForecastRequest,
     ForecastView,
@@ -184,6 +184,19 @@ def rerun_job(
     request = _changed(_request_of(job), body)
     made, replayed = submit(services, caller, request, photographs, key, retry_of=job.id)
     return _made(services, made, replayed, response)
+
+
+@router.post(
+    "/jobs/{job_id}/rerun-forecast", summary="What would running again cost?", responses=problem_responses(404)
+)
+def forecast_rerun(job_id: str, body: RerunRequest, caller: Reader, services: ServicesOf) -> ForecastView:
+    """What a rerun with these changes would take; `reused` names what of the job's results is used again."""
+    job, photographs = _earlier(services, caller.id, job_id)
+    with services.database.reading() as session:
+        done = {stage.stage for stage in jobs.stages(session, job_id)}
+    request = _changed(_request_of(job), body)
+    reused = reused_passes(job, done, request, photographs.megapixels)
+    return ForecastView(**forecast(services, caller, request, photographs, request.priority, reused))
 
 
 @router.delete(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ from e2e3d.service.intake.lost_photographs import lost_photographs, photographs_
 from e2e3d.service.intake.photo_names import is_mask
 from e2e3d.service.jobs import fair_queue, idempotency, stage_times
 from e2e3d.service.jobs import queries as jobs
+from e2e3d.service.jobs.lifecycle import State
 from e2e3d.service.jobs.records import JobRecord, NewJob
 from e2e3d.service.jobs.wire import ForecastRequest, JobRequest
 from e2e3d.service.services import Services
@@ -63,9 +65,16 @@ def photographs_of_set(services: Services, caller: Caller, image_set_id: str) ->
 
 
 def forecast(
-    services: Services, caller: Caller, request: ForecastRequest, photographs: Photographs, priority: int
+    services: Services,
+    caller: Caller,
+    request: ForecastRequest,
+    photographs: Photographs,
+    priority: int,
+    reused: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Check quality and settings, and say what the job would cost, and how many jobs would come before it.
+
+    What `reused` names takes no time.
 
     Raises:
         SettingsError: ``unknown-quality``, ``unknown-setting``, ``bad-setting``.
@@ -75,12 +84,29 @@ def forecast(
         ahead = fair_queue.jobs_ahead(session, caller.id, priority)
     count = len(photographs.files)
     config = configure(request.quality, request.settings)
-    cost = forecasts.forecast(config, count, photographs.megapixels, history, core_count())
+    cost = forecasts.forecast(config, count, photographs.megapixels, history, core_count(), reused)
     return dataclasses.asdict(cost) | {
+        "reused": reused,
         "photos": count,
         "megapixels": round(photographs.megapixels, 3),
         "queued_ahead": ahead,
     }
+
+
+def reused_passes(earlier: JobRecord, done: Collection[str], request: JobRequest, photo_mp: float) -> tuple[str, ...]:
+    """The passes of `request` that need not be computed, because `earlier`, which has ended the passes `done`, has.
+
+    Raises:
+        SettingsError: ``unknown-quality``, ``unknown-setting``, ``bad-setting``.
+    """
+    before, after = configure(earlier.quality, earlier.settings), configure(request.quality, request.settings)
+    gone = earlier.expires_at is not None and earlier.expires_at <= now()
+    if gone or request.options.run_options() != earlier.options:
+        return ()
+    unchanged = forecasts.unchanged_passes(before, after, photo_mp)
+    if earlier.state == State.SUCCEEDED:
+        return unchanged
+    return tuple(itertools.takewhile(lambda name: name in done, unchanged))
 
 
 def submit(

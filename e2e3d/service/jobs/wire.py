@@ -143,6 +143,9 @@ class ForecastView(ResponseModel):
     photos: int
     megapixels: float = Field(description="Of one photograph, on average.")
     queued_ahead: int = Field(default=0, description="Jobs that come before it.")
+    reused: tuple[str, ...] = Field(
+        default=(), description="Passes of an earlier job whose results are used again; the seconds are without them."
+    )
 
 
 class ErrorView(ResponseModel):

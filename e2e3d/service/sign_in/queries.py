@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, exists, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from e2e3d.service.accounts.queries import USER_COLUMNS, user_record
@@ -35,6 +35,16 @@ class Rotation:
     family: str
     reused: bool = False
     owner_id: str | None = None
+
+
+@dataclass(frozen=True)
+class OpenLogin:
+    """A login that has not ended: its first tokens were made at `began_at`, its newest at `renewed_at`."""
+
+    id: str
+    began_at: datetime.datetime
+    renewed_at: datetime.datetime
+    expires_at: datetime.datetime
 
 
 def add_refresh(
@@ -85,6 +95,27 @@ def end_login(session: Session, token_hash: str, now: datetime.datetime) -> str 
         return None
     revoke_family(session, known.family, now)
     return known.user_id
+
+
+def open_logins(session: Session, user_id: str, now: datetime.datetime) -> tuple[OpenLogin, ...]:
+    """The logins of a user that can still be renewed, the one used last first."""
+    token = RefreshTokenRow
+    last = func.max(token.expires_at)
+    query = (
+        select(token.family, func.min(token.created_at), func.max(token.created_at), last)
+        .where(token.user_id == user_id, token.revoked_at.is_(None))
+        .group_by(token.family)
+        .having(last > now)
+        .order_by(func.max(token.created_at).desc(), token.family)
+    )
+    return tuple(OpenLogin(*row) for row in session.execute(query))
+
+
+def revoke_login(session: Session, user_id: str, family: str, now: datetime.datetime) -> bool:
+    """End a login of a user; False when there is none with this id that has not ended."""
+    mine = (RefreshTokenRow.user_id == user_id, RefreshTokenRow.family == family, RefreshTokenRow.revoked_at.is_(None))
+    ended = update(RefreshTokenRow).where(*mine).values(revoked_at=now).returning(RefreshTokenRow.id)
+    return len(session.scalars(ended).all()) > 0
 
 
 def revoke_logins(session: Session, user_id: str, now: datetime.datetime, except_family: str | None = None) -> int:

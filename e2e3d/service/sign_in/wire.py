@@ -68,6 +68,17 @@ class NewLogin(Tokens):
     )
 
 
+class LoginOut(ResponseModel):
+    """A login of yours that has not ended."""
+
+    id: str
+    current: bool = Field(description="Whether it is the one that asks.")
+    began_at: datetime.datetime
+    renewed_at: datetime.datetime = Field(description="When it got its newest tokens.")
+    expires_at: datetime.datetime = Field(description="When it ends, unless it is used before.")
+    address: str | None = Field(description="From which it began; null where that is not known.")
+
+
 class NewApiKey(RequestModel):
     """An API key to make."""
 

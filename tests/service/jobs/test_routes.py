@@ -206,6 +206,25 @@ def test_a_rerun_keeps_the_settings_and_options_that_it_does_not_change(one: Job
     assert problem_of(wrong) == (422, "bad-setting")
 
 
+def test_a_rerun_says_what_it_uses_again(one: Jobs) -> None:
+    job = one.submit().json()["id"]
+    path = f"/jobs/{job}/rerun-forecast"
+    unfinished = one.call("POST", path, json={}).json()
+    assert unfinished["reused"] == []
+    one.end(one.begin(), JobTransition.COMPLETED)
+    same = one.call("POST", path, json={}).json()
+    texture = one.call("POST", path, json={"settings": {"texture.atlas_size_px": 512}}).json()
+    mesh = one.call("POST", path, json={"settings": {"mesh.max_faces": 1000}}).json()
+    assert same["reused"][-1] == "export"
+    assert texture["reused"] == [name for name in same["reused"] if name not in ("texture", "export")]
+    assert mesh["reused"] == [name for name in texture["reused"] if name != "mesh"]
+    assert texture["seconds_high"] < mesh["seconds_high"] < unfinished["seconds_high"]
+    higher = one.call("POST", path, json={"quality": "high"}).json()
+    assert "features" not in higher["reused"]
+    assert one.call("POST", path, json={"options": {"scale": 2.0}}).json()["reused"] == []
+    assert one.call("POST", path, json={"settings": {"no.such": 1}}).status_code == 422
+
+
 def test_a_job_that_succeeded_is_not_retried(one: Jobs) -> None:
     job = one.submit().json()["id"]
     one.end(one.begin(), JobTransition.COMPLETED)

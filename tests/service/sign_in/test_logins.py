@@ -177,3 +177,24 @@ def test_the_link_of_the_first_administrator_can_be_too_late(tmp_path: Path, spo
         answer = api.client.post("/v1/auth/session/link", json={"token": told.link.split("#")[1]}, headers=headers)
         assert answer.status_code == (403 if spoiled == "cross-site" else 401)
         assert "set-cookie" not in answer.headers
+
+
+def test_a_login_is_listed_and_ended(api: Api) -> None:
+    ada, eve = api.user("ada@example.org"), api.user("eve@example.org")
+    first = bearer(api.log_in("ada@example.org").json()["access_token"])
+    second = api.log_in("ada@example.org").json()
+    api.client.post("/v1/auth/refresh", json={"refresh_token": second["refresh_token"]})
+    found = api.client.get("/v1/me/sessions", headers=first).json()["items"]
+    assert [each["current"] for each in found] == [False, True]
+    assert {each["address"] for each in found} == {"testclient"}
+    other = found[0]["id"]
+    assert api.client.delete(f"/v1/me/sessions/{other}", headers=api.headers(eve)).status_code == 404
+    assert api.client.delete(f"/v1/me/sessions/{other}", headers=first).status_code == 204
+    assert api.client.get("/v1/me", headers=bearer(second["access_token"])).status_code == 401
+    assert api.client.get("/v1/me", headers=first).status_code == 200
+    assert [each["id"] for each in api.client.get("/v1/me/sessions", headers=first).json()["items"]] == [found[1]["id"]]
+    assert api.client.delete(f"/v1/me/sessions/{other}", headers=first).status_code == 404
+    key = api.client.post("/v1/api-keys", headers=first, json={"name": "k"}).json()["key"]
+    refused = api.client.delete(f"/v1/me/sessions/{found[1]['id']}", headers=bearer(key))
+    assert (refused.status_code, refused.json()["code"]) == (403, "login-only")
+    assert ada != eve

@@ -96,6 +96,17 @@ export const shares = (jobId: string) =>
     },
   });
 
+/** What a rerun with `changes`, as JSON, would take, and what it uses again. */
+export const rerunForecast = (jobId: string, changes: string) =>
+  queryOptions({
+    queryKey: ["rerun-forecasts", jobId, changes],
+    queryFn: () => {
+      const body = JSON.parse(changes) as Schemas["RerunRequest"];
+      return take(api.POST("/v1/jobs/{job_id}/rerun-forecast", { params: { path: { job_id: jobId } }, body }));
+    },
+    retry: false,
+  });
+
 export const forecast = (imageSetId: string, photoCount: number, quality: string) =>
   queryOptions({
     queryKey: ["forecasts", imageSetId, photoCount, quality],

@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { lazy, useEffect, useState } from "react";
 import { I18nProvider } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 import { BrowserRouter, Navigate, Route, Routes } from "react-router";
@@ -13,12 +13,18 @@ import { SetPage } from "../pages/set/SetPage";
 import { SetsPage } from "../pages/sets/SetsPage";
 import { SharedPage } from "../pages/shared/SharedPage";
 import { SignInPage } from "../pages/sign-in/SignInPage";
+import { DeletionsContext } from "../undo/context";
+import { Deletions } from "../undo/deletions";
 import { UploadQueue } from "../uploads/queue";
 import { UploadsContext } from "../uploads/context";
 import { atMostEvery } from "./atMostEvery";
 import { Layout } from "./Layout";
 import { NotFound } from "./NotFound";
 import { SignedIn } from "./SignedIn";
+
+const AccountPage = lazy(() => import("../pages/account/AccountPage"));
+const AdminPage = lazy(() => import("../pages/admin/AdminPage"));
+const ComparePage = lazy(() => import("../pages/compare/ComparePage"));
 
 const ARRIVALS_MS = 2_000; // a set of thousands is not asked for after every one of them
 
@@ -28,11 +34,13 @@ export function App() {
   const [uploads] = useState(
     () => new UploadQueue(atMostEvery(ARRIVALS_MS, (setId) => void queries.invalidateQueries({ queryKey: keys.set(setId) }))),
   );
+  const [deletions] = useState(() => new Deletions());
   useEffect(() => session.subscribe(() => session.state() === "out" && queries.clear()), [queries]);
   return (
     <I18nProvider locale={i18n.language}>
       <QueryClientProvider client={queries}>
         <UploadsContext value={uploads}>
+          <DeletionsContext value={deletions}>
           <BrowserRouter>
             <Routes>
               <Route path="/sign-in" element={<SignInPage />} />
@@ -42,13 +50,17 @@ export function App() {
                   <Route index element={<Navigate to="/sets" replace />} />
                   <Route path="/sets" element={<SetsPage />} />
                   <Route path="/sets/:setId" element={<SetPage />} />
+                  <Route path="/sets/:setId/compare" element={<ComparePage />} />
                   <Route path="/jobs" element={<JobsPage />} />
                   <Route path="/jobs/:jobId" element={<JobPage />} />
+                  <Route path="/account" element={<AccountPage />} />
+                  <Route path="/admin" element={<AdminPage />} />
                   <Route path="*" element={<NotFound />} />
                 </Route>
               </Route>
             </Routes>
           </BrowserRouter>
+          </DeletionsContext>
         </UploadsContext>
       </QueryClientProvider>
     </I18nProvider>

@@ -1,9 +1,13 @@
+import { useQuery } from "@tanstack/react-query";
 import { Suspense, useEffect, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { NavLink, Outlet, useLocation } from "react-router";
 
+import { me } from "../api/queries";
 import { session } from "../api/session";
 import { Button, Loading, Notice } from "../ui";
+import { useDeletions } from "../undo/context";
+import { UndoBar } from "../undo/UndoBar";
 import { useUploads } from "../uploads/context";
 import styles from "./layout.module.css";
 import { Preferences } from "./Preferences";
@@ -13,6 +17,12 @@ export function Layout() {
   const { t } = useTranslation();
   const { pathname } = useLocation();
   const uploads = useUploads();
+  const account = useQuery(me).data;
+  const [deletions] = useDeletions();
+  const signOut = async () => {
+    await deletions.commitAll(false);
+    await uploads.abandon().finally(() => session.signOut());
+  };
   const online = useSyncExternalStore(subscribeOnline, () => navigator.onLine);
   useEffect(() => {
     scrollTo(0, 0); // newer browsers return a promise, which an effect must not
@@ -30,10 +40,14 @@ export function Layout() {
           <nav className={styles.nav} aria-label={t("app.main")}>
             <NavLink to="/sets">{t("app.sets")}</NavLink>
             <NavLink to="/jobs">{t("app.jobs")}</NavLink>
+            {account?.role === "admin" && <NavLink to="/admin">{t("app.admin")}</NavLink>}
           </nav>
           <div className={styles.tools}>
+            <NavLink to="/account" className={styles.account ?? ""}>
+              {t("app.account")}
+            </NavLink>
             <Preferences />
-            <Button kind="bare" onPress={() => void uploads.abandon().finally(() => session.signOut())}>
+            <Button kind="bare" onPress={() => void signOut()}>
               {t("app.signOut")}
             </Button>
           </div>
@@ -45,6 +59,7 @@ export function Layout() {
           <Outlet />
         </Suspense>
       </main>
+      <UndoBar />
     </>
   );
 }

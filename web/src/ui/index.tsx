@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import {
   Button as AriaButton,
   FieldError,
@@ -75,6 +75,20 @@ export function ProblemNotice({ error, onRetry }: { error: unknown; onRetry?: ()
           <Button onPress={onRetry}>{t("problem.again")}</Button>
         </div>
       )}
+    </Notice>
+  );
+}
+
+/** Text that is shown this once, with a button that copies it. */
+export function Secret({ label, text }: { label: string; text: string }) {
+  const { t } = useTranslation();
+  const [copied, setCopied] = useState(false);
+  return (
+    <Notice tone="good" title={label}>
+      <code className={styles.secret}>{text}</code>
+      <div>
+        <Button onPress={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}>{copied ? t("share.copied") : t("share.copy")}</Button>
+      </div>
     </Notice>
   );
 }

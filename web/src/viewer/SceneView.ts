@@ -5,6 +5,7 @@ import {
   HemisphereLight,
   Matrix4,
   PerspectiveCamera,
+  Plane,
   Quaternion,
   Raycaster,
   Scene,
@@ -25,6 +26,12 @@ import { firstHit } from "./picking";
 CameraControls.install({
   THREE: { Vector2, Vector3, Vector4, Quaternion, Matrix4, Spherical, Box3, Sphere, Raycaster },
 });
+
+/** Where a view looks from and to, in the frame of the model. */
+export interface Look {
+  eye: [number, number, number];
+  target: [number, number, number];
+}
 
 const TAP_PX = 6;
 const NEAR_PX = 40;
@@ -48,6 +55,7 @@ export class SceneView {
   readonly #resizing: ResizeObserver;
   #objects = new Map<string, Object3D>();
   #dirty = true;
+  #box: Box3 | null = null;
 
   constructor(private readonly place: HTMLElement) {
     const canvas = document.createElement("canvas");
@@ -94,6 +102,13 @@ export class SceneView {
     this.#dirty = true;
   }
 
+  /** Draw and pick nothing outside of a box of the model; null takes that back. */
+  clip(box: Box3 | null): void {
+    this.#box = box;
+    this.#renderer.clippingPlanes = box ? planesOf(box) : [];
+    this.#dirty = true;
+  }
+
   /** Look at a sphere from the side, a little from above. */
   lookAt(sphere: Sphere, from: [number, number, number] | null, smoothly: boolean): void {
     const { up } = this.#camera;
@@ -126,7 +141,10 @@ export class SceneView {
     const caster = new Raycaster();
     this.#camera.updateMatrixWorld();
     caster.setFromCamera(at ? new Vector2((2 * at.x) / width - 1, 1 - (2 * at.y) / height) : new Vector2(), this.#camera);
-    return firstHit(model, caster.ray)?.toArray() ?? null;
+    const entry = this.#box && !this.#box.containsPoint(caster.ray.origin) ? caster.ray.intersectBox(this.#box, new Vector3()) : null;
+    if (entry) caster.ray.origin.copy(entry);
+    const hit = firstHit(model, caster.ray);
+    return hit && (!this.#box || this.#box.containsPoint(hit)) ? hit.toArray() : null;
   }
 
   /** Calls `listener` with the place of every press that was no turn of the view; returns what ends that. */
@@ -171,6 +189,25 @@ export class SceneView {
     this.#dirty = true;
   }
 
+  look(): Look {
+    const [eye, target] = [this.#controls.getPosition(new Vector3()), this.#controls.getTarget(new Vector3())];
+    return { eye: eye.toArray(), target: target.toArray() };
+  }
+
+  /** Look as another view does, at once. */
+  lookAs({ eye, target }: Look): void {
+    void this.#controls.setLookAt(...eye, ...target, false);
+    this.#controls.update(0);
+    this.#dirty = true;
+  }
+
+  /** Calls `listener` with every look that somebody turns the view to; returns what ends that. */
+  onLook(listener: (look: Look) => void): () => void {
+    const tell = () => listener(this.look());
+    this.#controls.addEventListener("update", tell);
+    return () => this.#controls.removeEventListener("update", tell);
+  }
+
   picture(): Promise<Blob | null> {
     this.#renderer.render(this.#scene, this.#camera);
     return new Promise((resolve) => this.#renderer.domElement.toBlob(resolve, "image/png"));
@@ -203,4 +240,10 @@ export class SceneView {
     this.#dirty = false;
     this.#renderer.render(this.#scene, this.#camera);
   }
+}
+
+/** The six sides of a box, with what is inside in front of each. */
+function planesOf({ min, max }: Box3): Plane[] {
+  const axes = [new Vector3(1, 0, 0), new Vector3(0, 1, 0), new Vector3(0, 0, 1)];
+  return axes.flatMap((axis) => [new Plane(axis, -axis.dot(min)), new Plane(axis.clone().negate(), axis.dot(max))]);
 }

@@ -7,10 +7,13 @@ import type { Schemas } from "../api/client";
 import { useFormat } from "../i18n/format";
 import { Button, Empty, Notice, uiStyles } from "../ui";
 import { CameraPanel } from "./CameraPanel";
-import { forwardOf } from "./formats";
+import { ClipPanel } from "./ClipPanel";
+import { forwardOf, type Cameras } from "./formats";
 import { modesOf, shownOf, type Mode } from "./kinds";
 import { MeasurePanel } from "./MeasurePanel";
+import type { SceneView } from "./SceneView";
 import type { ModelSource } from "./source";
+import { useClip } from "./useClip";
 import { useMeasure } from "./useMeasure";
 import { useScene, type SceneState } from "./useScene";
 import styles from "./viewer.module.css";
@@ -21,10 +24,12 @@ interface ViewerProps {
   /** The set of the photographs; null where there is none any more. */
   setId: string | null;
   results: readonly Schemas["Result"][];
+  /** Is given the view and the cameras of the model once they are there, and null when they go. */
+  onView?: (view: SceneView | null, cameras: Cameras | null) => void;
 }
 
 /** What a job has made so far, to be turned: the best of it first, unless something else is chosen. */
-export default function Viewer({ source, name, setId, results }: ViewerProps) {
+export default function Viewer({ source, name, setId, results, onView }: ViewerProps) {
   const { t } = useTranslation();
   const format = useFormat();
   const frame = useRef<HTMLDivElement>(null);
@@ -38,7 +43,14 @@ export default function Viewer({ source, name, setId, results }: ViewerProps) {
   const scene = useScene(place, source, shown, mode, withCameras);
   const metric = ["metric", "georeferenced"].includes(scene.cameras?.frame ?? "");
   const measuring = useMeasure(scene.view, source.key, metric, scene.ready);
+  const clipping = useClip(scene.view, scene.sphere);
   const [chosen, choose] = useChosenCamera(scene, withCameras && !measuring.on);
+  const { view, cameras: known, ready } = scene;
+  useEffect(() => {
+    if (!view || !ready || !onView) return;
+    onView(view, known);
+    return () => onView(null, null);
+  }, [view, known, ready !== null, onView]);
   const webgl = useQuery({ queryKey: ["webgl"], queryFn: hasWebgl, staleTime: Infinity });
   if (webgl.data === false) return <Notice tone="doubt" title={t("viewer.noWebgl")} />;
 
@@ -73,6 +85,7 @@ export default function Viewer({ source, name, setId, results }: ViewerProps) {
       </div>
       <div className={styles.panels}>
         {measuring.on && <MeasurePanel measuring={measuring} />}
+        {clipping.on && <ClipPanel clipping={clipping} />}
         {cameras === true && !measuring.on && scene.cameras && (
           <CameraPanel cameras={scene.cameras} setId={setId} chosen={chosen} onChoose={choose} />
         )}
@@ -102,6 +115,13 @@ export default function Viewer({ source, name, setId, results }: ViewerProps) {
           <div className={uiStyles.toggles}>
             <ToggleButton className={uiStyles.toggle ?? ""} isSelected={measuring.on} onChange={measuring.toggle}>
               {t("measure.title")}
+            </ToggleButton>
+          </div>
+        )}
+        {mode && (
+          <div className={uiStyles.toggles}>
+            <ToggleButton className={uiStyles.toggle ?? ""} isSelected={clipping.on} onChange={clipping.toggle}>
+              {t("clip.title")}
             </ToggleButton>
           </div>
         )}

@@ -10,6 +10,7 @@ import { modesOf, shownOf } from "../../viewer/kinds";
 import { sourceOfJob } from "../../viewer/source";
 import { StateBadge } from "../jobs/StateBadge";
 import { Downloads } from "./Downloads";
+import { Report } from "./Report";
 import { JobActions } from "./JobActions";
 import { JobProgress } from "./JobProgress";
 import { Judgement } from "./Judgement";
@@ -46,6 +47,12 @@ export function JobPage() {
               <>
                 {" · "}
                 <Link to={`/sets/${job.data.image_set_id}`}>{t("job.photographs")}</Link>
+                {job.data.state === "succeeded" && (
+                  <>
+                    {" · "}
+                    <Link to={`/sets/${job.data.image_set_id}/compare?b=${jobId}`}>{t("compare.withAnother")}</Link>
+                  </>
+                )}
               </>
             )}
           </p>
@@ -63,6 +70,7 @@ export function JobPage() {
         found.isSuccess && <div className={`card ${styles.placeholder}`}><Empty>{active ? t("viewer.nothing") : t("viewer.nothingEnded")}</Empty></div>
       )}
       {active && visible && !shownOf(results).model && <Notice tone="plain" title={t("viewer.sparse")} />}
+      {!active && <Report jobId={jobId} results={results} />}
       <div className={styles.columns}>
         <Downloads jobId={jobId} results={results} ended={!active} />
         <div className="stack">

@@ -6,6 +6,7 @@ import { jobs } from "../../api/queries";
 import { useFormat } from "../../i18n/format";
 import { Button, Empty, Loading, ProblemNotice, Progress } from "../../ui";
 import styles from "../lists.module.css";
+import { useNotDeleted } from "../../undo/context";
 import { StateBadge } from "./StateBadge";
 
 const LOOK_AGAIN_MS = 5_000;
@@ -21,9 +22,9 @@ export function JobList({ imageSetId }: { imageSetId?: string }) {
       return items.some((job) => job.state === "queued" || job.state === "running") ? LOOK_AGAIN_MS : false;
     },
   });
+  const items = useNotDeleted(found.data?.pages.flatMap((page) => page.items) ?? []);
   if (found.isPending) return <Loading />;
   if (found.error) return <ProblemNotice error={found.error} onRetry={() => void found.refetch()} />;
-  const items = found.data.pages.flatMap((page) => page.items);
   if (items.length === 0) {
     return (
       <Empty>
@@ -50,6 +51,11 @@ export function JobList({ imageSetId }: { imageSetId?: string }) {
           </li>
         ))}
       </ul>
+      {imageSetId && items.filter((job) => job.state === "succeeded").length > 1 && (
+        <p>
+          <Link to={`/sets/${imageSetId}/compare`}>{t("compare.title")}</Link>
+        </p>
+      )}
       {found.hasNextPage && <Button onPress={() => void found.fetchNextPage()}>{t("app.more")}</Button>}
     </>
   );

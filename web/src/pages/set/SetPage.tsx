@@ -1,11 +1,12 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { useNavigate, useParams } from "react-router";
 
 import { api, take } from "../../api/client";
 import { imageSet, keys } from "../../api/queries";
 import { useFormat } from "../../i18n/format";
-import { Confirm, Loading, Notice, ProblemNotice } from "../../ui";
+import { Button, Loading, Notice, ProblemNotice } from "../../ui";
+import { useDeletions } from "../../undo/context";
 import { useUploads } from "../../uploads/context";
 import { DropArea } from "../../uploads/DropArea";
 import { UploadList } from "../../uploads/UploadList";
@@ -22,7 +23,7 @@ export function SetPage() {
   const format = useFormat();
   const uploads = useUploads();
   const set = useQuery(imageSet(setId));
-  const remove = useRemove(setId);
+  const remove = useRemove(setId, set.data?.name ?? setId);
   if (set.isPending) return <Loading />;
   if (set.error) return <ProblemNotice error={set.error} onRetry={() => void set.refetch()} />;
   const { name, photo_count: count, bytes } = set.data;
@@ -37,15 +38,10 @@ export function SetPage() {
             {t("sets.photos", { count })} · {format.bytes(bytes)}
           </p>
         </div>
-        <Confirm
-          trigger={t("sets.delete")}
-          title={t("sets.deleteTitle", { name })}
-          text={t("sets.deleteText")}
-          confirm={t("sets.delete")}
-          onConfirm={() => remove.mutate()}
-        />
+        <Button kind="danger" onPress={remove}>
+          {t("sets.delete")}
+        </Button>
       </div>
-      {remove.error && <ProblemNotice error={remove.error} />}
       <div className={styles.columns}>
         <div className="stack">
           <DropArea onFiles={(files) => uploads.add(setId, files)} />
@@ -64,15 +60,21 @@ export function SetPage() {
   );
 }
 
-function useRemove(setId: string) {
+/** Delete a set after a while, in which that can be taken back. */
+function useRemove(setId: string, name: string): () => void {
   const queries = useQueryClient();
   const navigate = useNavigate();
-  return useMutation({
-    mutationFn: () => take(api.DELETE("/v1/image-sets/{image_set_id}", { params: { path: { image_set_id: setId } } })),
-    onSuccess() {
-      void navigate("/sets");
-      queries.removeQueries({ queryKey: keys.set(setId) });
-      void queries.invalidateQueries({ queryKey: keys.sets, exact: true });
-    },
-  });
+  const [deletions] = useDeletions();
+  return () => {
+    deletions.add({
+      id: setId,
+      name,
+      async commit({ keepalive }) {
+        await take(api.DELETE("/v1/image-sets/{image_set_id}", { params: { path: { image_set_id: setId } }, keepalive }));
+        queries.removeQueries({ queryKey: keys.set(setId) });
+        await queries.invalidateQueries({ queryKey: keys.sets, exact: true });
+      },
+    });
+    void navigate("/sets");
+  };
 }

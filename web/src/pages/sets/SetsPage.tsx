@@ -6,6 +6,7 @@ import { api, take } from "../../api/client";
 import { imageSets, keys } from "../../api/queries";
 import { useFormat } from "../../i18n/format";
 import { Button, Empty, Loading, ProblemNotice } from "../../ui";
+import { useNotDeleted } from "../../undo/context";
 import { useUploads } from "../../uploads/context";
 import { DropArea } from "../../uploads/DropArea";
 import styles from "../lists.module.css";
@@ -14,7 +15,7 @@ export function SetsPage() {
   const { t } = useTranslation();
   const format = useFormat();
   const sets = useInfiniteQuery(imageSets);
-  const items = sets.data?.pages.flatMap((page) => page.items) ?? [];
+  const items = useNotDeleted(sets.data?.pages.flatMap((page) => page.items) ?? []);
   const begin = useBeginSet();
   return (
     <>
