@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
+from e2e3d.errors import MachineError
 from e2e3d.serve.client_address import ClientAddressFinder
 from e2e3d.serve.middleware import RequestMiddleware
 from e2e3d.serve.openapi import describe
@@ -32,6 +34,7 @@ from e2e3d.service.overview import routes as overview
 from e2e3d.service.results import routes as results
 from e2e3d.service.services import Services
 from e2e3d.service.sharing import routes as sharing
+from e2e3d.service.sharing.previews import preview_of
 from e2e3d.service.sign_in import api_key_routes as api_keys
 from e2e3d.service.sign_in import routes as tokens
 from e2e3d.service.sign_in import session_routes as sessions
@@ -87,7 +90,7 @@ def create_app(services: Services, behind_serve: bool = False) -> FastAPI:
     add_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.include_router(page_router())
+    app.include_router(page_router(partial(_head_of_shared, services)))
     cap = BodyLimitBehindServe() if behind_serve else no_cap
     app.add_middleware(BodyLimits, large_bytes=services.settings.max_upload_bytes, cap=cap)
     app.add_middleware(
@@ -114,6 +117,15 @@ def _lifespan(
         services.close()
 
     return lifespan
+
+
+def _head_of_shared(services: Services, token: str) -> str:
+    """What stands in the head of a shared model's view; nothing while the database is away."""
+    try:
+        preview = preview_of(services, token)
+    except MachineError:
+        return ""
+    return "" if preview is None else preview.tags()
 
 
 def _operation_id(route: APIRoute) -> str:

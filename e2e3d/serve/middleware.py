@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from starlette.requests import HTTPConnection
@@ -105,6 +106,8 @@ class _Response:
             self.started = True
             self.status = message["status"]
             given = {name for name, _ in message["headers"]}  # in lower case, as ASGI says
+            if _may_be_framed(message["headers"]):
+                given.add(b"x-frame-options")  # older browsers heed it beside the policy, which says more
             added = [header for header in _UNLESS_GIVEN if header[0] not in given]
             message["headers"] = [*message["headers"], *self._added, *added]
         elif message["type"] == "websocket.accept":
@@ -112,6 +115,11 @@ class _Response:
         elif message["type"] == "websocket.close" and self.status == 500:
             self.status = 403
         await self._send(message)
+
+
+def _may_be_framed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the policy of an answer lets other sites show it in a frame."""
+    return any(name == b"content-security-policy" and b"frame-ancestors *" in value for name, value in headers)
 
 
 async def _refuse_bypass(scope: Scope, receive: Receive, send: Send) -> None:

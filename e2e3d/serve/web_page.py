@@ -7,6 +7,7 @@ document that names it is never kept, and carries a nonce for the few styles tha
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,8 +87,11 @@ class Asset:
         return "", self.contents[""]
 
 
-def page_router(folder: Path = FOLDER) -> APIRouter:
-    """The routes of the page; where it has not been built, a plain page that says how to."""
+def page_router(head_of_shared: Callable[[str], str] = lambda token: "", folder: Path = FOLDER) -> APIRouter:
+    """The routes of the page; where it has not been built, a plain page that says how to.
+
+    `head_of_shared` gives what stands in the head of the view of a shared model, by its token.
+    """
     document = folder / "index.html"
     text = document.read_text("utf-8") if document.is_file() else None
     assets = _read_assets(folder / "assets")
@@ -96,10 +100,10 @@ def page_router(folder: Path = FOLDER) -> APIRouter:
     async def view() -> Response:
         return document_for("'none'")
 
-    async def shared_view() -> Response:
-        return document_for("*")
+    def shared_view(token: str) -> Response:
+        return document_for("*", head_of_shared(token))
 
-    def document_for(ancestors: str) -> Response:
+    def document_for(ancestors: str, head: str = "") -> Response:
         if text is None:
             return HTMLResponse(_NOT_BUILT)
         nonce = secrets.token_urlsafe(16)
@@ -109,7 +113,7 @@ def page_router(folder: Path = FOLDER) -> APIRouter:
             "Referrer-Policy": "no-referrer",  # addresses of shared models let others in
             "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
         }
-        return HTMLResponse(text.replace(NONCE, nonce), headers=headers)
+        return HTMLResponse(text.replace(NONCE, nonce).replace("</head>", f"{head}</head>", 1), headers=headers)
 
     async def asset(request: Request, name: str) -> Response:
         found = assets.get(name)

@@ -39,6 +39,7 @@ _NO_METHOD = {
     "GET /v1/downloads/{token}/{name}": "for those who have no client: it is what links are for",
     "HEAD /v1/downloads/{token}/{name}": "for those who have no client: it is what links are for",
     "GET /v1/shared/{token}": "for those who have no client: it is what addresses are for",
+    "GET /v1/shared/{token}/picture": "for those who have no client: it is what addresses are for",
     "GET /v1/shared/{token}/results/{path}": "for those who have no client: it is what addresses are for",
     "POST /v1/auth/session": _BROWSER,
     "POST /v1/auth/session/link": _BROWSER,

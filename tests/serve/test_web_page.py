@@ -31,7 +31,7 @@ def page(tmp_path: Path) -> TestClient:
 def client_of(folder: Path) -> TestClient:
     app = FastAPI()
     add_handlers(app)
-    app.include_router(page_router(folder))
+    app.include_router(page_router(folder=folder))
     return TestClient(app)
 
 
@@ -85,6 +85,8 @@ def check_page_of(embedded_api: Api) -> None:
     assert answer.headers["content-type"].startswith("text/html")
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["x-frame-options"] == "DENY"
+    assert "x-frame-options" not in embedded_api.client.get(SHARED.format(token="x.y")).headers
+    assert embedded_api.client.get("/v1/shared/x.y").headers["x-frame-options"] == "DENY"
     assert answer.headers["cache-control"] == "no-store"
     assert embedded_api.client.get("/assets/missing.js").json()["code"] == "file-missing"
     assert embedded_api.client.get("/no-such-page").status_code == 404

@@ -39,6 +39,7 @@ PUBLIC = {
     ("POST", "/v1/auth/session/refresh"),
     ("DELETE", "/v1/auth/session"),
     ("GET", "/v1/shared/{token}"),
+    ("GET", "/v1/shared/{token}/picture"),
     ("GET", "/v1/shared/{token}/results/{path}"),
     ("GET", "/v1/downloads/{token}/{name}"),
     ("HEAD", "/v1/downloads/{token}/{name}"),

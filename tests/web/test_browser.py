@@ -31,7 +31,7 @@ def seen(sample_set: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         pytest.skip("the page is not built: run `make web`")
     if chromium is None:
         pytest.skip("there is no chromium")
-    service = RunningService(tmp_path_factory.mktemp("service"))
+    service = RunningService(tmp_path_factory.mktemp("service"), E2E3D_WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8")
     job_s = patience_s(JOB_S)
     truth = json.dumps(truth_of(sample_set))
     wanted = {
@@ -98,6 +98,12 @@ def test_photographs_become_a_model_that_turns(seen: dict[str, Any]) -> None:
 
 def test_a_known_length_is_measured(seen: dict[str, Any]) -> None:
     assert seen["measured"]["found"] == pytest.approx(seen["measured"]["known"], rel=0.01)
+
+
+def test_two_models_are_compared_from_the_same_side(seen: dict[str, Any]) -> None:
+    first, second = seen["compared"]
+    assert first["share"] == pytest.approx(second["share"], rel=0.02)
+    assert min(first["colours"], second["colours"]) > 1000
 
 
 def test_a_shared_model_is_seen_without_an_account(seen: dict[str, Any]) -> None:

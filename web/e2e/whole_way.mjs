@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { account, administration } from "./accounts.mjs";
 import { measure } from "./measuring.mjs";
 import { look, openBrowser, openPage, signIn, violations } from "./browser.mjs";
+import { compare, deleteAndUndo, rerun } from "./reworking.mjs";
 import { pictures } from "./screenshots.mjs";
 import { shareAndWithdraw } from "./sharing.mjs";
 
@@ -134,6 +136,22 @@ try {
   const saving = page.waitForEvent("download");
   await page.getByRole("button", { name: "Download model.glb" }).click();
   seen.downloaded = (await saving).suggestedFilename();
+
+  await page.getByRole("button", { name: "Whole report" }).click();
+  await page.getByText("E2E3D reconstruction report").waitFor();
+  await check("report");
+  await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+  await rerun(page, check, 1000 * JOB_S);
+  const second = page.url();
+  seen.compared = await compare(page, check);
+  await page.goto(second);
+  await deleteAndUndo(page, check);
+  seen.complaints = seen.complaints.filter((text) => !text.includes("status of 404")); // of the deleted job, which was asked for
+  const elsewhere = await openPage(browser, []);
+  await signIn(elsewhere, url);
+  await account(page, check, elsewhere);
+  await elsewhere.context().close();
+  await administration(page, check);
 
   await page.getByRole("link", { name: "Models" }).click();
   await page.getByRole("heading", { name: "Models" }).waitFor();

@@ -23,6 +23,7 @@ from e2e3d.service.results.routes import FILE_RESPONSES, ResultPath, own_job, re
 from e2e3d.service.results.wire import Result
 from e2e3d.service.services import Services
 from e2e3d.service.sharing import queries as shares
+from e2e3d.service.sharing.previews import REPORT, picture_of
 from e2e3d.service.sharing.records import ShareRecord
 from e2e3d.service.sharing.share_tokens import share_of, token_of
 from e2e3d.service.sharing.wire import Share, SharedModel, ShareIn, Viewpoint
@@ -124,6 +125,27 @@ def download_shared(
     if not found:
         raise missing("result")
     return result_file(request, services.files, found[0])
+
+
+@router.get(
+    "/shared/{token}/picture",
+    summary="Get a picture of a shared model",
+    responses={200: {"content": {"image/jpeg": {}}}, **problem_responses(401, 429)},
+    response_class=Response,
+)
+def get_shared_picture(token: Token, request: Request, services: ServicesOf, password: Password = None) -> Response:
+    """The model from the front as a JPEG of 720 x 540 pixels, for other sites to show beside a link."""
+    share = _admitted(services, token, password, request)
+    with services.database.reading() as session:
+        found = results.chosen(session, share.job_id, [REPORT])
+    try:
+        picture = picture_of(services.files, found[0].key, found[0].bytes) if found else None
+    except FileNotFoundError:
+        picture = None
+    if picture is None:
+        raise missing("picture")
+    headers = {"Cache-Control": "public, max-age=300", "Cross-Origin-Resource-Policy": "cross-origin"}
+    return Response(picture, headers=headers if share.password_hash is None else None, media_type="image/jpeg")
 
 
 def _admitted(services: Services, token: str, password: str | None, request: Request) -> ShareRecord:

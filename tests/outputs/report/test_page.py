@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from e2e3d.data.ref import Ref
 from e2e3d.data.run_results import Results
 from e2e3d.data.scene import LeftOut
 from e2e3d.outputs.evaluation.model_judgement import judge_run
+from e2e3d.outputs.front_picture import PICTURE_WITHIN_BYTES, front_picture
 from e2e3d.outputs.photo_states import photo_states
 from e2e3d.outputs.report import render_report
 from e2e3d.outputs.report.drawings import histogram, match_graph
@@ -48,6 +50,14 @@ class Page(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag in self.open:
             assert self.open.pop() == tag
+
+
+def test_the_first_picture_can_be_taken_out_of_a_report(html: str) -> None:
+    head = html.encode()[:PICTURE_WITHIN_BYTES]
+    picture = front_picture(head)
+    assert picture is not None
+    assert cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape == (540, 720, 3)
+    assert front_picture(head[: head.index(b"data:image")]) is None
 
 
 @pytest.fixture(scope="module")

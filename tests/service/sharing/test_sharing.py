@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.database.table_base import new_id, now
@@ -16,6 +18,7 @@ from e2e3d.service.http.redaction import without_signatures
 from e2e3d.service.jobs.tables import JobRow
 from e2e3d.service.results.tables import ResultRow
 from e2e3d.service.sharing import routes
+from e2e3d.service.sharing.previews import preview_of
 from e2e3d.service.sharing.tables import ShareRow
 from tests.service.api import Api
 
@@ -33,6 +36,7 @@ CAMERAS = {
         for index in range(100)
     ],
 }
+FRONT = "The textured model: front"
 HEADER = "X-E2E3D-Share-Password"
 
 
@@ -106,6 +110,31 @@ def test_visitors_see_the_model_and_nothing_of_photographs_or_owner(owner: Owner
     assert (part.status_code, part.content) == (206, b"model")
     for path in ("cameras.json", "report.html", "dense.ply", "../model.glb"):
         assert owner.api.client.get(f"{place}/{quote(path, safe='')}").status_code == 404
+
+
+def test_the_view_says_what_other_sites_show_of_it(embedded_owner: Owner) -> None:
+    owner, client = embedded_owner, embedded_owner.api.client
+    open_share, locked = owner.share(), owner.share(password="secret")
+    for share in (open_share, locked):
+        assert client.get(f"{address(share)}/picture").status_code == (401 if share is locked else 404)
+    picture = b"\xff\xd8 a picture of the model"
+    report = f'<img src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}" width="720" alt="{FRONT}">'
+    owner.api.services.files.put(f"results/{owner.job_id}/report.html", report.encode())
+    with owner.api.services.database.session() as session:
+        session.execute(update(ResultRow).where(ResultRow.path == "report.html").values(bytes=len(report)))
+    answer = client.get(f"{address(open_share)}/picture")
+    assert (answer.content, answer.headers["content-type"]) == (picture, "image/jpeg")
+    assert client.get(f"{address(locked)}/picture", headers={HEADER: "secret"}).content == picture
+
+    preview = preview_of(owner.api.services, open_share["url"].rsplit("/", 1)[1])
+    assert preview is not None
+    assert '<meta property="og:title" content="&lt;b&gt;Statue&lt;/b&gt;">' in preview.tags()
+    assert (
+        f'<meta property="og:image" content="{preview.url.replace("/shared/", "/v1/shared/")}/picture">'
+        in preview.tags()
+    )
+    assert preview_of(owner.api.services, locked["url"].rsplit("/", 1)[1]) is None
+    assert preview_of(owner.api.services, "x.y") is None
 
 
 def test_an_address_is_listed_and_withdrawn(owner: Owner) -> None:

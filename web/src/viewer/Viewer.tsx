@@ -7,6 +7,7 @@ import type { Schemas } from "../api/client";
 import { useFormat } from "../i18n/format";
 import { Button, Empty, Notice, uiStyles } from "../ui";
 import { CameraPanel } from "./CameraPanel";
+import { ConfidenceLegend } from "./ConfidenceLegend";
 import { ClipPanel } from "./ClipPanel";
 import { forwardOf, type Cameras } from "./formats";
 import { modesOf, shownOf, type Mode } from "./kinds";
@@ -70,6 +71,7 @@ export default function Viewer({ source, name, setId, results, onView }: ViewerP
             if (picks || scene.view?.move(event.key)) event.preventDefault();
           }}
         />
+        {mode === "confidence" && <ConfidenceLegend />}
         {measuring.on && <span className={styles.crosshair} aria-hidden="true" />}
         {scene.share !== null && (
           <p className={styles.overlay} role="status">
@@ -111,7 +113,7 @@ export default function Viewer({ source, name, setId, results, onView }: ViewerP
             </ToggleButton>
           </div>
         )}
-        {shown.model && mode !== "cloud" && (
+        {shown.model && mode !== "cloud" && mode !== "confidence" && (
           <div className={uiStyles.toggles}>
             <ToggleButton className={uiStyles.toggle ?? ""} isSelected={measuring.on} onChange={measuring.toggle}>
               {t("measure.title")}

@@ -2,6 +2,8 @@
 export interface Points {
   positions: Float32Array;
   colors: Uint8Array;
+  /** Of every point, where the file has it. */
+  confidence?: Float32Array;
 }
 
 /** `cameras.json` of a result, as far as the viewer needs it. */
@@ -26,16 +28,18 @@ export function pointsOfPly(buffer: ArrayBuffer): Points {
   }
   const view = new DataView(buffer, start);
   const at = (name: string) => offsets.get(name) ?? -1;
-  const [x, red] = [at("x"), at("red")];
+  const [x, red, certain] = [at("x"), at("red"), at("confidence")];
   const positions = new Float32Array(3 * count);
   const colors = new Uint8Array(3 * count).fill(160);
+  const confidence = certain >= 0 ? new Float32Array(count) : undefined;
   for (let index = 0; index < count; index++) {
     for (let axis = 0; axis < 3; axis++) {
       positions[3 * index + axis] = view.getFloat32(index * stride + x + 4 * axis, true);
       if (red >= 0) colors[3 * index + axis] = view.getUint8(index * stride + red + axis);
     }
+    if (confidence) confidence[index] = view.getFloat32(index * stride + certain, true);
   }
-  return { positions, colors };
+  return { positions, colors, ...(confidence ? { confidence } : {}) };
 }
 
 function plyHeader(buffer: ArrayBuffer): { text: string; start: number } {

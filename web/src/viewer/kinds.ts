@@ -1,8 +1,8 @@
 import type { Schemas } from "../api/client";
 
-export type Mode = "textured" | "plain" | "wireframe" | "cloud";
+export type Mode = "textured" | "plain" | "wireframe" | "cloud" | "confidence";
 
-export const MODES: Mode[] = ["textured", "plain", "wireframe", "cloud"];
+export const MODES: Mode[] = ["textured", "plain", "wireframe", "cloud", "confidence"];
 
 /** The files that the viewer shows, by their names in a job's results; null where there is none yet. */
 export interface Shown {
@@ -32,11 +32,13 @@ export function modesOf(shown: Shown): Mode[] {
     plain: surface !== null,
     wireframe: surface !== null,
     cloud: (shown.cloud ?? shown.sparse) !== null,
+    confidence: shown.cloud !== null,
   };
   return MODES.filter((mode) => there[mode]);
 }
 
 /** The file behind a mode. */
 export function fileOf(shown: Shown, mode: Mode): Schemas["Result"] | null {
+  if (mode === "confidence") return shown.cloud;
   return mode === "cloud" ? (shown.cloud ?? shown.sparse) : (shown.model ?? shown.mesh);
 }

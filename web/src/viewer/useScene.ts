@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState, type RefObject } from "react";
 import type { Object3D, Sphere } from "three";
 
+import { confidenceColors } from "./confidence";
 import { sphereOf, viewpointOf } from "./bounds";
 import { pointsOfColmap, pointsOfPly, upOf, type Cameras } from "./formats";
 import { fileOf, type Mode, type Shown } from "./kinds";
@@ -89,9 +90,10 @@ export function useScene(
 }
 
 async function built(buffer: ArrayBuffer, path: string, mode: Mode): Promise<{ object: Object3D; size: SceneState["size"] }> {
-  if (mode === "cloud") {
+  if (mode === "cloud" || mode === "confidence") {
     const points = path.endsWith(".ply") ? pointsOfPly(buffer) : pointsOfColmap(buffer);
-    return { object: cloudOf(points), size: { unit: "points", count: points.positions.length / 3 } };
+    const colors = mode === "confidence" && points.confidence ? confidenceColors(points.confidence) : points.colors;
+    return { object: cloudOf({ ...points, colors }), size: { unit: "points", count: points.positions.length / 3 } };
   }
   const surface = await surfaceOf(buffer, path.endsWith(".glb"));
   return { object: mode === "textured" ? surface : restyled(surface, mode), size: { unit: "faces", count: countFaces(surface) } };

@@ -10,6 +10,7 @@ import icon from "../../app/icon.svg";
 import { Preferences } from "../../app/Preferences";
 import { Button, Empty, Loading, Notice, ProblemNotice, TextField } from "../../ui";
 import { sourceOfShare } from "../../viewer/source";
+import { InRoom } from "./InRoom";
 import styles from "./shared.module.css";
 
 const Viewer = lazy(() => import("../../viewer/Viewer"));
@@ -55,9 +56,14 @@ function Model({ token, headers, model }: { token: string; headers: Record<strin
   const source = useMemo(() => sourceOfShare(token, headers, model), [token, headers, model]);
   if (model.results.length === 0) return <Empty>{t("shared.empty")}</Empty>;
   return (
-    <Suspense fallback={<Loading />}>
-      <Viewer source={source} name={model.name || t("shared.title")} setId={null} results={model.results} />
-    </Suspense>
+    <>
+      <Suspense fallback={<Loading />}>
+        <Viewer source={source} name={model.name || t("shared.title")} setId={null} results={model.results} />
+      </Suspense>
+      <div className={styles.room}>
+        <InRoom source={source} model={model} />
+      </div>
+    </>
   );
 }
 
