@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +92,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
 def test_photographs_become_a_model_that_turns(seen: dict[str, Any]) -> None:
     assert "error" not in seen, seen["error"]
-    for mode, colours in {"textured": 1000, "cloud": 1000, "first": 100, "plain": 20, "wireframe": 2}.items():
+    for mode, colours in {"textured": 1000, "cloud": 1000, "confidence": 100, "clipped": 100, "first": 100, "plain": 20, "wireframe": 2}.items():
         assert seen[mode]["share"] > 0.005, mode
         assert seen[mode]["colours"] >= colours, mode
-    assert len({seen[mode]["hash"] for mode in ("textured", "turned", "plain", "wireframe", "cloud")}) == 5
+    assert len({seen[mode]["hash"] for mode in ("textured", "turned", "plain", "wireframe", "cloud", "confidence")}) == 6
+    assert seen["clipped"]["share"] < 0.9 * seen["confidence"]["share"]
+    assert str(seen["frustum"]).endswith(".jpg")
     assert seen["downloaded"] == "model.glb"
 
 
@@ -110,6 +115,17 @@ def test_a_shared_model_is_seen_without_an_account(seen: dict[str, Any]) -> None
     assert seen["shared"]["share"] > 0.005
     assert seen["shared"]["colours"] > 1000
     assert seen["shared"]["violations"] == []
+    assert seen["violations_password"] == []
+    assert seen["shared"]["picture"] == [720, 540]
+
+
+def test_a_phone_is_handed_the_model_for_the_room(seen: dict[str, Any]) -> None:
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(seen["shared"]["usdz"]))) as archive:
+        files = archive.infolist()
+        assert files[0].filename.endswith(".usda")
+        assert all(each.compress_type == zipfile.ZIP_STORED for each in files)  # USDZ is read in place
+        assert any(each.filename.endswith((".png", ".jpg")) for each in files)
+        assert b'upAxis = "Y"' in archive.read(files[0])
 
 
 def test_nothing_is_complained_of(seen: dict[str, Any]) -> None:

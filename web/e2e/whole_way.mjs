@@ -8,7 +8,7 @@ import { measure } from "./measuring.mjs";
 import { look, openBrowser, openPage, signIn, violations } from "./browser.mjs";
 import { compare, deleteAndUndo, rerun } from "./reworking.mjs";
 import { pictures } from "./screenshots.mjs";
-import { shareAndWithdraw } from "./sharing.mjs";
+import { shareAndWithdraw, shareWithPassword } from "./sharing.mjs";
 
 const { URL: url, PHOTOS: folder, JOB_S = "900" } = process.env;
 const truth = JSON.parse(process.env.TRUTH);
@@ -37,6 +37,22 @@ async function countScripts() {
     performance.getEntriesByType("resource").filter((each) => each.name.endsWith(".js")).map((each) => each.encodedBodySize),
   );
   return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** Press pyramids until one is met, whose photograph is then shown; returns its name. */
+async function pressFrustum(page) {
+  const box = await page.locator("canvas").boundingBox();
+  const shown = page.getByLabel("Photograph", { exact: true });
+  for (let row = 1; row < 10; row += 1) {
+    for (let column = 1; column < 12; column += 1) {
+      await page.mouse.click(box.x + (box.width * column) / 12, box.y + (box.height * row) / 10);
+      if ((await shown.inputValue()) === "") continue;
+      await page.locator("section[aria-label='Photographs of the model'] img").waitFor();
+      await page.waitForTimeout(2500); // the flight to where it was taken
+      return shown.locator("option:checked").textContent();
+    }
+  }
+  return null;
 }
 
 async function turn() {
@@ -114,14 +130,21 @@ try {
   assert.notEqual(before.hash, after.hash, "the model turns");
   await check("job-ready");
 
-  for (const mode of ["Plain", "Wireframe", "Cloud"]) {
+  for (const mode of ["Plain", "Wireframe", "Cloud", "Confidence"]) {
     await page.getByRole("radio", { name: mode }).click();
     await page.locator(`[data-ready=${mode.toLowerCase()}]`).waitFor();
     await page.waitForTimeout(800);
     seen[mode.toLowerCase()] = await look(page);
   }
+  await page.getByRole("button", { name: "Clip", exact: true }).click();
+  await page.getByLabel("X from").fill("0.5");
+  await page.waitForTimeout(800);
+  seen.clipped = await look(page);
+  await check("job-clipped");
+  await page.getByRole("button", { name: "Clip", exact: true }).click();
   await page.getByRole("button", { name: "Cameras", exact: true }).click();
   await page.waitForTimeout(800);
+  seen.frustum = await pressFrustum(page);
   await check("job-cameras");
   const asked = page.waitForResponse("**/results/cameras.json");
   await page.reload();
@@ -132,6 +155,8 @@ try {
   await check("job-measured");
   await page.getByRole("button", { name: "Measure", exact: true }).click();
   seen.shared = await shareAndWithdraw(browser, page, HOSTILE, seen.complaints);
+
+  seen.violations_password = await shareWithPassword(browser, page);
 
   const saving = page.waitForEvent("download");
   await page.getByRole("button", { name: "Download model.glb" }).click();
