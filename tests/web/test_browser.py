@@ -92,10 +92,20 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
 def test_photographs_become_a_model_that_turns(seen: dict[str, Any]) -> None:
     assert "error" not in seen, seen["error"]
-    for mode, colours in {"textured": 1000, "cloud": 1000, "confidence": 100, "clipped": 100, "first": 100, "plain": 20, "wireframe": 2}.items():
+    for mode, colours in {
+        "textured": 1000,
+        "cloud": 1000,
+        "confidence": 100,
+        "clipped": 100,
+        "first": 100,
+        "plain": 20,
+        "wireframe": 2,
+    }.items():
         assert seen[mode]["share"] > 0.005, mode
         assert seen[mode]["colours"] >= colours, mode
-    assert len({seen[mode]["hash"] for mode in ("textured", "turned", "plain", "wireframe", "cloud", "confidence")}) == 6
+    assert (
+        len({seen[mode]["hash"] for mode in ("textured", "turned", "plain", "wireframe", "cloud", "confidence")}) == 6
+    )
     assert seen["clipped"]["share"] < 0.9 * seen["confidence"]["share"]
     assert str(seen["frustum"]).endswith(".jpg")
     assert seen["downloaded"] == "model.glb"

@@ -138,8 +138,10 @@ try {
   }
   await page.getByRole("button", { name: "Clip", exact: true }).click();
   await page.getByLabel("X from").fill("0.5");
-  await page.waitForTimeout(800);
-  seen.clipped = await look(page);
+  for (let looks = 0; looks < 100 && !(seen.clipped?.share < 0.9 * seen.confidence.share); looks += 1) {
+    await page.waitForTimeout(100);
+    seen.clipped = await look(page);
+  }
   await check("job-clipped");
   await page.getByRole("button", { name: "Clip", exact: true }).click();
   await page.getByRole("button", { name: "Cameras", exact: true }).click();

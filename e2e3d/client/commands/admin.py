@@ -48,7 +48,7 @@ def overview(as_json: Json = False, url: Url = None) -> int:
         "results": size(found.result_bytes),
         "lost photographs": str(found.lost_photographs),
         "webhook messages to send": str(found.pending_deliveries),
-        "backups": ", ".join(f"{what} {age_s / 3600:.1f} h ago" for what, age_s in found.backup_age_s.items()),
+        "backups": ", ".join(f"{what} {moment(at)}" for what, at in found.backups.items()) or "none",
     }
     put_record(found, fields, as_json)
     return 0

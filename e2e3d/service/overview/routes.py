@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from e2e3d.service.administration import audit
+from e2e3d.service.administration.state import last_backups
 from e2e3d.service.database.table_base import now
 from e2e3d.service.http.ids import ResourceId
 from e2e3d.service.http.paging import Cursor, Limit, page_of, position_of
@@ -27,10 +28,10 @@ router = APIRouter(prefix="/v1/admin", tags=["Administration"], responses=proble
 def get_overview(_admin: Admin, services: ServicesOf) -> Overview:
     """The queue, what is stored, who stores most, and how old the newest backup is."""
     with services.database.reading() as session:
-        figures = collect(session)
+        figures, backups = collect(session), last_backups(session)
         emails = overviews.emails_of(session, [each.user_id for each in figures.most])
     most = (UserUse(email=emails.get(each.user_id, ""), **dataclasses.asdict(each)) for each in figures.most)
-    return Overview.from_record(figures, photograph_bytes=figures.blob_bytes, most=tuple(most))
+    return Overview.from_record(figures, photograph_bytes=figures.blob_bytes, backups=backups, most=tuple(most))
 
 
 @router.get("/jobs", summary="List the jobs of all users")

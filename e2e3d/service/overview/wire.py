@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from pydantic import Field
 
 from e2e3d.service.http.wire import ResponseModel
@@ -38,7 +40,7 @@ class Overview(ResponseModel):
     result_bytes: int
     lost_photographs: int = Field(description="Contents that the store was found to have lost.")
     pending_deliveries: int = Field(description="Messages to webhooks that are still to be sent.")
-    backup_age_s: dict[str, float] = Field(
-        description="Since the newest backup was `made` (without any: since the first account), and `verified`."
+    backups: dict[str, datetime.datetime] = Field(
+        description="The moment that the newest backup restores, as `made`, and the newest that was `verified`; if any."
     )
     most: tuple[UserUse, ...] = Field(description="The users who store most.")

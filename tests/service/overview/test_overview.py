@@ -43,7 +43,7 @@ def test_the_overview_adds_up(embedded_api: Api) -> None:
         session.add(JobRow(user_id=ada, quality="low", state="queued"))
     found = api.client.get("/v1/admin/overview", headers=api.headers(root)).json()
     assert found["jobs"] == {"queued": 1, "running": 0, "succeeded": 0, "failed": 0, "cancelled": 0}
-    assert (found["photograph_bytes"], found["users"]) == (700, 3)
+    assert (found["photograph_bytes"], found["users"], found["backups"]) == (700, 3, {})
     assert {each["email"]: each["unfinished_jobs"] for each in found["most"]}["ada@example.org"] == 1
 
 

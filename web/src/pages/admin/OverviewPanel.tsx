@@ -80,9 +80,9 @@ function Health() {
 function Storage({ figures }: { figures: Schemas["Overview"] }) {
   const { t } = useTranslation();
   const format = useFormat();
-  const age = (what: string) => {
-    const seconds = figures.backup_age_s[what];
-    return seconds === undefined ? "–" : t("admin.ago", { time: format.duration(seconds) });
+  const backup = (what: string) => {
+    const at = figures.backups[what];
+    return at === undefined ? t("admin.noBackup") : format.moment(at);
   };
   return (
     <section className="card stack" aria-labelledby="storage">
@@ -94,8 +94,8 @@ function Storage({ figures }: { figures: Schemas["Overview"] }) {
           [t("admin.results"), format.bytes(figures.result_bytes)],
           [t("admin.users"), format.number(figures.users)],
           [t("admin.near"), format.number(figures.users_near_quota)],
-          [t("admin.backup"), age("made")],
-          [t("admin.verified"), age("verified")],
+          [t("admin.backup"), backup("made")],
+          [t("admin.verified"), backup("verified")],
         ]}
       />
       <h3>{t("admin.most")}</h3>
