@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,12 +66,16 @@ def require_gone(job: JobRecord, names: str) -> None:
     assert "pload these photographs again" in (job.error_hint or "")
 
 
-def test_a_job_on_lost_photographs_ends_before_anything_is_computed(running: Running) -> None:
+def test_a_job_on_lost_photographs_ends_before_anything_is_computed(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
     running.lose(0)
     running.lose(2)
     started_s = time.monotonic()
     require_gone(running.drive(), "a.jpg, c.jpg")
     assert time.monotonic() - started_s < 10.0
+    last = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert (last["job"], last["process"], last["message"]) == (running.fence.job_id, "driver", "the job is failed")
 
 
 @pytest.mark.slow
