@@ -20,7 +20,10 @@ import pytest
 _SUBNET = "10.77.{}.{}"
 _FIRST_COMMAND = (
     'hostname "$NAME" && mount -t tmpfs -o size=1g tmpfs /dev/shm && mkdir -p /tmp/ray '
-    '&& mount --bind "$FOLDER" /tmp/ray && mkdir -p /tmp/ray/tmp /tmp/ray/home && exec "$@"'
+    '&& mount --bind "$FOLDER" /tmp/ray && mkdir -p /tmp/ray/tmp /tmp/ray/home '
+    # ssh asks the list of users for the home, whatever HOME says
+    "&& sed 's,^\\(root:.*\\):[^:]*:\\([^:]*\\)$,\\1:/tmp/ray/home:\\2,' /etc/passwd > /tmp/ray/passwd "
+    '&& mount --bind /tmp/ray/passwd /etc/passwd && exec "$@"'
 )
 
 
@@ -101,6 +104,7 @@ class Hosts:
         _ip("link", "set", link, "master", self._bridge, "up")
         _ip("-n", name, "addr", "add", f"{address}/24", "dev", "eth0")
         _ip("-n", name, "link", "set", "eth0", "up")
+        _ip("-n", name, "route", "add", "default", "via", self.here)  # without one Ray takes 127.0.0.1 for its address
         return Host(name, address, link)
 
     def close(self) -> None:

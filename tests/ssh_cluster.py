@@ -137,14 +137,22 @@ class SshCluster:
         ssh = ["ssh", "-i", str(self._key), *options, f"root@{self.head.address}", line]
         return subprocess.run(ssh, capture_output=True, text=True, timeout=timeout_s, check=False)
 
-    def alive(self) -> int:
-        """How many machines the head knows to be alive."""
-        code = (
-            "import ray; ray.init(address='auto', logging_level='ERROR'); print(sum(n['Alive'] for n in ray.nodes()))"
-        )
+    def down(self) -> str:
+        return self.ray("down", "--yes", str(self.config))
+
+    def wait_for_machines(self, count: int, timeout_s: float = 400.0) -> None:
+        """Return once the head knows so many machines to be alive."""
+        code = f"""if True:
+            import ray, sys, time
+            ray.init(address="auto", logging_level="ERROR", log_to_driver=False)
+            deadline_s = time.monotonic() + {timeout_s}
+            while (alive := sum(node["Alive"] for node in ray.nodes())) != {count}:
+                if time.monotonic() > deadline_s:
+                    sys.exit(f"{{alive}} machines are alive, not {count}")
+                time.sleep(0.2)
+        """
         done = self.on_head(["python", "-c", code])
-        assert done.returncode == 0, done.stderr
-        return int(next(line for line in done.stdout.splitlines() if line.isdigit()))  # beside what Ray prints
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def close(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -55,7 +55,7 @@ def cluster_of_three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple
         cluster = SshCluster(made, store.options)
         try:
             cluster.up()
-            wait_for(lambda: cluster.alive() == 3, timeout_s=400)
+            cluster.wait_for_machines(3)
             yield cluster, store
         finally:
             cluster.close()
@@ -104,13 +104,13 @@ def test_a_worker_host_that_dies_in_the_middle_changes_nothing(
     before = keys(server, store)
     killed_s = time.monotonic()
     cluster.hosts[2].kill()
-    wait_for(lambda: cluster.alive() == 2, timeout_s=60)
+    cluster.wait_for_machines(2, timeout_s=60)
     print(f"the dead host was given up after {time.monotonic() - killed_s:.1f} s")
     thread.join()
     assert_as_undisturbed(server, job, store, before, sample_run)
     cluster.boot(cluster.hosts[2])
     cluster.up()
-    wait_for(lambda: cluster.alive() == 3, timeout_s=400)
+    cluster.wait_for_machines(3)
 
 
 def test_a_link_that_is_cut_for_a_minute_changes_nothing(
@@ -125,7 +125,7 @@ def test_a_link_that_is_cut_for_a_minute_changes_nothing(
     thread.join()
     assert_as_undisturbed(server, job, store, before, sample_run)
     cluster.up()
-    wait_for(lambda: cluster.alive() == 3, timeout_s=400)
+    cluster.wait_for_machines(3)
 
 
 def test_after_the_head_died_the_same_command_goes_on(
@@ -139,6 +139,6 @@ def test_after_the_head_died_the_same_command_goes_on(
     assert job.returncode != 0
     cluster.boot(cluster.head)
     cluster.up()
-    wait_for(lambda: cluster.alive() == 3, timeout_s=400)
+    cluster.wait_for_machines(3)
     job.run()
     assert_as_undisturbed(server, job, store, before, sample_run)

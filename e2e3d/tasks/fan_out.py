@@ -20,8 +20,7 @@ from e2e3d.tasks.ray_units import RayUnits
 from e2e3d.tasks.unit_queue import UnitAttempt, UnitQueue
 
 _POLL_S = 0.25
-_PACE_S = 60.0
-_MOST_ASKED = 1000
+_SUBMITTED_A_SLOT = 2
 _STRAGGLER_FACTOR = 4.0
 _STRAGGLER_FLOOR_S = 10.0
 _STRAGGLER_SAMPLES = 5
@@ -95,26 +94,16 @@ class FanOut:
     def _has_room(self, rank: int) -> bool:
         """Whether a unit of the pass of this `rank` may be submitted beside those that are under way.
 
+        As many wait in Ray as run: no slot is idle between two units, an autoscaler sees a need for as much again, and
+        another job that comes waits behind no more than these.
+
         Units of earlier passes must all have a slot, not only be submitted: Ray goes on with tasks of the shape that a
         slot had last, and would leave those of another shape waiting to the end.
         """
-        assert self._cluster is not None
-        placement = self._placements[rank]
-        wanted = 0 if self._cluster.started_here else self._asked(rank)
-        if len(self._running) >= placement.slots + max(placement.slots, wanted):
+        if len(self._running) >= _SUBMITTED_A_SLOT * self._placements[rank].slots:
             return False
         earlier = sum(self._under_way[:rank])
         return all(earlier < self._placements[one].slots for one in range(rank) if self._under_way[one])
-
-    def _asked(self, rank: int) -> int:
-        """How many units should wait in Ray, where an autoscaler sees them.
-
-        As many as keep a slot of their own busy for a minute: a machine for less would come too late.
-        """
-        times_s = self._times_s[rank]
-        if not times_s:
-            return 0
-        return min(_MOST_ASKED, int(len(self._queue) * statistics.fmean(times_s[-_MOST_ASKED:]) / _PACE_S))
 
     def _submit(self, attempt: UnitAttempt, elsewhere: bool = False) -> None:
         placement = self._placements[attempt.rank]

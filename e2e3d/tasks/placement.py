@@ -64,13 +64,17 @@ class Wish:
 
 
 class CpuPlacement(Placement):
-    """Units as Ray tasks on cores, side by side as far as the memory that they declare allows."""
+    """Units as Ray tasks on cores, side by side as far as the memory that they declare allows.
+
+    On a cluster that others may use too, a unit for all cores of a machine asks Ray for one of them, and shares the
+    rest: Ray hands each core that comes free to whoever needs just one, so that it would wait until all others end.
+    """
 
     def __init__(self, resources: Resources, cluster: Cluster) -> None:
         cpus = min(resources.cpus or cluster.node_cpus, cluster.node_cpus)
         self.context = RunContext(device="cpu", threads=cpus)
         self.slots = max(1, cluster.slots(cpus))
-        self._cpus = cpus
+        self._cpus = cpus if resources.cpus or cluster.started_here else 1
         self._cluster = cluster
         self._sizes: dict[Any, tuple[int, int]] = {}
 

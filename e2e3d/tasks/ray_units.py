@@ -22,7 +22,7 @@ from e2e3d.tasks.kept_results import KeptResults
 from e2e3d.tasks.placement import CpuPlacement, GpuPlacement, Placement, StoredSizes, Wish, require_memory
 from e2e3d.tasks.ray_session import RaySession
 from e2e3d.tasks.unit_queue import UnitAttempt
-from e2e3d.tasks.worker import StoreHandle, UnitGrant, UnitReport, occupy_core
+from e2e3d.tasks.worker import StoreHandle, UnitGrant, UnitOrder, UnitReport, occupy_core
 
 log = logging.getLogger(__name__)
 
@@ -136,8 +136,9 @@ class RayUnits:
         values = self._kept.inputs_of(attempt.call.inputs, cluster.object_bytes) if first else {}
         if self._shared_store is None:
             self._shared_store = StoreHandle.of(self._store)
-        arguments = (attempt.call, grant, self._shared_store, tuple(values), *values.values())
-        return placement.submit(arguments, Wish(attempt.title, memory_bytes, attempt.lack_of_memory, elsewhere))
+        order = UnitOrder(attempt.call, grant, self._shared_store, tuple(values))
+        wish = Wish(attempt.title, memory_bytes, attempt.lack_of_memory, elsewhere)
+        return placement.submit((order, *values.values()), wish)
 
     def collect(self, attempt: UnitAttempt, output: Any, finished: Any) -> UnitStats | Exception:
         """Take the report of a unit that ended: its cost, or what its process died of. Raises the unit's own error."""

@@ -83,6 +83,23 @@ class UnitReport:
     logs: tuple[tuple[int, str, str], ...]
 
 
+@dataclass(frozen=True)
+class UnitOrder:
+    """All that a worker is told of a unit, as one argument of its task: Ray pickles and checks every argument apart.
+
+    Attributes:
+        call: the unit.
+        grant: device, threads, and what to send back.
+        store: holds its other inputs, and takes its result.
+        keys: content keys of the values that come through the Ray store.
+    """
+
+    call: UnitCall
+    grant: UnitGrant
+    store: StoreHandle
+    keys: tuple[str, ...]
+
+
 def execute(
     call: UnitCall, grant: UnitGrant, store: ArtifactStore, keys: tuple[str, ...], values: tuple[object, ...]
 ) -> tuple[object, UnitReport]:
@@ -114,21 +131,17 @@ def execute(
     return kept, UnitReport(stats, None, size if kept is not None else 0, logs.records)
 
 
-def _unit_task(
-    call: UnitCall, grant: UnitGrant, store: StoreHandle, keys: tuple[str, ...], *values: object
-) -> tuple[object, UnitReport]:
+def _unit_task(order: UnitOrder, *values: object) -> tuple[object, UnitReport]:
     """One unit; values come as arguments of their own so that Ray resolves references to them."""
-    return execute(call, grant, store.open(), keys, values)
+    return execute(order.call, order.grant, order.store.open(), order.keys, values)
 
 
 class GpuUnits:
     """Runs units on a GPU, which it may share; it lives through all stages, so CUDA and its kernels stay warm."""
 
-    def run_unit(
-        self, call: UnitCall, grant: UnitGrant, store: StoreHandle, keys: tuple[str, ...], *values: object
-    ) -> tuple[object, UnitReport]:
+    def run_unit(self, order: UnitOrder, *values: object) -> tuple[object, UnitReport]:
         """One unit."""
-        return execute(call, grant, store.open(), keys, values)
+        return _unit_task(order, *values)
 
 
 def _gpu_memory() -> int:
@@ -181,7 +194,8 @@ class _CapturedLogs(logging.Handler):
 
     def __enter__(self) -> _CapturedLogs:
         logger = logging.getLogger("e2e3d")
-        logger.setLevel(self.level)
+        if logger.level != self.level:
+            logger.setLevel(self.level)  # empties what all loggers have cached
         logger.addHandler(self)
         return self
 

@@ -79,4 +79,4 @@ def test_units_for_a_large_machine_that_left_run_on_a_smaller_one(growing: Any, 
     assert driver.returncode == 0, errors
     store, config = ArtifactStore(default_store(tmp_path)), toy.ToyConfig(folder=str(tmp_path))
     keys = [content_key(toy.SLEEP_ON_ALL_CORES, toy.ToyInputs(i, np.full(1, 3.0)), config) for i in range(3)]
-    assert [store.get(key, toy.Numbers).threads for key in keys] == [3, 3, 3]
+    assert {store.get(key, toy.Numbers).threads for key in keys} <= {3, 4}  # 4: of one that ran elsewhere before
