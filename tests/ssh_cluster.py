@@ -59,7 +59,8 @@ class SshCluster:
         config["auth"] = {"ssh_user": "root", "ssh_private_key": str(self._key)}
         config["setup_commands"] = []
         for commands in ("head_start_ray_commands", "worker_start_ray_commands"):
-            config[commands][-1] += f" --num-cpus={self._cores} --object-store-memory=100000000"
+            sized = f"ray start --num-cpus={self._cores} --object-store-memory=100000000"
+            config[commands][-1] = config[commands][-1].replace("ray start", sized)
         return yaml.safe_dump(config)
 
     def boot(self, host: Host) -> None:
