@@ -29,6 +29,7 @@ OTHERS = (
     "fairness",
     "hostile_clients",
     "scale",
+    "overhead",
 )
 _HEAD = """# Results
 
