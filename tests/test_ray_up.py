@@ -18,7 +18,7 @@ from tests.hosts import hosts
 from tests.servers import BUCKET, S3Server
 from tests.ssh_cluster import SshCluster
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.operations, pytest.mark.timeout(1500)]
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,6 @@ def test_a_job_without_photographs_ends_with_the_exit_code_of_the_batch(
     assert "exit code 4" in ended.stdout + ended.stderr
 
 
-@pytest.mark.operations
 def test_a_cluster_over_ssh_computes_a_batch_and_a_run(
     cluster_by_ssh: SshCluster, sample_set: Path, tmp_path: Path
 ) -> None:
