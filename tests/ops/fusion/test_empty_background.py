@@ -97,7 +97,7 @@ def hit_pixels(mesh: Mesh, view: View) -> NDArray[np.bool_]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("background", ["black", pytest.param("sky", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("background", ["black", "sky"])
 def test_space_between_columns_stays_open_and_parts_as_blank_as_the_background_stay(background: str) -> None:
     scene, pairs, bands = open_scenes.arcade(), [], []
     for view in open_views(scene, arc_poses(7), SIZE, background):
