@@ -1,8 +1,9 @@
 """Write the lock file of the image: ``python cluster/images/lock.py > cluster/images/lock.txt``.
 
 Names every distribution that E2E3D and its extra `learned` need, with the version that is installed beside this
-interpreter: those that the tests ran with. NVIDIA's libraries, which the CUDA image has beside them, are fixed by what
-asks for them. A version that the image's Python cannot install is refused: add an older one to constraints.txt.
+interpreter: those that the tests ran with. What only the image's Python needs has to be installed here first, and a
+version that it cannot install is refused: add an older one to constraints.txt. NVIDIA's libraries, which the CUDA image
+has beside them, are fixed by what asks for them.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ def needs(name: str, extra: str) -> Iterator[tuple[str, str]]:
     """What a distribution needs here, with an extra of its own or without ("")."""
     for line in metadata.requires(name) or ():
         requirement = Requirement(line)
-        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+        if requirement.marker is None or requirement.marker.evaluate(
+            {"extra": extra, "python_full_version": IMAGE_PYTHON}
+        ):
             needed = re.sub(r"[-_.]+", "-", requirement.name).lower()
             yield from ((needed, wanted) for wanted in ("", *requirement.extras))
 
