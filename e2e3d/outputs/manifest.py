@@ -22,7 +22,7 @@ from e2e3d.outputs.photo_states import PhotoState
 
 MANIFEST_NAME = "manifest.json"
 _FORMAT = 1
-_LIBRARIES = ("numba", "numpy", "open3d", "opencv-python-headless", "pycolmap", "ray", "scipy", "torch")
+_LIBRARIES = ("numba", "numpy", "open3d", "open3d-cpu", "opencv-python-headless", "pycolmap", "ray", "scipy", "torch")
 
 
 @dataclass(frozen=True)
