@@ -16,6 +16,7 @@ from jsonschema import Draft7Validator
 from e2e3d.config.deployment import ServiceSettings
 from e2e3d.storage.bucket_setup import USERS, policy
 from tests.command import ROOT
+from tests.operations.stack import listed_ports
 
 FILE = ROOT / "cluster" / "compose" / "compose.yaml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
@@ -148,6 +149,20 @@ def test_users_of_the_bucket_have_the_policies_that_are_tried_on_a_server() -> N
     assert set(re.findall(r"\$\(secret (\w+)\)", script)) == set(secrets)
     for name in ("api", "worker", "ray-head", "backup"):
         assert not {"s3_root_key", "s3_root_secret"} & set(SERVICES[name]["secrets"])
+
+
+def test_ports_of_ray_are_those_of_the_page_on_security() -> None:
+    listed = listed_ports()
+    script = text("cluster", "images", "start.sh")
+    of_nodes = {int(port) for port in re.findall(r"--[a-z-]+-port=(\d+)", script.partition("case ")[0])}
+    ((first, last),) = re.findall(r"--min-worker-port=(\d+) --max-worker-port=(\d+)", script)
+    of_head = {int(port) for port in re.findall(r"--(?:dashboard-)?port=(\d+)", script)}
+    assert of_head == {6379, 8265}
+    for node in ("ray-head", "api", "worker"):
+        known = listed[node]
+        assert range(int(first), int(last) + 1) in known
+        assert {port for port in of_nodes - {int(first), int(last)} if range(port, port + 1) not in known} == set()
+    assert all(range(port, port + 1) in listed["ray-head"] for port in of_head)
 
 
 def test_settings_of_nginx_are_those_of_its_script() -> None:
