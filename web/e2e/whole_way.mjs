@@ -43,6 +43,9 @@ async function countScripts() {
 async function pressFrustum(page) {
   const box = await page.locator("canvas").boundingBox();
   const shown = page.getByLabel("Photograph", { exact: true });
+  await page.getByRole("application").focus();
+  for (let steps = 0; steps < 6; steps += 1) await page.keyboard.press("-"); // they stand around the model
+  await page.waitForTimeout(1500);
   for (let row = 1; row < 10; row += 1) {
     for (let column = 1; column < 12; column += 1) {
       await page.mouse.click(box.x + (box.width * column) / 12, box.y + (box.height * row) / 10);
