@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes nginx's configuration into FOLDER. The same template runs with Compose, on Kubernetes and in the tests.
-#   API                  host:port of the service, several separated by spaces
+#   API                  host:port of the service, several separated by spaces; API_FILE is a file that says it instead
 #   TLS                  on: CERTIFICATE and CERTIFICATE_KEY are its files; off: somebody in front has it
 #   TRUSTED_PROXIES      networks of proxies in front, whose X-Forwarded-For is believed
 #   S3, BUCKET           host:port and bucket of the S3 server, when users reach it through here
@@ -17,6 +17,7 @@ here=$(dirname "$0")
 if [ -z "${RESOLVER:-}" ]; then
     RESOLVER=$(awk '$1 == "nameserver" { print ($2 ~ /:/) ? "[" $2 "]" : $2; exit }' /etc/resolv.conf)
 fi
+if [ -n "${API_FILE:-}" ]; then API=$(cat "$API_FILE"); fi
 umask 077
 mkdir -p "$FOLDER"
 

@@ -9,7 +9,7 @@ export FOLDER
 
 state() {
     cat "${CERTIFICATE:-/run/secrets/tls.crt}" "${PASSWORDS:-/run/secrets/dashboard_passwords}" \
-        "${RAY_TOKEN_FILE:-/dev/null}" 2>/dev/null | cksum
+        "${RAY_TOKEN_FILE:-/dev/null}" "${API_FILE:-/dev/null}" 2>/dev/null | cksum
     for server in ${API:-api:8000}; do
         getent hosts "${server%:*}" || true
     done

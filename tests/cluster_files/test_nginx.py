@@ -6,8 +6,10 @@ import re
 import shutil
 import socket
 import ssl
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -248,6 +250,39 @@ def test_a_new_certificate_is_used_without_a_restart(make_front: Callable[..., F
         wait_for(lambda: shown() != before, 20.0)
         upstream.go_on.set()
         assert [line for line in lines if line] == ["data: last"]  # what was under way goes on
+
+
+def test_a_new_version_takes_the_place_of_the_old_one(upstream: Upstream) -> None:
+    """By a file that names it: no request is refused, and what is under way ends where it began."""
+    new = Upstream()
+    new.start()
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    named = folder / "api"
+    named.write_text(f"127.0.0.1:{upstream.port}\n")
+    front = Front("nobody:1", API_FILE=str(named))
+    front.start()
+    upstream.go_on.clear()
+    try:
+        with front.client() as client, client.stream("GET", "/v1/events") as events:
+            lines = events.iter_lines()
+            assert next(lines) == "data: first"
+            named.write_text(f"127.0.0.1:{new.port}\n")
+            paths = iter(range(10_000))
+
+            def answered_by_the_new_one() -> bool:
+                path = f"/v1/jobs/{next(paths)}"
+                assert client.post(path).status_code == 200
+                return f"POST {path}" in new.seen
+
+            wait_for(answered_by_the_new_one, 20)
+            upstream.go_on.set()
+            assert "data: last" in list(lines)
+    finally:
+        front.stop()
+        new.stop()
+        shutil.rmtree(front.folder)
+        shutil.rmtree(folder)
 
 
 def test_the_log_is_json_without_tokens(front: Front) -> None:
