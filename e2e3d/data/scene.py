@@ -71,7 +71,9 @@ class Georeference:
         rms_error_m: root mean square distance between cameras and their GPS positions after alignment, over the
             photographs that agree.
         horizontal_error_m: its horizontal part; `vertical_error_m` its vertical part, None where no heights are stated.
-        scale_error: relative standard error of the model's scale, from the disagreement of the positions.
+        scale_error: relative standard error of the model's scale, from the disagreement of the positions, as if each
+            erred by itself; `scale_bound` the relative error that it stays within in 95 of 100 sets, also where the
+            errors of one photograph and the next resemble each other. Heading: the same numbers, in radians.
         level_source: what the model's level was taken from: ``views``, ``attitude``, ``gps``, or ``views and gps``.
         heights_known: False where the stated heights contradict the views or each other, or none are stated.
     """
@@ -85,6 +87,7 @@ class Georeference:
     scale_error: float | None = None
     level_source: str = "gps"
     heights_known: bool = True
+    scale_bound: float | None = None
 
 
 @dataclass(frozen=True)

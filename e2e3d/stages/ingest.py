@@ -121,7 +121,7 @@ def _size_problems(
 
 STAGE = Stage(
     name="ingest",
-    version=2,
+    version=3,
     config=IngestConfig,
     output=PhotoBlock,
     run=run,

@@ -165,7 +165,7 @@ def _workload(inputs: MappingInputs, stored: StoredInputs) -> Workload:
 
 STAGE = Stage(
     name="mapping",
-    version=11,
+    version=12,
     config=MappingConfig,
     output=Mapping,
     run=run,

@@ -69,6 +69,7 @@ def georeference_document(georeference: Georeference | None) -> dict[str, Any] |
         "horizontal_error_m": georeference.horizontal_error_m,
         "vertical_error_m": georeference.vertical_error_m,
         "scale_error": georeference.scale_error,
+        "scale_bound": georeference.scale_bound,
         "level_source": georeference.level_source,
         "heights_known": georeference.heights_known,
     }

@@ -154,6 +154,7 @@ def _describe(chosen: Candidate, refined: RefinedFit, up: UpEstimate) -> Georefe
         scale_error=chosen.fit.scale_error,
         level_source=f"{source} and gps" if known and source != "gps" else source,
         heights_known=known,
+        scale_bound=chosen.fit.scale_bound,
     )
 
 

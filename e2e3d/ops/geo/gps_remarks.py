@@ -16,7 +16,7 @@ from e2e3d.ops.geo.upright import UpEstimate
 
 _NAMED = 5
 _WILD_M, _WILD_RATIO = 5.0, 3.0  # less than that is not worth a word: in metres, and over the others' error
-_NOTABLE_SCALE_ERROR = 0.01
+_NOTABLE_SCALE_BOUND = 0.02
 
 
 def too_few(count: int) -> Remark:
@@ -43,6 +43,24 @@ def letters_differ(wrong: Sequence[str]) -> Remark:
         "one set is in one place, so it was read as in these. Put the photographs' GPS tags right."
     )
     return Remark("gps-letters-differ", message, tuple(wrong))
+
+
+def orders_differ(wrong: Sequence[str]) -> Remark:
+    """Photographs whose latitude and longitude stand the other way round than those of the others."""
+    message = (
+        f"Latitude and longitude of {listed(wrong)} stand the other way round than in the other photographs; they were "
+        "read as in these. Put the photographs' GPS tags right."
+    )
+    return Remark("gps-order-differs", message, tuple(wrong))
+
+
+def held_fix(held: Sequence[str]) -> Remark:
+    """Photographs that state the place of an earlier one although the camera had moved."""
+    message = (
+        f"{listed(held)} state exactly the place of a photograph before, although the camera had moved: the receiver "
+        "had no new fix. Their positions were not used."
+    )
+    return Remark("gps-held-fix", message, tuple(held))
 
 
 def zero_heights(wrong: Sequence[str]) -> Remark:
@@ -177,10 +195,11 @@ def accuracy(reference: Georeference, refined: RefinedFit) -> tuple[Remark, ...]
             f"{reference.vertical_error_m:.0f} m."
         )
         remarks.append(Remark("gps-heights-unusable", message))
-    if reference.scale_error is not None and reference.scale_error > _NOTABLE_SCALE_ERROR:
+    if reference.scale_bound is not None and reference.scale_bound > _NOTABLE_SCALE_BOUND:
         message = (
-            f"The GPS positions scatter by {reference.horizontal_error_m:.1f} m: scale is known to about "
-            f"{100 * reference.scale_error:.0f} %, heading to about {np.degrees(reference.scale_error):.0f} degrees."
+            f"The GPS positions scatter by {reference.horizontal_error_m:.1f} m: scale is known to within "
+            f"{100 * reference.scale_bound:.0f} %, heading to within {np.degrees(reference.scale_bound):.0f} degrees "
+            "(95 of 100 such sets). A known distance or scale says it better."
         )
         remarks.append(Remark("gps-coarse", message))
     return tuple(remarks)

@@ -1,4 +1,7 @@
-"""What single photographs' GPS positions say that the whole set shows to be wrong: a letter, a height of exactly 0."""
+"""What single photographs' GPS positions say that the whole set shows to be wrong.
+
+A letter, a height of exactly 0, latitude and longitude exchanged in some, and the last fix stated again and again.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,9 @@ def repair_positions(
 ) -> tuple[list[GpsPosition], tuple[Remark, ...]]:
     """Positions with one hemisphere for all of a set and without heights that are none; and what was changed."""
     remarks = words.impossible_heights(names, positions)
+    positions, exchanged = _in_one_order(positions)
+    if exchanged:
+        remarks += (words.orders_differ([names[i] for i in exchanged]),)
     turned: set[int] = set()
     for coordinate in ("latitude", "longitude"):
         positions, wrong = _in_one_hemisphere(positions, coordinate)
@@ -32,6 +38,50 @@ def repair_positions(
     if zero:
         remarks += (words.zero_heights([names[i] for i in zero]),)
     return with_letters_of_most(positions), remarks
+
+
+def held_fixes(positions: Sequence[GpsPosition | None]) -> frozenset[int]:
+    """Those that state exactly the place of one before them, as a receiver does that has no new fix."""
+    seen: set[tuple[float, float]] = set()
+    held = set()
+    for index, position in enumerate(positions):
+        if position is None:
+            continue
+        place = (position.latitude_deg, position.longitude_deg)
+        if place in seen:
+            held.add(index)
+        seen.add(place)
+    return frozenset(held)
+
+
+def _in_one_order(positions: Sequence[GpsPosition]) -> tuple[list[GpsPosition], list[int]]:
+    """Exchange latitude and longitude where they stand the other way round than in most, or in the first of as many.
+
+    Signs are those of the others: a letter may have gone with its number or not. Where the order kept is the wrong one,
+    the cameras' layout tells, since exchanged positions are its mirror image.
+
+    Returns:
+        The positions, and which were exchanged.
+    """
+    size = np.abs([(position.latitude_deg, position.longitude_deg) for position in positions]).reshape(-1, 2)
+    if len(size) == 0:
+        return list(positions), []
+    near = [(np.abs(size - place) < _NEAR_DEG).all(axis=1) for place in (size[0], size[0, ::-1])]
+    one, other = near
+    if not other.any() or (one & other).any() or (one | other).sum() < _MOST * len(size):
+        return list(positions), []
+    kept, wrong = (one, other) if one.sum() >= other.sum() else (other, one)
+    if (size[wrong, 1] > 90).any():
+        return list(positions), []
+    signs = np.sign(
+        np.median([(positions[i].latitude_deg, positions[i].longitude_deg) for i in np.flatnonzero(kept)], 0)
+    )
+    exchanged = np.flatnonzero(wrong).tolist()
+    mended = list(positions)
+    for i in exchanged:
+        latitude, longitude = (signs * size[i, ::-1]).tolist()
+        mended[i] = replace(positions[i], latitude_deg=latitude, longitude_deg=longitude)
+    return mended, exchanged
 
 
 def _in_one_hemisphere(positions: Sequence[GpsPosition], coordinate: str) -> tuple[list[GpsPosition], set[int]]:

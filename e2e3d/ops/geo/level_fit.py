@@ -4,6 +4,11 @@ With up known, four numbers remain, and in the plane they are one complex factor
 mirror image, so a mirrored position list fits badly instead of turning the model over, and centres on one line do.
 Robust by least median of squares over pairs (Rousseeuw, "Least Median of Squares Regression", 1984): the noise is
 estimated from the data, so outliers, however far, have no influence.
+
+A receiver's errors resemble those of the photograph before, and errors that drift so pull a scale farther than their
+size tells. They are taken for a first-order autoregressive process in the order of the photographs, whose correlation
+is estimated from the residuals and corrected for their small number (Marriott and Pope, "Bias in the Estimation of
+Autocorrelations", Biometrika 1954).
 """
 
 from __future__ import annotations
@@ -13,6 +18,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
+from scipy.stats import t as student
 
 _SEED = 19840912
 _ALL_PAIRS = 40
@@ -23,6 +30,8 @@ _MIN_SPREAD_M = 4.0  # below it, a path looks like the drift of a receiver, unle
 _MAX_NOISE_RATIO = 0.5
 _MAX_SCALE_ERROR = 0.1
 _MAX_CHANCE = 1e-3
+_MOST_CORRELATED, _LEAST_FREE = 0.97, 0.1
+_BOUND = 0.95
 
 
 @dataclass(frozen=True)
@@ -33,8 +42,11 @@ class PlanarFit:
         inliers: bool [N], the positions that agree.
         noise_m: standard deviation of one coordinate of those, corrected for the degrees of freedom.
         spread_m: root mean square distance of their targets from their mean.
-        scale_error: relative standard error of the factor's size (and of its angle, in radians).
+        scale_error: relative standard error of the factor's size (and of its angle, in radians), were each position's
+            error its own.
         typical_error_m: median distance of all positions from where they should be.
+        scale_bound: relative error of the factor's size that 95 of 100 fits stay within, their errors being as alike
+            from one position to the next as they are.
     """
 
     factor: complex
@@ -44,6 +56,7 @@ class PlanarFit:
     spread_m: float
     scale_error: float
     typical_error_m: float = math.inf
+    scale_bound: float = math.inf
 
     def apply(self, source: NDArray[np.float64]) -> NDArray[np.float64]:
         """Move points float64 [N, 2]."""
@@ -85,7 +98,7 @@ def fit_planar(source: NDArray[np.float64], target_m: NDArray[np.float64]) -> Pl
         if np.array_equal(again, inliers):
             break
         inliers = again
-    return replace(fit, typical_error_m=float(np.median(residuals)))
+    return replace(fit, typical_error_m=float(np.median(residuals)), scale_bound=_scale_bound(z, w, fit))
 
 
 def _least_median(z: NDArray[np.complex128], w: NDArray[np.complex128]) -> tuple[NDArray[np.float64], float]:
@@ -127,3 +140,33 @@ def _least_squares(z: NDArray[np.complex128], w: NDArray[np.complex128], used: N
     error = noise_m / math.sqrt(energy) / abs(factor) if factor != 0 else math.inf
     spread_m = math.sqrt(float((np.abs(dw) ** 2).mean()))
     return PlanarFit(factor, complex(w_mean - factor * z_mean), used, noise_m, spread_m, error)
+
+
+def _scale_bound(z: NDArray[np.complex128], w: NDArray[np.complex128], fit: PlanarFit) -> float:
+    """Half the confidence interval of the factor's size, relative to it, with errors that depend on each other."""
+    dz = z[fit.inliers] - z[fit.inliers].mean()
+    residuals = (w - fit.factor * z - fit.shift)[fit.inliers]
+    squares, energy, count = float((np.abs(residuals) ** 2).sum()), float((np.abs(dz) ** 2).sum()), len(dz)
+    if squares <= 0:
+        return 0.0
+    if energy <= 0 or fit.factor == 0:
+        return math.inf
+    correlation = _correlation(residuals, squares)
+    shared = _quadratic(np.full(count, count**-0.5, np.complex128), correlation)  # as many are worth one
+    moved = _quadratic(dz, correlation)
+    variance = squares / max(count - shared - moved / energy, _LEAST_FREE * count) / 2  # of a coordinate
+    error = math.sqrt(variance * moved) / energy / abs(fit.factor)
+    return error * float(student.ppf((1 + _BOUND) / 2, max(2 * count / shared - 4, 2)))
+
+
+def _correlation(residuals: NDArray[np.complex128], squares: float) -> float:
+    """How much each residual resembles the one before, in [0, 1)."""
+    raw = float((residuals[1:] * residuals[:-1].conj()).real.sum()) / squares
+    return min(max(raw + (1 + 4 * raw) / len(residuals), 0.0), _MOST_CORRELATED)
+
+
+def _quadratic(vector: NDArray[np.complex128], correlation: float) -> float:
+    """``conj(v) C v`` for the matrix C of ``correlation ** |i - j|``."""
+    forth = lfilter([1.0], [1.0, -correlation], vector)
+    back = lfilter([1.0], [1.0, -correlation], vector[::-1])[::-1]
+    return float((vector.conj() * (forth + back - vector)).real.sum())

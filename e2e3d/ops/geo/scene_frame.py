@@ -15,10 +15,14 @@ from e2e3d.errors import InputError
 from e2e3d.ops.geo.earth_candidates import LocatedCameras
 from e2e3d.ops.geo.earth_fit import EarthFit, fit_to_earth
 from e2e3d.ops.geo.georeferencing import Similarity, local_from_gps, rms_distance
+from e2e3d.ops.geo.gps_remarks import held_fix
+from e2e3d.ops.geo.gps_repairs import held_fixes
 from e2e3d.ops.geo.upright import UpEstimate, estimate_up
 from e2e3d.ops.poses import camera_centres
 
 _STEEP = 0.9
+_LEAST_MOVING = 4
+_BY_MOVEMENT = {"down": "down at the ground", "ahead": "ahead at something upright"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,12 @@ def place_scene(scene: Scene, photos: Sequence[Photo], scale: float | None, dist
             scene = transform_scene(scene, Similarity(1.0, np.eye(3), -np.median(scene.points_world, axis=0)))
     elif up.direction is not None:
         scene, frame = transform_scene(scene, upright_similarity(scene, up.direction)), "upright"
+        if up.by_movement and up.source in _BY_MOVEMENT:
+            message = (
+                "All photographs look the same way; from how the cameras moved they were taken to look "
+                f"{_BY_MOVEMENT[up.source]}. If the model lies wrong, turn it, or give photographs with GPS or EXIF."
+            )
+            remarks = (*remarks, Remark("up-by-movement", message))
     elif not any(remark.code == "up-unknown" for remark in remarks):
         remarks = (*remarks, Remark("up-unknown", f"Which way is up cannot be told. {up.reason}".strip()))
     reference = placed.georeference
@@ -88,17 +98,40 @@ def fit_scene_to_earth(scene: Scene, photos: Sequence[Photo]) -> tuple[EarthFit,
         *((image.cam_from_world, _photo(image, photos).attitude) for image in scene.images), strict=True
     )
     up = estimate_up(poses, attitudes, scene.points_world)
-    located = [i for i, image in enumerate(scene.images) if _photo(image, photos).gps is not None]
+    positions = [_photo(image, photos).gps for image in scene.images]
+    located = [i for i, position in enumerate(positions) if position is not None]
     if not located:
         return EarthFit(None, None, ()), located, up
+    fit = _fit_located(scene, photos, located, up)
+    held = held_fixes(positions)
+    moving = [i for i in located if i not in held]
+    if not held or len(moving) < _LEAST_MOVING:
+        return fit, located, up
+    without = _fit_located(scene, photos, moving, up)
+    if not _much_better(without, fit):
+        return fit, located, up
+    remark = held_fix([scene.images[i].name for i in sorted(held)])
+    return replace(without, remarks=(remark, *without.remarks)), moving, up
+
+
+def _much_better(fit: EarthFit, other: EarthFit) -> bool:
+    """Whether a fit places the model and the other one does not, or with more than twice its error."""
+    if fit.georeference is None or other.georeference is None:
+        return fit.georeference is not None
+    error_m, other_m = fit.georeference.horizontal_error_m, other.georeference.horizontal_error_m
+    return error_m is not None and other_m is not None and 2 * error_m < other_m
+
+
+def _fit_located(scene: Scene, photos: Sequence[Photo], located: Sequence[int], up: UpEstimate) -> EarthFit:
+    poses = [scene.images[i].cam_from_world for i in located]
     cameras = LocatedCameras(
-        camera_centres(scene)[located],
-        np.array([poses[i][:, :3] for i in located]),
+        camera_centres(scene)[list(located)],
+        np.array([pose[:, :3] for pose in poses]),
         [gps for i in located if (gps := _photo(scene.images[i], photos).gps) is not None],
-        [attitudes[i] for i in located],
+        [_photo(scene.images[i], photos).attitude for i in located],
         _view_distance(scene),
     )
-    return fit_to_earth(cameras, [scene.images[i].name for i in located], up), located, up
+    return fit_to_earth(cameras, [scene.images[i].name for i in located], up)
 
 
 def _view_distance(scene: Scene) -> float:

@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from e2e3d.data.photo import CameraAttitude, GpsPosition
 from e2e3d.ops.photos.xmp import signed_position, stated_accuracy
 
-_HEIGHTS_M = (-500.0, 30_000.0)  # the Dead Sea's shore, and above what aircraft fly
+_HIGHEST_M = 30_000.0  # above what aircraft fly
+_LOWEST_M = -120.0  # of heights over the ellipsoid, at sea; dry land lies lower only in the basins below
+_BASINS = (  # south, north, west, east, lowest height: the Dead Sea, Turfan, Danakil
+    (29.5, 33.5, 34.5, 36.5, -500.0),
+    (42.0, 43.5, 88.0, 91.0, -250.0),
+    (12.5, 15.0, 39.5, 41.5, -250.0),
+)
 _SAME_PLACE_DEG = 0.01
 
 
@@ -40,10 +46,22 @@ def doubtful_position(
     signed = signed_position(xmp)
     if signed is not None and doubts and _agree(signed, (latitude, longitude)):
         (latitude, longitude), doubts = signed, []
-    if altitude_m is not None and not _HEIGHTS_M[0] <= altitude_m <= _HEIGHTS_M[1]:
+    if altitude_m is not None and not _lowest_m(latitude, longitude) <= altitude_m <= _HIGHEST_M:
         doubts.append("impossible-altitude")
         altitude_m = None
     return GpsPosition(latitude, longitude, altitude_m, *stated_accuracy(xmp), doubts=tuple(doubts))
+
+
+def _lowest_m(latitude: float, longitude: float) -> float:
+    """The least height that a camera can have at a place, whichever its letters and their order."""
+    size = abs(latitude), abs(longitude)
+    inside = [
+        lowest
+        for south, north, west, east, lowest in _BASINS
+        for a, b in (size, size[::-1])
+        if south <= a <= north and west <= b <= east
+    ]
+    return min(inside, default=_LOWEST_M)
 
 
 def _swapped(latitude: float, longitude: float, letters: tuple[str, str]) -> tuple[float, float]:

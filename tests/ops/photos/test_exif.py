@@ -10,6 +10,7 @@ from PIL.TiffImagePlugin import IFDRational
 from e2e3d.data.photo import CameraAttitude
 from e2e3d.ops.photos.decoding import open_photo
 from e2e3d.ops.photos.exif import PhotoTags, guess_camera, read_tags
+from e2e3d.ops.photos.gps_tags import doubtful_position
 from tests.pictures import MAKE, MODEL, encode, exif_of
 
 FOCAL, FOCAL_35, ZOOM, SERIAL = 0x920A, 0xA405, 0xA404, 0xA431
@@ -180,6 +181,23 @@ def test_a_latitude_beyond_90_is_the_longitude():
     assert position.longitude_deg == pytest.approx(-91.99444, abs=1e-5)
     with_their_letters = tags(gps=gps((8.0, 30.0, 0.0), "E", (47.0, 0.0, 0.0), "N")).gps
     assert (with_their_letters.latitude_deg, with_their_letters.longitude_deg) == (47.0, 8.5)
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "altitude_m", "possible"),
+    [
+        (47.4, 8.5, -245.0, False),
+        (47.4, 8.5, -3.0, True),
+        (6.9, 79.9, -95.0, True),
+        (31.5, 35.5, -420.0, True),
+        (31.5, 35.5, -600.0, False),
+    ],
+    ids=["sign lost", "a polder", "over the ellipsoid at Colombo", "Dead Sea", "below it"],
+)
+def test_heights_below_all_land_at_a_place_are_impossible(latitude, longitude, altitude_m, possible):
+    position = doubtful_position(latitude, longitude, altitude_m, ("N", "E"), {})
+    assert (position.altitude_m == altitude_m) is possible
+    assert (position.doubts == ()) is possible
 
 
 def test_an_impossible_altitude_does_not_take_the_place():
