@@ -27,6 +27,12 @@ from e2e3d.ops.sfm.colmap_model import reconstruction_to_scene
 from e2e3d.ops.sfm.gps_adjustment import adjust_to_positions
 from e2e3d.ops.sfm.lens_remarks import lens_remarks
 from e2e3d.ops.sfm.lenses import map_photographs
+from e2e3d.ops.sfm.pixel_stretch import (
+    keypoints_of_square_pixels,
+    photos_of_square_pixels,
+    stretch_remark,
+    stretched_again,
+)
 from e2e3d.ops.sfm.track_selection import choose_tracks, on_chosen_tracks
 from e2e3d.stages.matching import most_keypoints
 from e2e3d.stages.stage import RunContext, Stage, StoredInputs
@@ -72,25 +78,31 @@ def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Ma
         return (on_chosen_tracks(block, chosen) for block in blocks)
 
     mapped = map_photographs(inputs.photos, keypoints, fewer, settings, graph.reachable(2 * config.min_matches))
-    components = mapped.components
+    components, photos = mapped.components, inputs.photos
+    if mapped.scales is not None:
+        photos = photos_of_square_pixels(photos, mapped.scales)
+        keypoints = keypoints_of_square_pixels(keypoints, mapped.scales)
     counts = [len(positions) for positions in keypoints]
     if not components:
-        motions = pair_motions(blocks, keypoints, _calibrations(inputs.photos))
+        motions = pair_motions(blocks, keypoints, _calibrations(photos))
         raise left_out.explain_failure(counts, motions, parts)
     if sfm.median_triangulation_angle_deg(components[0]) < sfm.MIN_MEDIAN_ANGLE_DEG:
         raise left_out.stands_still_error() if left_out.mostly_still(parts) else left_out.pure_rotation_error()
     database, _ = sfm.build_database(mapped.photos, keypoints, blocks)
     model = polish(components[0], database, mapped.fixed_cameras, config.max_error_px)
-    agreement = photo_agreement.judge_photos(model, inputs.photos, keypoints, blocks)
+    agreement = photo_agreement.judge_photos(model, photos, keypoints, blocks)
     if left_out.mostly_still(parts) and photo_agreement.refuted(agreement):
         raise left_out.stands_still_error()
     if photo_agreement.remove_contradicting(model, agreement):
         model = polish(model, database, mapped.fixed_cameras, config.max_error_px)
-    model = adjust_to_positions(model, reconstruction_to_scene(model), inputs.photos, mapped.fixed_cameras)
+    model = adjust_to_positions(model, reconstruction_to_scene(model), photos, mapped.fixed_cameras)
     sfm.paint_points(model, matched.colors)
-    scene = place_scene(reconstruction_to_scene(model), inputs.photos, inputs.scale, inputs.known_distance)
-    result = _mapping(inputs.photos, counts, graph, scene, components, agreement, parts)
-    return replace(result, lens_notes=lens_remarks(scene, inputs.photos, mapped.lenses_from_matches, mapped.focal_held))
+    scene = place_scene(reconstruction_to_scene(model), photos, inputs.scale, inputs.known_distance)
+    notes = lens_remarks(scene, photos, mapped.lenses_from_matches, mapped.focal_held)
+    if mapped.scales is not None:
+        notes += stretch_remark(scene, mapped.scales)
+        scene = stretched_again(scene, inputs.photos, matched.keypoints_px, mapped.scales)
+    return replace(_mapping(photos, counts, graph, scene, components, agreement, parts), lens_notes=notes)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.photo import CameraGuess, GpsPosition, Photo
 from e2e3d.data.ref import Ref
+from e2e3d.ops.matching.two_view import colmap_camera, verify_pair
 from e2e3d.ops.sample.sample_scene import look_at
 from e2e3d.stages import matching
 from e2e3d.stages.stage import RunContext
@@ -102,6 +103,29 @@ def match_all(scene: SyntheticSet, pairs: list[tuple[int, int]] | None = None, m
     )
     inputs = matching.MatchingInputs(tuple(pairs), photos, moving_only)
     return matching.run(inputs, matching.MatchingConfig(), RunContext())
+
+
+def match_by_points(scene: SyntheticSet, min_inliers: int = 15) -> MatchBlock:
+    """All pairs matched without a look at descriptors: verified matches of keypoints that show one point."""
+    pairs = [(i, j) for i in range(len(scene.photos)) for j in range(i + 1, len(scene.photos))]
+    cameras = [colmap_camera(photo.camera, photo.width_px, photo.height_px) for photo in scene.photos]
+    verified = []
+    for i, j in pairs:
+        _, first, second = np.intersect1d(scene.point_ids[i], scene.point_ids[j], return_indices=True)
+        positions = (scene.features[k].keypoints_px[:, :2] for k in (i, j))
+        matches = np.stack([first, second], 1).astype(np.uint32)
+        verified.append(verify_pair(*positions, matches, cameras[i], cameras[j], 4.0, min_inliers))
+    counts = [len(pair.matches) for pair in verified]
+    return MatchBlock(
+        np.array(pairs, np.int32),
+        np.concatenate([[0], np.cumsum(counts)]),
+        np.concatenate([pair.matches for pair in verified]),
+        np.array(counts, np.int32),
+        np.array([pair.configuration for pair in verified], np.int32),
+        np.array([pair.matrices for pair in verified]),
+        np.zeros(len(pairs) + 1, np.int64),
+        np.zeros((0, 2), np.uint32),
+    )
 
 
 def pose_errors(estimated: dict[int, np.ndarray], truth: np.ndarray) -> tuple[float, float]:

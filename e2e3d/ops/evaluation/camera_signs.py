@@ -24,8 +24,8 @@ def lens_distortion(camera: Camera) -> float:
     """Farthest move of a border pixel by the lens, as a share of half the diagonal; 1 from there on."""
     size = np.array([camera.width_px, camera.height_px], np.float64)
     border_px = _BORDER * size
-    centre_px = _principal_point_px(camera)
-    ideal_px = normalised_from_image(camera, border_px) * focal_length_px(camera) + centre_px
+    K = camera.K
+    ideal_px = normalised_from_image(camera, border_px) * K[[0, 1], [0, 1]] + K[:2, 2]
     moved_px = np.linalg.norm(ideal_px - border_px, axis=1)
     share = 2 * moved_px.max() / np.linalg.norm(size)
     return min(float(share), 1.0) if np.isfinite(share) else 1.0  # not finite where the lens model folds over

@@ -90,7 +90,7 @@ def doubtful(scene: Scene, photos: Sequence[Photo]) -> str:
     if not 3 <= len(scene.images) <= MAX_IMAGES:
         return ""
     part = sampled(scene)
-    given = _numbers([image.camera_id for image in part.images])
+    given = numbers([image.camera_id for image in part.images])
     start = bundle_of(part, photos, LensGrouping.of_lenses(given))
     start_cost = observation_cost(residuals_px(start))
     every = np.arange(len(given))
@@ -112,7 +112,7 @@ def undetermined_cameras(scene: Scene, photos: Sequence[Photo]) -> frozenset[int
     """Cameras whose focal length went far from what is known of it, though the photographs do not determine it."""
     if not 3 <= len(scene.images) <= MAX_IMAGES:
         return frozenset()
-    given = _numbers([image.camera_id for image in scene.images])
+    given = numbers([image.camera_id for image in scene.images])
     bundle = bundle_of(sampled(scene), photos, LensGrouping.of_lenses(given))
     known = bundle.focal_sigmas < _GUESSED_FOCAL_SIGMA
     tolerance = np.where(known, _FAR, 1.0) * bundle.focal_sigmas
@@ -128,7 +128,7 @@ def determined_cameras(scene: Scene, photos: Sequence[Photo]) -> frozenset[int]:
     """Cameras whose focal length the observations determine to 2 %, whatever its prior."""
     if not 3 <= len(scene.images) <= MAX_IMAGES:
         return frozenset()
-    given = _numbers([image.camera_id for image in scene.images])
+    given = numbers([image.camera_id for image in scene.images])
     known = bundle_of(sampled(scene), photos, LensGrouping.of_lenses(given))
     unknown = replace(known, known_focals_px=known.focals_px, focal_sigmas=np.ones_like(known.focal_sigmas))
     found = adjust(unknown, _COARSE)
@@ -151,7 +151,7 @@ def calibrate(scene: Scene, photos: Sequence[Photo]) -> tuple[tuple[Intrinsics, 
     free = adjust(bundle_of(part, photos, LensGrouping.of_lenses(every)))
     chosen, adjuster = LensGrouping.of_lenses(every), adjust
     for candidate, way in itertools.product(
-        _candidates(free.bundle.focals_px, _numbers(sizes)), (adjust, adjust_straight_first)
+        _candidates(free.bundle.focals_px, numbers(sizes)), (adjust, adjust_straight_first)
     ):
         if way(bundle_of(_moved(part, free), photos, candidate, free.bundle)).cost <= (1 + _AS_GOOD) * free.cost:
             chosen, adjuster = candidate, way
@@ -171,7 +171,7 @@ def _candidates(focals_px: NDArray[np.float64], size: NDArray[np.int64]) -> list
     """Ways to share intrinsics, those with the fewest parameters first."""
     one, every = np.zeros(len(size), np.int64), np.arange(len(size))
     clusters = [part_focals(focals_px, count) for count in range(1, min(_MAX_LENSES, len(size) - 1) + 1)]
-    uncropped = [_numbers(list(zip(size.tolist(), lens.tolist(), strict=True))) for lens in clusters]
+    uncropped = [numbers(list(zip(size.tolist(), lens.tolist(), strict=True))) for lens in clusters]
     ways = [LensGrouping.of_lenses(lens) for lens in uncropped]
     ways += [LensGrouping.of_lenses(lens, cropped=True) for lens in clusters[:_MAX_CROPPED_LENSES]]
     ways += [LensGrouping(every, size, size), LensGrouping(every, every, one)]
@@ -280,7 +280,7 @@ def _medians(values: NDArray[np.float64], group: NDArray[np.int64]) -> NDArray[n
     return np.array([np.median(values[group == one], axis=0) for one in range(int(group.max()) + 1)])
 
 
-def _numbers(keys: Sequence[object]) -> NDArray[np.int64]:
+def numbers(keys: Sequence[object]) -> NDArray[np.int64]:
     """The keys as numbers from 0, in the order in which they come first."""
     number: dict[object, int] = {}
     return np.array([number.setdefault(key, len(number)) for key in keys], np.int64)

@@ -21,6 +21,7 @@ from e2e3d.ops.sfm import incremental_mapping as sfm
 from e2e3d.ops.sfm.colmap_model import reconstruction_to_scene
 from e2e3d.ops.sfm.lens_bundle import LensBundle
 from e2e3d.ops.sfm.lens_groups import FEW_IMAGES, Intrinsics, calibrate, doubtful, undetermined_cameras
+from e2e3d.ops.sfm.pixel_stretch import Scales, keypoints_of_square_pixels, photos_of_square_pixels, square_pixels
 
 _SPLIT_ALONE = 0.5  # of the photographs that could be registered: with fewer, lenses are split without a comparison
 
@@ -35,6 +36,8 @@ class MappedCameras:
         fixed_cameras: ids of the cameras whose intrinsics are to stay.
         lenses_from_matches: whether the matches show other lenses than the files say.
         focal_held: whether a focal length that the photographs do not determine was held at the known one.
+        scales: what makes the pixels of each photograph square; photographs and components are then those of square
+            pixels. None where pixels are square as they are.
     """
 
     photos: tuple[Photo, ...]
@@ -42,6 +45,7 @@ class MappedCameras:
     fixed_cameras: frozenset[int]
     lenses_from_matches: bool = False
     focal_held: bool = False
+    scales: Scales | None = None
 
 
 def map_photographs(
@@ -50,6 +54,7 @@ def map_photographs(
     blocks: Callable[[], Iterable[MatchBlock]],
     settings: sfm.SfmSettings,
     reachable: int,
+    square: bool = False,
 ) -> MappedCameras:
     """Map photographs, and check their cameras unless the user gave them.
 
@@ -59,6 +64,7 @@ def map_photographs(
         blocks: gives the matches to map from.
         settings: of the mappers.
         reachable: how many photographs the matches connect.
+        square: whether pixels are known to be square.
     """
     database, fixed = sfm.build_database(photos, keypoints_px, blocks())
     components = sfm.reconstruct(database, fixed, settings, reachable)
@@ -67,6 +73,10 @@ def map_photographs(
         return assumed
     found = components[0].num_reg_images() if components else 0
     finding = "split" if found < _SPLIT_ALONE * reachable else doubtful(reconstruction_to_scene(components[0]), photos)
+    if finding == "split" and components and not square:
+        mapped = _map_with_square_pixels(assumed, keypoints_px, blocks, settings, reachable)
+        if mapped is not None:
+            return mapped
     if finding:
         model = components[0] if finding == "join" else _mapped_apart(photos, keypoints_px, blocks, settings)
         if model is not None and model.num_reg_images() >= max(found, sfm.MIN_MODEL_SIZE):
@@ -80,6 +90,24 @@ def map_photographs(
     if not stiff or stiff[0].num_reg_images() < found:
         return assumed
     return MappedCameras(photos, stiff, held, focal_held=True)
+
+
+def _map_with_square_pixels(
+    assumed: MappedCameras,
+    keypoints_px: Sequence[NDArray[np.float32]],
+    blocks: Callable[[], Iterable[MatchBlock]],
+    settings: sfm.SfmSettings,
+    reachable: int,
+) -> MappedCameras | None:
+    """The photographs mapped as they were before they were stretched; None where they were not, as far as it seems."""
+    scales = square_pixels(reconstruction_to_scene(assumed.components[0]), assumed.photos)
+    if scales is None:
+        return None
+    photos = photos_of_square_pixels(assumed.photos, scales)
+    keypoints_px = keypoints_of_square_pixels(keypoints_px, scales)
+    mapped = map_photographs(photos, keypoints_px, blocks, settings, reachable, square=True)
+    registered = max((one.num_reg_images() for one in mapped.components), default=0)
+    return None if registered < assumed.components[0].num_reg_images() else replace(mapped, scales=scales)
 
 
 def _with_lenses_of_matches(assumed: MappedCameras, model: pycolmap.Reconstruction) -> MappedCameras:
