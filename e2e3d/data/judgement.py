@@ -23,6 +23,8 @@ class JudgementSigns:
         distortion: farthest move of a border pixel by a lens, as a share of half the diagonal.
         principal_shift: distance of a principal point from the middle, as a share of the longer side, in photographs
             that do not look cropped.
+        parallel_relief: thickness of the sparse points over their distance where all photographs have exactly the same
+            direction; None where they do not.
         agreeing_matches: share of the verified matches that agree with the final cameras.
         agreeing_held_back: the same for matches that the adjustment did not use, of pairs that mostly agree; the upper
             end of what their number allows.
@@ -46,6 +48,7 @@ class JudgementSigns:
     focal_ratio: float | None = None
     distortion: float | None = None
     principal_shift: float | None = None
+    parallel_relief: float | None = None
     agreeing_matches: float | None = None
     agreeing_held_back: float | None = None
     disagreeing_pairs: float | None = None

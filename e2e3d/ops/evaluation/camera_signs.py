@@ -13,6 +13,9 @@ from e2e3d.ops.poses import camera_centres
 
 _BORDER = np.array([(x, y) for x in (0.0, 0.5, 1.0) for y in (0.0, 0.5, 1.0) if (x, y) != (0.5, 0.5)])
 _SAMPLE = 2000
+_PARALLEL_DEG = 0.3  # no hand and no tripod keeps a camera's direction so well from place to place
+_LEAST_POINTS = 10
+_NEAREST = 0.95  # of the points, without the farthest from their middle
 
 
 def focal_length_px(camera: Camera) -> float:
@@ -92,3 +95,25 @@ def error_ratio(scene: Scene) -> float | None:
         return None
     size_px = np.median([max(camera.width_px, camera.height_px) for camera in scene.cameras])
     return float(np.median(scene.errors_px) * 1000 / max(size_px, 1000))
+
+
+def relief_of_parallel_views(scene: Scene) -> float | None:
+    """How thick the sparse points are over their distance; None unless all views have the same direction.
+
+    Parts that were cut from one picture shift, and do nothing else: as a flat subject before a camera that only moves.
+    None, too, where GPS agrees that the camera moved.
+    """
+    rotations = np.array([image.cam_from_world[:, :3] for image in scene.images])
+    if scene.georeference is not None or len(scene.points_world) < _LEAST_POINTS or len(rotations) < 2:
+        return None
+    cosines = (np.einsum("nij,ij->n", rotations, rotations[0]) - 1) / 2
+    if cosines.min() < np.cos(np.radians(_PARALLEL_DEG)):
+        return None
+    offsets = scene.points_world - np.median(scene.points_world, axis=0)
+    away = np.linalg.norm(offsets, axis=1)
+    near = offsets[away <= np.quantile(away, _NEAREST)]
+    thickness = float(np.sqrt(max(np.linalg.eigvalsh(np.cov(near.T))[0], 0.0)))
+    depth = (scene.points_world @ rotations[0, 2])[None] + np.array([i.cam_from_world[2, 3] for i in scene.images])[
+        :, None
+    ]
+    return thickness / max(float(np.median(np.abs(depth))), 1e-12)

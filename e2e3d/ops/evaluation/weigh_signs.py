@@ -138,6 +138,16 @@ LIMITS = (
         "Move farther between photographs.",
     ),
     SignLimit(
+        "parallel_relief",
+        "thickness of the points over their distance, where all views are exactly parallel",
+        0.003,
+        None,
+        "no-depth",
+        "All photographs look in exactly the same direction, at something as flat as a picture ({:.1%} of its "
+        "distance): they may be parts cut from one photograph, which show no depth.",
+        "Give whole photographs from different places. A flat subject that was really photographed so is fine.",
+    ),
+    SignLimit(
         "weakest_link",
         "points shared at the weakest place",
         1,

@@ -67,6 +67,7 @@ def measure_signs(results: Results, textured: TexturedMesh) -> JudgementSigns:
         focal_ratio=_focal_ratio(results.mapping, usable),
         distortion=max(cameras.lens_distortion(camera) for camera in set(used)),
         principal_shift=_principal_shift(results.mapping),
+        parallel_relief=cameras.relief_of_parallel_views(scene),
         agreeing_matches=_share([(pair.agreeing, pair.matches) for pair in pairs]),
         agreeing_held_back=_agreeing_held_back([pair for pair in pairs if pair.mostly_agrees]),
         disagreeing_pairs=1 - float(np.mean([pair.mostly_agrees for pair in judged])) if judged else None,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from e2e3d.data.judgement import JudgementSigns
 from e2e3d.data.scene import Camera, Scene, SceneImage
 from e2e3d.ops.evaluation.camera_signs import (
     error_ratio,
@@ -12,10 +13,13 @@ from e2e3d.ops.evaluation.camera_signs import (
     lens_distortion,
     points_a_photograph,
     principal_shift,
+    relief_of_parallel_views,
     triangulation_angle_deg,
     view_elevation_deg,
     weakest_link,
 )
+from e2e3d.ops.evaluation.weigh_signs import weigh
+from e2e3d.ops.geo.georeferencing import describe_origin
 
 PINHOLE = Camera(1, "PINHOLE", 800, 600, (500.0, 500.0, 400.0, 300.0))
 
@@ -76,3 +80,20 @@ def test_angle_elevation_and_error() -> None:
     assert error_ratio(found) == pytest.approx(0.4)
     large = replace(PINHOLE, width_px=4000, height_px=3000)
     assert error_ratio(replace(found, cameras=(large,))) == pytest.approx(0.1)
+
+
+def test_parts_of_one_picture_are_flat_before_parallel_views() -> None:
+    random = np.random.default_rng(3)
+    points = np.column_stack([random.uniform(-2, 2, (60, 2)), 5 + random.normal(0, 0.001, 60)])
+    centres = np.column_stack([np.linspace(-1, 1, 5), np.zeros((5, 2))])
+    cut = scene([(p, i) for p in range(60) for i in range(5)], points, centres)
+    assert relief_of_parallel_views(cut) == pytest.approx(0.001 / 5, rel=0.3)
+    (reason,) = weigh(JudgementSigns(5, 5, parallel_relief=relief_of_parallel_views(cut))).reasons
+    assert reason.code == "no-depth"
+    relief = replace(cut, points_world=points * [1, 1, 0.9] + random.normal(0, 0.1, (60, 1)) * [0, 0, 1])
+    assert weigh(JudgementSigns(5, 5, parallel_relief=relief_of_parallel_views(relief))).reasons == ()
+    turn = np.array([[np.cos(0.01), 0, np.sin(0.01)], [0, 1, 0], [-np.sin(0.01), 0, np.cos(0.01)]])
+    turned = replace(cut.images[2], cam_from_world=turn @ cut.images[2].cam_from_world)
+    held_by_hand = replace(cut, images=(*cut.images[:2], turned, *cut.images[3:]))
+    assert relief_of_parallel_views(held_by_hand) is None
+    assert relief_of_parallel_views(replace(cut, georeference=describe_origin((47.0, 8.0, 400.0), 0.1))) is None
