@@ -24,6 +24,7 @@ from e2e3d.ops.sfm import incremental_mapping as sfm
 from e2e3d.ops.sfm import left_out, photo_agreement
 from e2e3d.ops.sfm.calibration import polish
 from e2e3d.ops.sfm.colmap_model import reconstruction_to_scene
+from e2e3d.ops.sfm.folded_halves import mark_folded
 from e2e3d.ops.sfm.gps_adjustment import adjust_to_positions
 from e2e3d.ops.sfm.lens_remarks import lens_remarks
 from e2e3d.ops.sfm.lenses import map_photographs
@@ -90,7 +91,7 @@ def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Ma
         raise left_out.stands_still_error() if left_out.mostly_still(parts) else left_out.pure_rotation_error()
     database, _ = sfm.build_database(mapped.photos, keypoints, blocks)
     model = polish(components[0], database, mapped.fixed_cameras, config.max_error_px)
-    agreement = photo_agreement.judge_photos(model, photos, keypoints, blocks)
+    agreement = mark_folded(model, counts, photo_agreement.judge_photos(model, photos, keypoints, blocks))
     if left_out.mostly_still(parts) and photo_agreement.refuted(agreement):
         raise left_out.stands_still_error()
     if photo_agreement.remove_contradicting(model, agreement):

@@ -74,7 +74,7 @@ def _in_one_order(positions: Sequence[GpsPosition]) -> tuple[list[GpsPosition], 
     if (size[wrong, 1] > 90).any():
         return list(positions), []
     signs = np.sign(
-        np.median([(positions[i].latitude_deg, positions[i].longitude_deg) for i in np.flatnonzero(kept)], 0)
+        np.median([(positions[i].latitude_deg, positions[i].longitude_deg) for i in np.flatnonzero(kept).tolist()], 0)
     )
     exchanged = np.flatnonzero(wrong).tolist()
     mended = list(positions)

@@ -105,7 +105,7 @@ def judge_photos(
     for index, view in views.views.items():
         tested, fit = fitting[index]
         pixels, seen = expected_points(views, index)
-        share, missing = fit / max(tested, 1), _missing_share(pixels, seen, view.size_px)
+        share, missing = fit / max(tested, 1), missing_share(pixels, seen, view.size_px)
         contradicts = (tested - fit >= _MIN_AGAINST and share < _FEW_FIT) or missing > _MOST_MISSING
         seen_share = float(seen.mean()) if len(seen) else 1.0
         found.append(PhotoAgreement(index, photos[index].name, tested, share, len(seen), seen_share, contradicts))
@@ -134,7 +134,7 @@ def remove_contradicting(model: pycolmap.Reconstruction, agreement: Sequence[Pho
     return True
 
 
-def _missing_share(pixels: NDArray[np.float64], seen: NDArray[np.bool_], size_px: NDArray[np.float64]) -> float:
+def missing_share(pixels: NDArray[np.float64], seen: NDArray[np.bool_], size_px: NDArray[np.float64]) -> float:
     """The share of the cells with several expected points in which hardly any is seen; 0 where few cells have some."""
     cell = cell_of(pixels, size_px)
     every, ours = np.bincount(cell, minlength=_CELLS**2), np.bincount(cell, seen, minlength=_CELLS**2)
@@ -179,11 +179,18 @@ def _fits(
     return np.asarray(fits, np.float64)
 
 
-def expected_points(model: ModelViews, index: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def expected_points(
+    model: ModelViews, index: int, by: frozenset[int] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Points that a photograph should see because others do from about its place, and whether it observes them.
 
     A point counts when at least two others see it from a similar direction and distance, when it lies in the picture,
     and not behind what the photograph itself sees there.
+
+    Args:
+        model: arrays of the model.
+        index: of the photograph.
+        by: the photographs whose points count; None = all others.
 
     Returns:
         their pixels, float64 [E, 2], and bool [E].
@@ -195,7 +202,7 @@ def expected_points(model: ModelViews, index: int) -> tuple[NDArray[np.float64],
     distance = np.linalg.norm(ray, axis=1)
     votes = np.zeros(len(model.points_world), np.int64)
     for other, center in centers.items():
-        if other == index:
+        if other == index or (by is not None and other not in by):
             continue
         points = others[others[:, 0] == other, 1]
         their_ray = center - model.points_world[points]

@@ -99,8 +99,8 @@ def _with_square_pixels(scene: Scene, scales: Scales) -> Scene:
     for number, (image, scale) in enumerate(zip(scene.images, scales, strict=True), 1):
         old = scene.camera_of(image)
         params = (old.params[0], *(old.K[:2, 2] * scale), old.params[-1])
-        sides = np.round(np.array([old.width_px, old.height_px]) * scale).astype(int).tolist()
-        cameras.append(Camera(number, "SIMPLE_RADIAL", *sides, tuple(map(float, params))))
+        width, height = np.round(np.array([old.width_px, old.height_px]) * scale).astype(int).tolist()
+        cameras.append(Camera(number, "SIMPLE_RADIAL", width, height, tuple(map(float, params))))
         images.append(replace(image, camera_id=number))
     moved = (scene.observation_px * scales[scene.observation_image]).astype(np.float32)
     return replace(scene, cameras=tuple(cameras), images=tuple(images), observation_px=moved)
