@@ -56,15 +56,16 @@ def mark_folded(
 
 def folded_half(model: ModelViews) -> frozenset[int]:
     """The photographs of the smaller half where the halves contradict each other; none where they do not."""
-    groups = _halves(model)
-    if min(map(len, groups)) < _MIN_GROUP:
+    first, second = _halves(model)
+    if min(len(first), len(second)) < _MIN_GROUP:
         return frozenset()
-    first, second = groups
     across = _seen(model, ((first, second), (second, first)))
     if across.expected < _MIN_EXPECTED or across.missing <= _MOST_MISSING:
         return frozenset()
     within = _seen(model, ((first, first), (second, second)))
-    return frozenset(min(groups, key=len)) if across.share < _FEW_SEEN * within.share else frozenset()
+    if across.share >= _FEW_SEEN * within.share:
+        return frozenset()
+    return frozenset(first if len(first) < len(second) else second)
 
 
 def _halves(model: ModelViews) -> tuple[list[int], list[int]]:
