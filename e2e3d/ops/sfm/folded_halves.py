@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pycolmap
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from e2e3d.data.agreement import PhotoAgreement
 from e2e3d.ops.sfm.photo_agreement import ModelViews, expected_points, missing_share
@@ -73,9 +74,9 @@ def _halves(model: ModelViews) -> tuple[list[int], list[int]]:
     indices = np.array(list(model.views))
     if not 2 * _MIN_GROUP <= len(indices) <= _MOST_IMAGES:
         return indices.tolist(), []
-    seen = np.zeros((len(indices), len(model.points_world)), np.float32)
-    seen[np.searchsorted(indices, model.observations[:, 0]), model.observations[:, 1]] = 1
-    shared = (seen @ seen.T).astype(np.float64)
+    image, point = np.searchsorted(indices, model.observations[:, 0]), model.observations[:, 1]
+    seen = csr_array((np.ones(len(point)), (image, point)), (len(indices), len(model.points_world)))
+    shared = (seen @ seen.T).toarray()
     np.fill_diagonal(shared, 0)
     degree = np.maximum(shared.sum(axis=1), 1e-9)
     vectors = np.linalg.eigh(np.eye(len(indices)) - shared / np.sqrt(np.outer(degree, degree)))[1]
