@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the image with buildah, which needs no daemon and no container runtime.
-# usage: cluster/images/build.sh [cpu|cuda] [OPTION-OF-BUILDAH …]     IMAGE=name:tag
+# usage: cluster/images/build.sh [cpu|cuda|collector|airflow] [OPTION-OF-BUILDAH …]     IMAGE=name:tag
 # With BASE=mmdebstrap the base is made here from Debian's packages, where no registry of images can be reached.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -17,7 +17,7 @@ OUR_STAGES = {"e2e3d:cpu": "cpu", "e2e3d:collector": "collector"}
 NOT_HERE = {
     "docker.io/grafana/grafana": "no package of Debian or PyPI has Grafana's server",
     "quay.io/minio/mc": "SeaweedFS, which stands in for MinIO, has the users of the bucket in its own file",
-    "docker.io/apache/airflow": "Airflow needs an environment of its own",
+    "e2e3d:airflow": "Airflow needs an environment of its own",
 }
 """Images that nothing of this machine stands in for, and why."""
 
@@ -110,7 +110,7 @@ def image_of(name: str) -> Image | None:
     if name in OUR_STAGES:
         return _built(CONTAINERFILE.read_text("utf-8"), OUR_STAGES[name])
     base = name.rpartition(":")[0]
-    return None if base in NOT_HERE else OTHERS[base]
+    return None if {name, base} & NOT_HERE.keys() else OTHERS[base]
 
 
 def _built(containerfile: str, stage: str) -> Image:

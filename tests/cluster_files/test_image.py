@@ -32,7 +32,7 @@ def test_the_containerfile_is_clean() -> None:
 
 def test_it_ends_without_root_and_says_whether_it_is_well() -> None:
     for stage in re.split(r"^FROM ", CONTAINERFILE, flags=re.MULTILINE)[1:]:
-        if re.match(r"\S+ AS (cpu|cuda|collector)\n", stage):
+        if re.match(r"\S+ AS (cpu|cuda|collector|airflow)\n", stage):
             assert re.findall(r"^USER (\S+)$", stage, re.MULTILINE)[-1] == "10001:10001"
     assert "HEALTHCHECK" in CONTAINERFILE
     healthy = subprocess.run(
@@ -79,7 +79,9 @@ def test_what_is_copied_is_sent_to_the_builder() -> None:
 
 
 def test_scripts_are_posix_shell() -> None:
-    scripts = [*FOLDER.glob("*.sh"), *(ROOT / "cluster" / "nginx").glob("*.sh"), ROOT / "cluster" / "secrets.sh"]
+    cluster = ROOT / "cluster"
+    others = [*(cluster / "nginx").glob("*.sh"), cluster / "airflow" / "start.sh", cluster / "secrets.sh"]
+    scripts = [*FOLDER.glob("*.sh"), *others]
     for script in scripts:
         shell = script.read_text("utf-8").splitlines()[0].split("/")[-1].split()[-1]
         checked = subprocess.run([shell, "-n", str(script)], capture_output=True, text=True, check=False)
