@@ -1,5 +1,5 @@
 # Everything sets itself up on first use: system libraries, a virtual environment in .venv, the package.
-.PHONY: help setup setup-dev demo serve test test-quick test-operations web image check docs site dashboards bench release-check clean
+.PHONY: help setup setup-dev demo serve test test-quick test-operations web image check docs notebooks site dashboards bench release-check clean
 DATA ?= ../shared/data
 # Tests wait for servers and processes half of their time: three files run side by side on two cores.
 TEST_PROCESSES ?= 3
@@ -48,6 +48,9 @@ docs: setup  ## write the pages that are made from the source: commands, setting
 	@.venv/bin/python scripts/errors_page.py > docs/errors.md.new && mv docs/errors.md.new docs/errors.md
 	@.venv/bin/python scripts/metrics_page.py > docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md
 	@.venv/bin/python benchmarks/results_page.py
+
+notebooks: setup-dev  ## run the notebooks (minutes) and write them as pages into build/notebooks, where the site finds them
+	@.venv/bin/python scripts/notebook_pages.py build/notebooks/work build/notebooks
 
 site: setup-dev  ## build the documents as a site into build/site
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet

@@ -1,9 +1,10 @@
-"""Run the notebooks from top to bottom, and write them as pages with small pictures.
+"""Run the notebooks from top to bottom, and write them as pages with small pictures, and as they were run.
 
 usage: scripts/notebook_pages.py WORK PAGES [NOTEBOOK ...]
 
 WORK is where they run: sample set and run are made in WORK/sample where they are missing. A page a notebook is
-written into PAGES; without names, of all notebooks. The first error ends it, and shows its traceback.
+written into PAGES, with the notebook that it shows; without names, of all notebooks. The site takes them from
+build/notebooks (make notebooks). The first error ends it, and shows its traceback.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def write_page(notebook: nbformat.NotebookNode, page: Path) -> None:
     text, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(text, encoding="utf-8")
+    nbformat.write(notebook, page.with_suffix(".ipynb"))
 
 
 def shrink(data: dict[str, Any]) -> None:

@@ -28,8 +28,15 @@ OUTSIDE = {
     "SECURITY.md": "project/security.md",
     "benchmarks/README.md": "project/benchmarks.md",
     "benchmarks/RESULTS.md": "project/results.md",
+    "notebooks/README.md": "notebooks/index.md",
 }
 """Pages that lie elsewhere in the repository, and where the site has them."""
+
+NOTEBOOKS = {
+    f"notebooks/{path.name}": f"notebooks/{path.stem}.md" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+}
+"""The notebooks, which the site shows as ``make notebooks`` has left them in build/notebooks, else without outputs."""
+_NOT_RUN = "*Shown without what the cells print and draw.*"
 
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
@@ -40,7 +47,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     folders = {item[:-2] for item in named if item.endswith("/*")}
     pages = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
     rest = [page for page in pages if page not in named and posixpath.dirname(page) not in folders]
-    config.nav = _expanded(config.nav, pages, rest)
+    config.nav = _expanded(config.nav, [*pages, *NOTEBOOKS.values()], rest)
     return config
 
 
@@ -73,6 +80,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages from outside docs/, and those that are made from the service."""
     for source, target in OUTSIDE.items():
         files.append(File.generated(config, target, abs_src_path=str(ROOT / source)))
+    for source, target in NOTEBOOKS.items():
+        files.append(File.generated(config, target, content=notebook_page(ROOT / source)))
     description = service_description()
     files.append(File.generated(config, "openapi.json", content=json.dumps(description, indent=1)))
     files.append(File.generated(config, "http.md", content=operations_page(description)))
@@ -82,7 +91,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Point links to where the site has what they lead to."""
     here = page.file.src_uri
-    source = next((path for path, target in OUTSIDE.items() if target == here), f"docs/{here}")
+    source = next((path for path, target in (OUTSIDE | NOTEBOOKS).items() if target == here), f"docs/{here}")
 
     def rewritten(found: re.Match[str]) -> str:
         picture, text, link = found.groups()
@@ -100,11 +109,23 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def place_of(path: str) -> str | None:
     """Where the site has a file of the repository, None for one that it has not."""
-    if path in OUTSIDE:
-        return OUTSIDE[path]
+    if path in OUTSIDE | NOTEBOOKS:
+        return (OUTSIDE | NOTEBOOKS)[path]
     if path == "docs":
         return "using.md"
     return path.removeprefix("docs/") if path.startswith("docs/") else None
+
+
+def notebook_page(path: Path) -> str:
+    """A notebook as Markdown with its pictures inside; as it was run, where it was."""
+    from nbconvert import MarkdownExporter
+    from traitlets.config import Config
+
+    as_run = ROOT / "build" / "notebooks" / path.name
+    exporter = MarkdownExporter(config=Config({"ExtractOutputPreprocessor": {"enabled": False}}))
+    text, _ = exporter.from_filename(str(as_run if as_run.is_file() else path))
+    title, _, rest = str(text).partition("\n")
+    return str(text) if as_run.is_file() else f"{title}\n\n{_NOT_RUN}\n{rest}"
 
 
 def service_description() -> dict[str, Any]:

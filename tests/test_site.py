@@ -29,6 +29,10 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     pages = {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("index.html")}
     assert {"index.html", "http/index.html", "runbooks/E2E3DDown/index.html", "project/results/index.html"} <= pages
     assert "POST /v1/jobs" in (tmp_path / "site" / "http" / "index.html").read_text()
+    notebook = (tmp_path / "site" / "notebooks" / "05_your_own_matcher_and_depth" / "index.html").read_text()
+    assert "own_stages" in notebook
+    assert 'href="../../plugins/"' in notebook
+    assert 'href="../01_quick_start/"' in notebook
     start = (tmp_path / "site" / "index.html").read_text()
     assert 'href="operations/"' in start
     assert "fonts.googleapis.com" not in start

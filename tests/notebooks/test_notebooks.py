@@ -68,4 +68,7 @@ def test_it_runs_from_top_to_bottom_and_becomes_a_page(path: Path, work: Path, t
     assert done.returncode == 0, done.stderr[-4000:]
     page = tmp_path / f"{path.stem}.html"
     assert 10_000 < page.stat().st_size < 4_000_000
-    assert "Traceback" not in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "Traceback" not in text
+    if any("e2e3d.reconstruct(" in code for code in code_of(path)):
+        assert "<progress" in text  # a bar, by itself

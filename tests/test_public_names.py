@@ -1,0 +1,33 @@
+"""What ``import e2e3d`` offers: every name at once, and the arguments that the documents promise."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import e2e3d
+from e2e3d.inspection.plot_accessor import Plots
+from tests.command import environment
+
+
+def test_completion_shows_every_name_before_any_is_imported() -> None:
+    code = "import sys, e2e3d; print(*dir(e2e3d)); print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
+    names, loaded = done.stdout.splitlines()
+    assert names.split() == sorted(e2e3d.__all__)
+    assert loaded == "False"
+    assert all(getattr(e2e3d, name).__doc__ for name in e2e3d.__all__)
+
+
+def test_functions_take_what_researchers_ask_for() -> None:
+    made = inspect.signature(e2e3d.reconstruct).parameters
+    asked = "scale known_distance keep_depth left_out masks poses stages executor until only_stored export progress"
+    assert set(asked.split()) <= set(made)
+    assert made["progress"].default == "auto"
+    judged = inspect.signature(e2e3d.evaluate).parameters
+    assert {"result", "cameras", "photos", "surface", "held_out"} <= set(judged)
+    kinds = "keypoints matches match_graph cameras depth normals confidence cloud mesh atlas"
+    assert set(kinds.split()) <= set(dir(Plots))
+    of_result = "photo features matches view rerun costs match_graph size prune plot export"
+    assert set(of_result.split()) <= set(dir(e2e3d.Result))
