@@ -68,6 +68,7 @@ def reconstruct(
     keep_depth: bool = False,
     left_out: LeaveOut | None = None,
     poses: PathLike | Scene | None = None,
+    tiles: bool | None = None,
     stages: Mapping[str, Given] | None = None,
     until: Milestone | None = None,
     export: bool = True,
@@ -98,6 +99,7 @@ def reconstruct(
             ``transforms.json`` of nerfstudio or a scanning app, a folder of ``.camera`` files, JSON with ``K``, ``R``
             and ``t``, or a :class:`~e2e3d.data.scene.Scene`. Photographs are found by their names; those without a
             pose take no part.
+        tiles: export the model as 3D Tiles and the cloud as COPC, too; None = what is too large for one file.
         stages: of one's own, by what they do: ``masks``, ``features``, ``matching``, ``depth`` or ``depth_start``; each
             a function, a :class:`~e2e3d.stages.stage.Stage`, or the name that it is registered under (docs/plugins.md).
         until: the last thing to make: ``mapping``, ``cloud`` or ``mesh``. Nothing is exported then.
@@ -122,6 +124,7 @@ def reconstruct(
         known_distance=known_distance,
         keep_depth=keep_depth,
         left_out=left_out,
+        tiles=tiles,
     )
     plugins, given_poses = choose_plugins(stages or {}), None if poses is None else read_poses(poses)
     request = RunRequest(Path(photos), *_settings_of(quality, settings), options, plugins, given_poses)
@@ -263,7 +266,7 @@ def finish(
     inside = records_of(index, executor.store, results, config, used)
     if extent.until is not None or not extent.export:
         return Result(out, inside)
-    earlier = finished_before(out, index, facts, request.options.keep_depth)
+    earlier = finished_before(out, index, facts, request.options)
     if earlier is None or not outputs_intact(out, earlier):
         export(request, executor, out, results, facts if earlier is None else facts_of(earlier, facts))
         write_index(out / PRIVATE_FOLDER, index)

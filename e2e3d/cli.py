@@ -95,6 +95,12 @@ def run(
     ] = None,
     device: Annotated[Device | None, typer.Option(help="auto uses a GPU where there is one.")] = None,
     keep_depth: Annotated[bool, typer.Option("--keep-depth", help="Also export the depth maps.")] = False,
+    tiles: Annotated[
+        bool | None,
+        typer.Option(
+            "--tiles/--no-tiles", help="Export 3D Tiles and COPC, too; by itself, what is too large for one file."
+        ),
+    ] = None,
     leave_out: Annotated[
         str | None, typer.Option(metavar="N|A,B", help="Keep every N-th photograph, or these, out; see evaluate.")
     ] = None,
@@ -132,6 +138,7 @@ def run(
             known_distance=None if known_distance is None else parse_distance(known_distance),
             keep_depth=keep_depth,
             left_out=None if leave_out is None else parse_leave_out(leave_out),
+            tiles=tiles,
         )
         request = RunRequest(
             photos,
@@ -180,6 +187,20 @@ def compile_() -> None:
 
             compile_kernels()
         typer.echo(f"The kernels are compiled: {compiled_mark().parent}")
+        return 0
+
+    sys.exit(reporting(work))
+
+
+@app.command(epilog=EXIT_CODES, rich_help_panel=LOCAL)
+def tiles(out: Annotated[Path, typer.Argument(help="The result folder of a run.")]) -> None:
+    """Write the model of a finished run as 3D Tiles and its cloud as COPC, for viewers that stream."""
+
+    def work() -> int:
+        from e2e3d.inspection.result import open_result
+
+        for path in open_result(out).write_tiles():
+            typer.echo(path)
         return 0
 
     sys.exit(reporting(work))

@@ -40,6 +40,7 @@ class RunOptions:
         known_distance: two photographs, and the distance between their cameras in metres.
         keep_depth: also export the depth maps.
         left_out: photographs to keep out: every n-th, or by name.
+        tiles: export the model as 3D Tiles and the cloud as COPC; None = what is too large for one file.
 
     Raises:
         SettingsError: ``bad-setting`` for a scale or a distance outside of :data:`SCALE`.
@@ -51,6 +52,7 @@ class RunOptions:
     known_distance: tuple[str, str, float] | None = None
     keep_depth: bool = False
     left_out: LeaveOut | None = None
+    tiles: bool | None = None
 
     def __post_init__(self) -> None:
         distance = None if self.known_distance is None else self.known_distance[2]
@@ -67,6 +69,7 @@ class RunOptions:
             "known_distance": None if self.known_distance is None else list(self.known_distance),
             "keep_depth": self.keep_depth or None,
             "left_out": list(self.left_out) if isinstance(self.left_out, tuple) else self.left_out,
+            "tiles": self.tiles,
         }
         return {name: value for name, value in given.items() if value is not None}
 
@@ -113,6 +116,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "known_distance": _distance,
     "keep_depth": bool,
     "left_out": _left_out,
+    "tiles": bool,
 }
 
 

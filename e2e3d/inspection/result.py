@@ -20,6 +20,7 @@ from e2e3d.data.run_results import Results
 from e2e3d.data.scene import Scene
 from e2e3d.data.stats import StageStats
 from e2e3d.errors import InputError, SettingsError
+from e2e3d.inspection.added_tiles import add_tiles
 from e2e3d.inspection.html_summary import model_uri, table_html
 from e2e3d.inspection.pair_matches import PairMatches, pair_matches
 from e2e3d.inspection.photo_graph import PhotoGraph, photo_graph
@@ -192,6 +193,15 @@ class Result(Mapping[str, PhotoResult]):
             E2E3DError: as :func:`~e2e3d.outputs.datasets.write_dataset.write_dataset`.
         """
         return write_dataset(self.records, layout, Path(folder), undistorted, max_size_px)
+
+    def write_tiles(self) -> tuple[Path, ...]:
+        """Write the model as 3D Tiles and the cloud as COPC into the result folder; returns the files.
+
+        Raises:
+            InputError: ``not-exported`` where there is no result.
+            MachineError: ``output-in-use`` while a run writes into the folder; when the disk is full.
+        """
+        return add_tiles(self.out, self.manifest, self.records)
 
     def rerun(
         self,

@@ -33,6 +33,7 @@ from e2e3d.outputs.evaluation.model_judgement import judge_run
 from e2e3d.outputs.manifest import MANIFEST_NAME, Counts, Manifest, OutputFile, read_manifest
 from e2e3d.outputs.photo_states import photo_states
 from e2e3d.outputs.report import render_report
+from e2e3d.outputs.tiling.streams import COPC_NAME, TILES_FOLDER, write_streams
 from e2e3d.storage.atomic_files import atomic_file, sha256_of, write_bytes
 from e2e3d.storage.failures import machine_errors
 
@@ -41,7 +42,10 @@ _TEXTURE_QUALITY = 92
 
 @dataclass(frozen=True)
 class ExportedPaths:
-    """Where everything is; `laz` is None unless georeferenced, `depth` is None unless asked for."""
+    """Where everything is.
+
+    `laz` is None unless georeferenced, `depth` unless asked for, `tileset` and `copc` unless large or asked for.
+    """
 
     out: Path
     sparse: Path
@@ -52,6 +56,8 @@ class ExportedPaths:
     obj: Path
     textures: tuple[Path, ...]
     glb: Path
+    tileset: Path | None
+    copc: Path | None
     depth: Path | None
     report: Path
     manifest: Path
@@ -74,13 +80,17 @@ def paths_of(out: Path, manifest: Manifest) -> ExportedPaths:
         obj=out / "model.obj",
         textures=tuple(out / name for name in names if re.fullmatch(r"model_\d+\.\w+", name)),
         glb=out / "model.glb",
+        tileset=optional(f"{TILES_FOLDER}/tileset.json"),
+        copc=optional(COPC_NAME),
         depth=optional("depth"),
         report=out / "report.html",
         manifest=out / MANIFEST_NAME,
     )
 
 
-def export_results(out: Path, results: Results, facts: RunFacts, depth: bool = False) -> ExportedPaths:
+def export_results(
+    out: Path, results: Results, facts: RunFacts, depth: bool = False, tiles: bool | None = None
+) -> ExportedPaths:
     """Write the results into `out`, every file atomically; one that an earlier export left there is replaced.
 
     Args:
@@ -88,15 +98,18 @@ def export_results(out: Path, results: Results, facts: RunFacts, depth: bool = F
         results: the records of the job.
         facts: how they were made.
         depth: whether to write the depth maps as well.
+        tiles: whether to write the model as 3D Tiles and the cloud as COPC; None = what is too large for one file.
 
     Raises:
         MachineError: when the disk is full or the folder cannot be written.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="report") as side:
-        return _export(out, results, facts, depth, side)
+        return _export(out, results, facts, depth, tiles, side)
 
 
-def _export(out: Path, results: Results, facts: RunFacts, depth: bool, side: ThreadPoolExecutor) -> ExportedPaths:
+def _export(
+    out: Path, results: Results, facts: RunFacts, depth: bool, tiles: bool | None, side: ThreadPoolExecutor
+) -> ExportedPaths:
     """Write everything while the report's pictures are rendered on the side."""
     start_wall, start_cpu = time.perf_counter(), time.process_time()
     earlier = _retire_earlier(out)
@@ -109,6 +122,7 @@ def _export(out: Path, results: Results, facts: RunFacts, depth: bool, side: Thr
     dense_points = _write_cloud(writer, results)
     writer.stream("mesh.ply", lambda file: write_mesh_ply(file, results.mesh.load()))
     _write_textured(writer, textured)
+    write_streams(writer.write, writer.stream, textured, results.cloud.load(), scene, tiles)
     if depth:
         write_depth_folder(writer.write, results)
     judgement, page = judged.result()

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+from e2e3d.config.run_options import RunOptions
 from e2e3d.data.run_results import RunFacts
 from e2e3d.errors import InputError
 from e2e3d.outputs.export import paths_of
@@ -15,7 +16,7 @@ from e2e3d.pipeline.workspace import PRIVATE_FOLDER
 from e2e3d.storage.atomic_files import sha256_of
 
 
-def finished_before(out: Path, index: RecordIndex, facts: RunFacts, keep_depth: bool) -> Manifest | None:
+def finished_before(out: Path, index: RecordIndex, facts: RunFacts, options: RunOptions) -> Manifest | None:
     """The manifest in `out`, where it is that of the same records, settings, options and version; None otherwise."""
     try:
         manifest, earlier = read_manifest(out), read_index(out / PRIVATE_FOLDER)
@@ -25,7 +26,8 @@ def finished_before(out: Path, index: RecordIndex, facts: RunFacts, keep_depth: 
         earlier == index
         and manifest.quality == facts.quality
         and manifest.settings == json.loads(json.dumps(facts.settings))
-        and (paths_of(out, manifest).depth is not None) == keep_depth
+        and (paths_of(out, manifest).depth is not None) == options.keep_depth
+        and (options.tiles is None or (paths_of(out, manifest).tileset is not None) == options.tiles)
         and same_maker(manifest)
     )
     return manifest if same else None

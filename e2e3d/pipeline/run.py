@@ -160,4 +160,5 @@ def run_and_export(request: RunRequest, executor: Executor, out: Path) -> tuple[
 def export(request: RunRequest, executor: Executor, out: Path, results: Results, facts: RunFacts) -> ExportedPaths:
     """Write results into `out`, announced as the last pass. Raises MachineError."""
     with executor.announced(LAST_PASS):
-        return export_results(out, results, facts, depth=request.options.keep_depth)
+        options = request.options
+        return export_results(out, results, facts, depth=options.keep_depth, tiles=options.tiles)

@@ -59,6 +59,8 @@ _POLICY = "; ".join(
         "frame-ancestors {ancestors}",
     )
 )
+_WORKER_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
+"""Of scripts that run as workers, which their own answers state: those that decompress points run WebAssembly."""
 _NOT_BUILT = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>E2E3D</title>
 <h1>E2E3D</h1>
@@ -123,6 +125,8 @@ def page_router(head_of_shared: Callable[[str], str] = lambda token: "", folder:
         headers = {"Cache-Control": _FOREVER, "Vary": "Accept-Encoding"}
         if encoding:
             headers["Content-Encoding"] = encoding
+        if name.endswith(".js"):
+            headers["Content-Security-Policy"] = _WORKER_POLICY
         return Response(content, headers=headers, media_type=found.media_type)
 
     for path in VIEWS:

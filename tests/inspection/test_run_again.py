@@ -72,6 +72,15 @@ def test_another_option_exports_anew(own_run: SampleRun) -> None:
     assert again(own_run).paths.depth is None
 
 
+def test_tiles_are_added_to_a_finished_run_and_stay(own_run: SampleRun) -> None:
+    written = e2e3d.open(own_run.out).write_tiles()
+    result = again(own_run)
+    assert result.paths.tileset in written
+    assert result.paths.copc in written
+    assert all(path.is_file() for path in written)
+    assert again(own_run, tiles=False).paths.tileset is None
+
+
 def test_a_run_ends_where_it_is_told_to(own_run: SampleRun) -> None:
     before = files_of(own_run.out)
     sparse = again(own_run, until="mapping", only_stored=True)

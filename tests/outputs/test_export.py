@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import open3d as o3d
 import pycolmap
+import pyproj
 import pytest
 import trimesh
 
@@ -18,11 +19,14 @@ from e2e3d.data.ref import Ref
 from e2e3d.data.run_results import Results
 from e2e3d.data.scene import Georeference
 from e2e3d.errors import InputError, MachineError
+from e2e3d.ops.geo.geodesy import wgs84_from_local
 from e2e3d.ops.sfm import colmap_model
 from e2e3d.ops.sfm.colmap_model import scene_to_reconstruction
 from e2e3d.outputs import export
 from e2e3d.outputs.export import export_results
 from e2e3d.outputs.manifest import read_manifest
+from e2e3d.outputs.tiling import streams
+from e2e3d.outputs.tiling.streams import upright_transform
 from e2e3d.storage.atomic_files import atomic_file
 from tests.synthetic import FOCAL, HEIGHT, WIDTH, facts, sample_results
 
@@ -110,6 +114,53 @@ def test_georeferenced_results_get_a_laz_and_positions(results: Results, tmp_pat
     assert json.loads(paths.cameras.read_bytes())["images"][0]["wgs84"]["latitude_deg"] == pytest.approx(
         47.3769, abs=1e-3
     )
+
+
+def test_tiles_lie_in_the_frame_of_the_model_and_their_place_on_the_earth_is_apart(
+    results: Results, tmp_path: Path
+) -> None:
+    earth = Georeference((47.3769, 8.5417, 450.0), 32632, (465_408.0, 5_247_095.0, 450.0), 0.4)
+    scene = replace(results.mapping.scene, frame="georeferenced", georeference=earth)
+    placed = replace(results, mapped=Ref.of(replace(results.mapping, scene=scene)))
+    paths = export_results(tmp_path, placed, facts(), tiles=True)
+    assert paths.tileset is not None
+    assert paths.copc is not None
+    names = {file.path for file in read_manifest(tmp_path).outputs}
+    assert {"tiles/tileset.json", "tiles/tree/r.glb", "tiles/georeferenced.json", "dense.copc.laz"} <= names
+    tileset = json.loads(paths.tileset.read_bytes())
+    assert "transform" not in tileset["root"]  # shared models do not say where they are
+    on_earth = json.loads((paths.tileset.parent / "georeferenced.json").read_bytes())["root"]
+    assert on_earth["content"]["uri"] == "tileset.json"
+    transform = np.array(on_earth["transform"]).reshape(4, 4).T
+    to_geodetic = pyproj.Transformer.from_crs("EPSG:4978", "EPSG:4979", always_xy=True)
+    found = to_geodetic.transform(*(transform @ [100, 200, 50, 1])[:3])
+    latitude, longitude, height = wgs84_from_local(np.array([[100, 200, 50]]), earth)[0]
+    assert found == pytest.approx((longitude, latitude, height), abs=1e-6)
+
+
+def test_models_without_an_upright_frame_stand_upright_as_tiles(results: Results) -> None:
+    scene = replace(results.mapping.scene, frame="arbitrary")
+    turn = upright_transform(scene)
+    assert turn is not None
+    assert turn[:3, :3] @ turn[:3, :3].T == pytest.approx(np.eye(3))
+    assert np.linalg.det(turn) == pytest.approx(1)
+    tops = [-(turn[:3, :3] @ image.cam_from_world[1, :3])[2] for image in scene.images]
+    assert min(tops) > 0.5
+    assert upright_transform(replace(scene, frame="upright")) is None
+
+
+def test_what_is_too_large_for_one_file_is_tiled_by_itself(
+    results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = export_results(tmp_path, results, facts())
+    assert (paths.tileset, paths.copc) == (None, None)
+    monkeypatch.setattr(streams, "LARGE_FACES", len(results.textured.load().mesh.faces))
+    monkeypatch.setattr(streams, "LARGE_POINTS", len(results.cloud.load().points_world))
+    paths = export_results(tmp_path, results, facts())
+    assert paths.tileset is not None
+    assert paths.copc is not None
+    assert export_results(tmp_path, results, facts(), tiles=False).tileset is None
+    assert not [path for path in (tmp_path / "tiles").rglob("*") if path.is_file()]
 
 
 def test_exporting_again_replaces_and_removes_what_is_no_longer_part(results: Results, tmp_path: Path) -> None:

@@ -64,6 +64,11 @@ def test_files_are_sent_as_the_browser_likes_them(page: TestClient, accepted: st
     assert answer.headers["content-type"].startswith("text/javascript")
 
 
+def test_only_scripts_of_their_own_may_run_web_assembly(page: TestClient) -> None:
+    policy = page.get("/assets/a-1.js").headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "script-src 'self' 'wasm-unsafe-eval'", "connect-src 'self'"} == set(policy)
+
+
 @pytest.mark.parametrize("name", ["missing.js", "notes.txt", "a-1.js.gz", "..%2findex.html", "%2e%2e/index.html"])
 def test_nothing_else_is_given_out(page: TestClient, name: str) -> None:
     assert page.get(f"/assets/{name}").status_code == 404

@@ -12,7 +12,7 @@ SIGN_IN = "Signing in"
 MANAGE = "Everything else in a service"
 
 QUALITIES = ("preview", "low", "medium", "high", "ultra")
-OUTPUTS = ("sparse", "cloud", "mesh", "obj", "glb", "report", "depth")
+OUTPUTS = ("sparse", "cloud", "mesh", "obj", "glb", "report", "depth", "tiles")
 STATES = ("queued", "running", "succeeded", "failed", "cancelled")
 EVENTS = tuple(f"job.{state}" for state in STATES)
 SCOPES = ("read", "write", "admin")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from e2e3d.service.jobs.records import JobRecord, LogLine, StageRecord
 
 StateName = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-OutputName = Literal["sparse", "cloud", "mesh", "obj", "glb", "report", "depth"]
+OutputName = Literal["sparse", "cloud", "mesh", "obj", "glb", "report", "depth", "tiles"]
 Quality = Annotated[str, Field(max_length=32, description=f"One of {', '.join(QUALITIES)}.")]
 SettingValue = bool | int | float | str | list[bool | int | float | str]
 Settings = Annotated[

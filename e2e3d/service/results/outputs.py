@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-OUTPUTS = ("sparse", "cloud", "mesh", "obj", "glb", "report", "depth")
-"""COLMAP model and cameras; dense cloud; plain mesh; textured OBJ; textured GLB; report; depth maps."""
+OUTPUTS = ("sparse", "cloud", "mesh", "obj", "glb", "report", "depth", "tiles")
+"""COLMAP model and cameras; dense cloud; plain mesh; textured OBJ; textured GLB; report; depth maps; what streams.
+
+Unless they are named, tiles are made of models and clouds that are too large for one file.
+"""
 
 DEFAULT_OUTPUTS = tuple(name for name in OUTPUTS if name != "depth")
 
@@ -20,6 +23,7 @@ _MEDIA_TYPES = {
     ".jpg": "image/jpeg",
     ".png": "image/png",
 }
+_COPC = ".copc.laz"
 
 
 def output_of(path: str) -> str | None:
@@ -30,6 +34,8 @@ def output_of(path: str) -> str | None:
         return top if top in OUTPUTS else None
     if top.startswith("model"):
         return "glb" if suffix == ".glb" else "obj"
+    if top.endswith(_COPC):
+        return "tiles"
     if top.startswith("dense."):
         return "cloud"
     return {"cameras.json": "sparse", "mesh.ply": "mesh", "report.html": "report"}.get(top)
@@ -37,4 +43,6 @@ def output_of(path: str) -> str | None:
 
 def media_type(path: str) -> str:
     """The media type of a result file."""
+    if path.endswith(_COPC):
+        return "application/vnd.laszip+copc"
     return _MEDIA_TYPES.get(PurePosixPath(path).suffix, "application/octet-stream")

@@ -178,7 +178,8 @@ class JobAttempt:
     def _reconstruct(self, job: JobRecord, journal: Journal) -> None:
         settings = self._settings
         photographs = self._require_photographs(job)
-        options = replace(job.options, keep_depth="depth" in job.outputs)
+        tiles = "tiles" in job.outputs if job.outputs else None
+        options = replace(job.options, keep_depth="depth" in job.outputs, tiles=tiles)
         request = RunRequest(StoredFiles(photographs), job.quality, job.settings, options)
         files = open_objects(settings.store_url, settings.s3_options)
         publisher = Publisher(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -34,8 +35,10 @@ Token = Annotated[str, Path(max_length=200)]
 Password = Annotated[
     str | None, Header(alias="X-E2E3D-Share-Password", max_length=1024, description="Percent-encoded UTF-8.")
 ]
-SHOWN = ("model.glb", "mesh.ply", "dense.ply")
-"""Files that visitors get; the report and the cameras name photographs, and can tell where they were taken."""
+SHOWN = ("model.glb", "mesh.ply", "dense.ply", "dense.copc.laz", "tiles/tileset.json")
+"""Files that visitors are shown; the report and the cameras name photographs, and can tell where they were taken."""
+_TILE = re.compile(r"tiles/tree/r[0-3]*\.glb")
+"""What the tileset names, and visitors get, too."""
 _MOST = 100
 _VIEWPOINTS = 64
 _CAMERAS = "cameras.json"
@@ -121,7 +124,8 @@ def download_shared(
     """The bytes of a file of a shared model, all or those of a Range header."""
     share = _admitted(services, token, password, request)
     with services.database.reading() as session:
-        found = results.chosen(session, share.job_id, [path]) if path in SHOWN else ()
+        shown = path in SHOWN or _TILE.fullmatch(path)
+        found = results.chosen(session, share.job_id, [path]) if shown else ()
     if not found:
         raise missing("result")
     return result_file(request, services.files, found[0])

@@ -49,6 +49,7 @@ class Owner:
         self.headers = api.headers(self.id)
         self.job_id = new_id()
         files = {"model.glb": MODEL, "cameras.json": json.dumps(CAMERAS).encode(), "report.html": b"private"}
+        files |= {"tiles/tileset.json": b"{}", "tiles/tree/r0.glb": b"a tile", "tiles/georeferenced.json": b"a place"}
         with api.services.database.session() as session:
             session.add(JobRow(id=self.job_id, user_id=self.id, quality="low", state="succeeded", name="<b>Statue</b>"))
             session.flush()
@@ -98,7 +99,7 @@ def test_visitors_see_the_model_and_nothing_of_photographs_or_owner(owner: Owner
     assert answer.status_code == 200, answer.text
     model = answer.json()
     assert (model["name"], model["frame"], [one["path"] for one in model["results"]]) == (
-        "<b>Statue</b>", "upright", ["model.glb"],
+        "<b>Statue</b>", "upright", ["model.glb", "tiles/tileset.json"],
     )  # fmt: skip
     assert len(model["viewpoints"]) == 50
     assert model["viewpoints"][1] == {"cam_from_world": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "center_world": [0, 0, 2]}
@@ -108,7 +109,8 @@ def test_visitors_see_the_model_and_nothing_of_photographs_or_owner(owner: Owner
     assert owner.api.client.get(f"{place}/model.glb").content == MODEL
     part = owner.api.client.get(f"{place}/model.glb", headers={"Range": "bytes=5-"})
     assert (part.status_code, part.content) == (206, b"model")
-    for path in ("cameras.json", "report.html", "dense.ply", "../model.glb"):
+    assert owner.api.client.get(f"{place}/tiles/tree/r0.glb").content == b"a tile"
+    for path in ("cameras.json", "report.html", "dense.ply", "../model.glb", "tiles/georeferenced.json"):
         assert owner.api.client.get(f"{place}/{quote(path, safe='')}").status_code == 404
 
 

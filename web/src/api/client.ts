@@ -27,6 +27,11 @@ export async function take<T>(answer: Promise<{ data?: T; error?: unknown; respo
   return data as T;
 }
 
+/** The answer to a request by whoever is signed in. */
+export async function signed(path: string, options: RequestInit): Promise<Response> {
+  return fetch(path, { ...options, headers: { Authorization: `Bearer ${await session.token()}`, ...options.headers } });
+}
+
 /** A file of the service, which the browser may keep on its disk, with how much of it has arrived. */
 export async function download(
   path: string,

@@ -22,6 +22,7 @@ import {
 import type { Point } from "./measures";
 import { release } from "./objects";
 import { firstHit } from "./picking";
+import type { Streamed } from "./streamed";
 
 CameraControls.install({
   THREE: { Vector2, Vector3, Vector4, Quaternion, Matrix4, Spherical, Box3, Sphere, Raycaster },
@@ -54,6 +55,7 @@ export class SceneView {
   readonly #timer = new Timer();
   readonly #resizing: ResizeObserver;
   #objects = new Map<string, Object3D>();
+  #streams = new Map<string, Streamed>();
   #dirty = true;
   #box: Box3 | null = null;
 
@@ -82,17 +84,26 @@ export class SceneView {
   }
 
   /** Show an object under a name in place of the one that had it; null removes it. */
-  put(name: string, object: Object3D | null): void {
+  put(name: string, object: Object3D | null, stream: Streamed | null = null): void {
     const former = this.#objects.get(name);
     if (former) {
       this.#scene.remove(former);
-      release(former);
+      const loading = this.#streams.get(name);
+      if (loading) loading.dispose();
+      else release(former);
       this.#objects.delete(name);
+      this.#streams.delete(name);
     }
+    if (object && stream) this.#streams.set(name, stream);
     if (object) {
       this.#scene.add(object);
       this.#objects.set(name, object);
     }
+    this.#dirty = true;
+  }
+
+  /** Draw again, since something of an object has changed. */
+  changed(): void {
     this.#dirty = true;
   }
 
@@ -238,6 +249,7 @@ export class SceneView {
     const moved = this.#controls.update(this.#timer.getDelta());
     if (!moved && !this.#dirty) return;
     this.#dirty = false;
+    for (const stream of this.#streams.values()) stream.update(this.#camera, this.#renderer);
     this.#renderer.render(this.#scene, this.#camera);
   }
 }

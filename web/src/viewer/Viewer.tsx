@@ -113,7 +113,7 @@ export default function Viewer({ source, name, setId, results, onView }: ViewerP
             </ToggleButton>
           </div>
         )}
-        {shown.model && mode !== "cloud" && mode !== "confidence" && (
+        {(shown.model ?? shown.tiles) && mode !== "cloud" && mode !== "confidence" && (
           <div className={uiStyles.toggles}>
             <ToggleButton className={uiStyles.toggle ?? ""} isSelected={measuring.on} onChange={measuring.toggle}>
               {t("measure.title")}

@@ -10,6 +10,9 @@ export interface Shown {
   mesh: Schemas["Result"] | null;
   cloud: Schemas["Result"] | null;
   sparse: Schemas["Result"] | null;
+  /** The same model and cloud, of which only what is seen is loaded. */
+  tiles: Schemas["Result"] | null;
+  streamedCloud: Schemas["Result"] | null;
   cameras: Schemas["Result"] | null;
 }
 
@@ -20,18 +23,20 @@ export function shownOf(results: readonly Schemas["Result"][]): Shown {
     mesh: named("mesh.ply"),
     cloud: named("dense.ply"),
     sparse: named("sparse/points3D.bin"),
+    tiles: named("tiles/tileset.json"),
+    streamedCloud: named("dense.copc.laz"),
     cameras: named("cameras.json"),
   };
 }
 
 /** What can be shown now, the best first. */
 export function modesOf(shown: Shown): Mode[] {
-  const surface = shown.model ?? shown.mesh;
+  const surface = shown.tiles ?? shown.model ?? shown.mesh;
   const there: Record<Mode, boolean> = {
     textured: surface !== null,
     plain: surface !== null,
     wireframe: surface !== null,
-    cloud: (shown.cloud ?? shown.sparse) !== null,
+    cloud: (shown.streamedCloud ?? shown.cloud ?? shown.sparse) !== null,
     confidence: shown.cloud !== null,
   };
   return MODES.filter((mode) => there[mode]);
@@ -40,5 +45,7 @@ export function modesOf(shown: Shown): Mode[] {
 /** The file behind a mode. */
 export function fileOf(shown: Shown, mode: Mode): Schemas["Result"] | null {
   if (mode === "confidence") return shown.cloud;
-  return mode === "cloud" ? (shown.cloud ?? shown.sparse) : (shown.model ?? shown.mesh);
+  return mode === "cloud"
+    ? (shown.streamedCloud ?? shown.cloud ?? shown.sparse)
+    : (shown.tiles ?? shown.model ?? shown.mesh);
 }

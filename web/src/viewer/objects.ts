@@ -16,6 +16,7 @@ import {
 import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
 import { PLYLoader } from "three/addons/loaders/PLYLoader.js";
 
+import { linearOfSrgb } from "./colors";
 import type { Cameras, Points } from "./formats";
 import type { Point } from "./measures";
 
@@ -27,20 +28,12 @@ export async function surfaceOf(buffer: ArrayBuffer, isGlb: boolean): Promise<Ob
   return new Mesh(geometry, new MeshBasicMaterial({ vertexColors: true }));
 }
 
-export function cloudOf({ positions, colors }: Points): Object3D {
+/** Points; their colours are light already, where they are `linear`. */
+export function cloudOf({ positions, colors }: Points, linear = false): Object3D {
   const geometry = new BufferGeometry();
   geometry.setAttribute("position", new BufferAttribute(positions, 3));
-  geometry.setAttribute("color", new BufferAttribute(srgbToLinear(colors), 3, true));
+  geometry.setAttribute("color", new BufferAttribute(linear ? colors : colors.map(linearOfSrgb), 3, true));
   return new PointCloud(geometry, new PointsMaterial({ size: 2, sizeAttenuation: false, vertexColors: true }));
-}
-
-const LINEAR = Uint8Array.from({ length: 256 }, (_, value) => {
-  const share = value / 255;
-  return Math.round(255 * (share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4));
-});
-
-function srgbToLinear(colors: Uint8Array): Uint8Array {
-  return colors.map((value) => LINEAR[value] ?? 0);
 }
 
 /** A pyramid for every photograph, of `depth` in units of the model, open towards what it sees. */
@@ -84,14 +77,17 @@ function dotColumn(rows: number[][], column: number, vector: number[]): number {
 /** The same surface without its colours: shaded, or as its edges. */
 export function restyled(surface: Object3D, style: "plain" | "wireframe"): Object3D {
   const copy = surface.clone();
-  const material =
-    style === "plain"
-      ? new MeshStandardMaterial({ color: 0xb9c0ca, roughness: 0.85, metalness: 0, flatShading: true, side: 2 })
-      : new MeshBasicMaterial({ color: 0x6a7c99, wireframe: true });
+  const material = materialOf(style);
   copy.traverse((part) => {
     if (part instanceof Mesh) part.material = material;
   });
   return copy;
+}
+
+export function materialOf(style: "plain" | "wireframe"): Material {
+  return style === "plain"
+    ? new MeshStandardMaterial({ color: 0xb9c0ca, roughness: 0.85, metalness: 0, flatShading: true, side: 2 })
+    : new MeshBasicMaterial({ color: 0x6a7c99, wireframe: true });
 }
 
 export function countFaces(surface: Object3D): number {
@@ -110,15 +106,16 @@ export function release(object: Object3D): void {
   object.traverse((part) => {
     if (!(part instanceof Mesh || part instanceof PointCloud || part instanceof LineSegments)) return;
     (part.geometry as BufferGeometry).dispose();
-    const materials = [part.material].flat() as Material[];
-    for (const material of materials) {
-      for (const value of Object.values(material)) {
-        if (value instanceof Texture) {
-          value.dispose();
-          if (value.image instanceof ImageBitmap) value.image.close();
-        }
-      }
-      material.dispose();
-    }
+    ([part.material].flat() as Material[]).forEach(releaseMaterial);
   });
+}
+
+export function releaseMaterial(material: Material): void {
+  for (const value of Object.values(material)) {
+    if (value instanceof Texture) {
+      value.dispose();
+      if (value.image instanceof ImageBitmap) value.image.close();
+    }
+  }
+  material.dispose();
 }

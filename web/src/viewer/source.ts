@@ -1,4 +1,4 @@
-import { download, type Schemas } from "../api/client";
+import { download, signed, type Schemas } from "../api/client";
 import type { Cameras } from "./formats";
 
 type Progress = (share: number) => void;
@@ -7,6 +7,8 @@ type Progress = (share: number) => void;
 export interface ModelSource {
   key: string;
   file: (path: string, signal: AbortSignal, progress?: Progress) => Promise<Blob>;
+  /** The answer to a request for a file or a part of it. */
+  request: (path: string, options: RequestInit) => Promise<Response>;
   /** The cameras, of which `file` is the newest; null while there are none. */
   cameras: (file: Schemas["Result"] | null, signal: AbortSignal) => Promise<Cameras | null>;
 }
@@ -17,6 +19,7 @@ export function sourceOfJob(jobId: string): ModelSource {
   return {
     key: jobId,
     file,
+    request: (path, options) => signed(`/v1/jobs/${jobId}/results/${encoded(path)}`, options),
     cameras: async (there, signal) => (there ? (JSON.parse(await (await file(there.path, signal)).text()) as Cameras) : null),
   };
 }
@@ -32,6 +35,8 @@ export function sourceOfShare(token: string, headers: Record<string, string>, mo
   return {
     key: token,
     file: (path, signal, progress) => download(`/v1/shared/${token}/results/${encoded(path)}`, signal, progress, headers),
+    request: (path, options) =>
+      fetch(`/v1/shared/${token}/results/${encoded(path)}`, { ...options, headers: { ...headers, ...options.headers } }),
     cameras: () => Promise.resolve(images.length > 0 ? { frame: model.frame ?? "", cameras: [], images } : null),
   };
 }

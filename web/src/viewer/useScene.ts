@@ -6,8 +6,11 @@ import { sphereOf, viewpointOf } from "./bounds";
 import { pointsOfColmap, pointsOfPly, upOf, type Cameras } from "./formats";
 import { fileOf, type Mode, type Shown } from "./kinds";
 import { cloudOf, countFaces, frustumsOf, restyled, surfaceOf } from "./objects";
+import { cloudStreamOf } from "./cloudStream";
 import { SceneView } from "./SceneView";
 import type { ModelSource } from "./source";
+import type { Streamed } from "./streamed";
+import { tilesOf } from "./tiles";
 
 export interface SceneState {
   view: SceneView | null;
@@ -60,13 +63,12 @@ export function useScene(
     const load = async () => {
       setState((before) => ({ ...before, share: 0, failed: false }));
       const known = await source.cameras(cameras, stop.signal);
-      const content = await source.file(file.path, stop.signal, (share) =>
-        setState((before) => ({ ...before, share })),
-      );
-      const { object, size } = await built(await content.arrayBuffer(), file.path, mode);
-      if (stop.signal.aborted) return;
+      const streamed = await streamOf(file.path, source, mode, stop.signal, () => view.changed());
+      const progress = (share: number) => setState((before) => ({ ...before, share }));
+      const { object, size } = streamed ?? (await loaded(file.path, source, mode, stop.signal, progress));
+      if (stop.signal.aborted) return streamed?.dispose();
       const sphere = sphereOf(object);
-      view.put("model", object);
+      view.put("model", object, streamed);
       view.put("cameras", known ? frustumsOf(known, sphere.radius / 8) : null);
       if (!look.current) {
         if (known) view.setUp(upOf(known));
@@ -76,8 +78,10 @@ export function useScene(
       look.current = { ...look.current, sphere };
       setState({ share: null, failed: false, ready: mode, size, cameras: known, sphere });
     };
-    load().catch(() => {
-      if (!stop.signal.aborted) setState((before) => ({ ...before, share: null, failed: true }));
+    load().catch((error: unknown) => {
+      if (stop.signal.aborted) return;
+      console.error(error);
+      setState((before) => ({ ...before, share: null, failed: true }));
     });
     return () => stop.abort();
     // a result whose bytes are the same is the same file
@@ -87,6 +91,17 @@ export function useScene(
 
   const reset = () => look.current && view?.lookAt(look.current.sphere, look.current.from, true);
   return { ...state, view, reset: () => void reset() };
+}
+
+/** What is loaded as it is seen; null of files that are loaded whole. */
+function streamOf(path: string, source: ModelSource, mode: Mode, stop: AbortSignal, changed: () => void): Promise<Streamed> | null {
+  if (path.endsWith(".copc.laz")) return cloudStreamOf(path, source, stop, changed);
+  return path.endsWith("tileset.json") ? tilesOf(path, source, mode, stop, changed) : null;
+}
+
+async function loaded(path: string, source: ModelSource, mode: Mode, stop: AbortSignal, progress: (share: number) => void) {
+  const content = await source.file(path, stop, progress);
+  return built(await content.arrayBuffer(), path, mode);
 }
 
 async function built(buffer: ArrayBuffer, path: string, mode: Mode): Promise<{ object: Object3D; size: SceneState["size"] }> {

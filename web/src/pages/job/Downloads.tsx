@@ -7,6 +7,7 @@ import { Button, ProblemNotice } from "../../ui";
 import styles from "./job.module.css";
 
 const LINK_S = 600;
+const CONTENTS = "tiles/tree/"; // of a tileset, of use only together
 
 /** The files of a job, each by a signed address that lasts for minutes. */
 export function Downloads({ jobId, results, ended }: { jobId: string; results: readonly Schemas["Result"][]; ended: boolean }) {
@@ -40,7 +41,7 @@ export function Downloads({ jobId, results, ended }: { jobId: string; results: r
       </div>
       {results.length === 0 && <p className="quiet">{t("job.noResults")}</p>}
       <ul>
-        {results.map((result) => (
+        {results.filter(({ path }) => !path.startsWith(CONTENTS)).map((result) => (
           <li key={result.path} className={styles.file}>
             <button type="button" className={styles.fileLink} aria-label={t("job.download", { name: result.path })} onClick={() => one.mutate(result.path)}>
               <bdi>{result.path}</bdi>

@@ -1,0 +1,1 @@
+"""What streams: the textured mesh as 3D Tiles with levels of detail, the cloud as COPC."""
