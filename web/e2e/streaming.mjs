@@ -13,8 +13,9 @@ try {
   seen.cloud = await show(page, "cloud", () => page.getByRole("radio", { name: "Cloud" }).click());
   seen.plain = await show(page, "plain", () => page.getByRole("radio", { name: "Plain" }).click());
   await page.getByRole("button", { name: "Measure", exact: true }).click();
+  await page.waitForTimeout(1500); // the panel makes the canvas smaller
   const { width, height } = await page.locator("canvas").boundingBox();
-  for (const share of [0.47, 0.53]) {
+  for (const share of [0.45, 0.5, 0.55]) {
     await page.locator("canvas").click({ position: { x: width * share, y: height / 2 } });
     await page.waitForTimeout(300);
   }
