@@ -19,7 +19,7 @@ try {
     await page.locator("canvas").click({ position: { x: width * share, y: height / 2 } });
     await page.waitForTimeout(300);
   }
-  seen.length = Number(await page.locator("dl[data-length]").getAttribute("data-length"));
+  seen.length = Number(await page.locator("dl[data-units]").getAttribute("data-units"));
 } catch (error) {
   throw new Error(`${error} ${complaints.join(" | ")} ${requests.join(" ")}`);
 } finally {
