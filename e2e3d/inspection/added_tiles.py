@@ -8,7 +8,7 @@ from pathlib import Path
 from e2e3d.data.run_results import Results
 from e2e3d.outputs.export import Writer
 from e2e3d.outputs.manifest import MANIFEST_NAME, Manifest
-from e2e3d.outputs.tiling.streams import write_streams
+from e2e3d.outputs.tiling.streamed_files import write_streams
 from e2e3d.pipeline.workspace import locked_folder
 from e2e3d.storage.atomic_files import write_bytes
 

@@ -33,7 +33,7 @@ from e2e3d.outputs.evaluation.model_judgement import judge_run
 from e2e3d.outputs.manifest import MANIFEST_NAME, Counts, Manifest, OutputFile, read_manifest
 from e2e3d.outputs.photo_states import photo_states
 from e2e3d.outputs.report import render_report
-from e2e3d.outputs.tiling.streams import COPC_NAME, TILES_FOLDER, write_streams
+from e2e3d.outputs.tiling.streamed_files import COPC_NAME, TILES_FOLDER, write_streams
 from e2e3d.storage.atomic_files import atomic_file, sha256_of, write_bytes
 from e2e3d.storage.failures import machine_errors
 

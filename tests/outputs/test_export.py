@@ -25,8 +25,8 @@ from e2e3d.ops.sfm.colmap_model import scene_to_reconstruction
 from e2e3d.outputs import export
 from e2e3d.outputs.export import export_results
 from e2e3d.outputs.manifest import read_manifest
-from e2e3d.outputs.tiling import streams
-from e2e3d.outputs.tiling.streams import upright_transform
+from e2e3d.outputs.tiling import streamed_files
+from e2e3d.outputs.tiling.streamed_files import upright_transform
 from e2e3d.storage.atomic_files import atomic_file
 from tests.synthetic import FOCAL, HEIGHT, WIDTH, facts, sample_results
 
@@ -154,8 +154,8 @@ def test_what_is_too_large_for_one_file_is_tiled_by_itself(
 ) -> None:
     paths = export_results(tmp_path, results, facts())
     assert (paths.tileset, paths.copc) == (None, None)
-    monkeypatch.setattr(streams, "LARGE_FACES", len(results.textured.load().mesh.faces))
-    monkeypatch.setattr(streams, "LARGE_POINTS", len(results.cloud.load().points_world))
+    monkeypatch.setattr(streamed_files, "LARGE_FACES", len(results.textured.load().mesh.faces))
+    monkeypatch.setattr(streamed_files, "LARGE_POINTS", len(results.cloud.load().points_world))
     paths = export_results(tmp_path, results, facts())
     assert paths.tileset is not None
     assert paths.copc is not None
