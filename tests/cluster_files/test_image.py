@@ -76,6 +76,8 @@ def test_what_is_copied_is_sent_to_the_builder() -> None:
         assert any(path == each or path.startswith(f"{each}/") for each in sent), path
     for path in sent:
         assert (ROOT / path).exists(), path
+    for imported in re.findall(r"from (scripts\.\w+) import", (ROOT / "scripts/build_web.py").read_text("utf-8")):
+        assert f"{imported.replace('.', '/')}.py" in sent
 
 
 def test_scripts_are_posix_shell() -> None:
