@@ -33,11 +33,19 @@ class Job:
 
     def run(self) -> None:
         settings = [part for setting in SMALL for part in ("--set", setting)]
-        command = ["e2e3d", "run", str(self._photos), "-o", f"out-{uuid.uuid4().hex[:6]}", "--quality", "preview"]
+        command = [
+            "env",
+            f"E2E3D_STORE={self._store}",
+            "e2e3d",
+            "run",
+            str(self._photos),
+            "-o",
+            f"out-{uuid.uuid4().hex[:6]}",
+            "--quality",
+            "preview",
+        ]
         started_s = time.monotonic()
-        ended = self._cluster.on_head(
-            [*command, *settings, "--store", self._store, "--address", f"{self._cluster.head.address}:6379"]
-        )
+        ended = self._cluster.on_head([*command, *settings, "--address", f"{self._cluster.head.address}:6379"])
         self.elapsed_s = time.monotonic() - started_s
         self.printed, self.returncode = ended.stdout + ended.stderr, ended.returncode
 

@@ -104,7 +104,7 @@ def test_a_cluster_over_ssh_computes_a_batch_and_a_run(
 
     settings = [part for setting in (*SMALL, "mesh.max_faces=5000") for part in ("--set", setting)]
     command = ["e2e3d", "run", f"{folder.name}/statue", "-o", "out", "--quality", "preview", *settings]
-    run = cluster_by_ssh.on_head([*command, "--address", "auto", "--store", store])
+    run = cluster_by_ssh.on_head(["env", f"E2E3D_STORE={store}", *command, "--address", "auto"])
     assert run.returncode == 0, run.stdout + run.stderr
     assert (cluster_by_ssh.head.home / "out" / "model.glb").stat().st_size > 10_000
     costs = json.loads((cluster_by_ssh.head.home / "out" / "manifest.json").read_text())["stages"]
