@@ -149,6 +149,7 @@ def test_models_without_an_upright_frame_stand_upright_as_tiles(results: Results
     assert upright_transform(replace(scene, frame="upright")) is None
 
 
+@pytest.mark.slow
 def test_what_is_too_large_for_one_file_is_tiled_by_itself(
     results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ from e2e3d.outputs.tiling.tile_texture import cut_out
 from e2e3d.outputs.tiling.tileset import TEXEL_ERROR, write_tileset
 from tests.outputs.tiling.surfaces import Tile, border, read_tiles, ribbon, torus
 
+pytestmark = pytest.mark.slow  # tens of seconds for all
 WEB = Path(__file__).resolve().parents[3] / "web"
 Case = tuple[TexturedMesh, dict[str, bytes], Tile]
 
