@@ -8,7 +8,7 @@ it is the cause. Then the set is mapped as it was before it was stretched.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -68,7 +68,9 @@ def square_pixels(scene: Scene, photos: Sequence[Photo]) -> Scales | None:
     return _scales(np.array([of_size.get(_size(photo), 0.0) for photo in photos]))
 
 
-def _searched(cost, stretch: NDArray[np.float64], size: int, best: float) -> tuple[NDArray[np.float64], float]:  # type: ignore[no-untyped-def]
+def _searched(
+    cost: Callable[[NDArray[np.float64]], float], stretch: NDArray[np.float64], size: int, best: float
+) -> tuple[NDArray[np.float64], float]:
     """The stretch of one size that fits best, those of the others held."""
 
     def tried(value: float) -> NDArray[np.float64]:
