@@ -8,11 +8,13 @@ PARTS: dict[str, frozenset[str]] = {
     "the engine": frozenset(
         {
             "PIL",
+            "botocore",
             "cv2",
             "fast_simplification",
             "fsspec",
             "jinja2",
             "laspy",
+            "lazrs",
             "llvmlite",
             "numba",
             "numpy",

@@ -58,9 +58,12 @@ def test_versions_are_fixed_and_agree() -> None:
 
 
 def test_the_python_of_the_image_can_install_every_version() -> None:
-    for name, version in versions(FOLDER / "lock.txt").items():
-        if metadata.version(name).partition("+")[0] == version:
-            assert runs_in_image(name), name
+    installed = {
+        each.name.lower().replace("_", "-").replace(".", "-"): each.version for each in metadata.distributions()
+    }
+    same = [name for name, version in versions(FOLDER / "lock.txt").items() if installed.get(name) == version]
+    assert len(same) > 50
+    assert [name for name in same if not runs_in_image(name)] == []
 
 
 def test_what_is_copied_is_sent_to_the_builder() -> None:

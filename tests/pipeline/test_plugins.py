@@ -171,6 +171,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     )
     (tmp_path / "someones_stages.py").write_text("def bright(image):\n    return image.mean(axis=2) > 100\n")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)  # of the processes that Ray starts
     yield tmp_path
     sys.modules.pop("someones_stages", None)
 

@@ -153,7 +153,9 @@ def _hold(inputs: ToyInputs, config: ToyConfig, context: RunContext) -> Numbers:
     mark.touch()
     time.sleep(1.0)
     deadline = time.monotonic() + 60
-    while (beside := len(list(folder.glob("holding*")))) < wanted and time.monotonic() < deadline:
+    while (beside := len(list(folder.glob("holding*")))) < wanted and held(folder) < wanted:
+        if time.monotonic() > deadline:
+            break
         time.sleep(0.05)  # a worker process may take many seconds to start on a busy machine
     _note(config, f"beside{beside}")
     mark.unlink()

@@ -33,7 +33,7 @@ COMMAND_ONLY = re.compile(
     r"e2e3d/(cli|api|inspection/\w+|batch/\w+|config/(deployment/\w+|run_options)|client/.*|serve/(serve_command|node)|ops/evaluation/\w+"
     r"|service/(backup|diagnosis)/\w+|service/verification/command|outputs/(datasets/\w+|evaluation/\w+|sample_set|manifest)|ops/formats/conversions"
     r"|stages/(known_depth|plugin_stage)"
-    r"|pipeline/(workspace|plugins|sources/leave_out)|runtime/(collected_logs|supervision|missing_parts))\.py"
+    r"|pipeline/(workspace|plugins|sources/(leave_out|read_poses))|storage/bucket_setup|runtime/(collected_logs|supervision|missing_parts))\.py"
 )
 """Modules whose errors end at a terminal: of the command line, and of whoever starts the service."""
 COMMAND_CODES = {

@@ -26,11 +26,11 @@ _NODE = {"object_store_memory": 80_000_000}
 @pytest.fixture(scope="module")
 def growing() -> Iterator[Any]:
     """A cluster whose head computes nothing; machines are added and removed by the tests, in their order."""
+    from ray.cluster_utils import Cluster  # the mode of this process is fixed here, before that of the cluster is set
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("RAY_health_check_period_ms", "1000")
-        from ray.cluster_utils import Cluster
-
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **_NODE})
         yield cluster
         cluster.shutdown()

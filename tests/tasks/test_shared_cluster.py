@@ -38,10 +38,7 @@ def large_job(cluster: str, out: Path) -> Iterator[None]:
         driver.wait()
 
 
-def test_a_small_job_takes_its_turn_beside_a_large_one(
-    cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+def test_a_small_job_takes_its_turn_beside_a_large_one(cluster: str, tmp_path: Path) -> None:
     from e2e3d.tasks.executor import RayExecutor
 
     large, small = tmp_path / "large", tmp_path / "small"
