@@ -51,6 +51,7 @@ def measure(executor: RayExecutor, first: int, count: int) -> dict[str, float]:
 
 
 def main() -> None:
+    """Print a line a count."""
     counts = [int(word) for word in sys.argv[1:]] or [1000, 20_000]
     with (
         tempfile.TemporaryDirectory(prefix="e2e3d-overhead-") as folder,

@@ -76,6 +76,7 @@ def _row(cells: list[str]) -> str:
 
 
 def main() -> None:
+    """Write the page, with new figures of the benchmark where they are given."""
     if len(sys.argv) > 2:
         sys.exit(__doc__)
     if len(sys.argv) == 2:

@@ -29,6 +29,7 @@ INTERACTIVE = "application/vnd.plotly.v1+json"
 
 
 def main() -> None:
+    """Run the notebooks, and write a page of each."""
     work, pages, *names = sys.argv[1:]
     for name in names or sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")):
         started_s = time.monotonic()
@@ -60,6 +61,7 @@ def write_page(notebook: nbformat.NotebookNode, page: Path) -> None:
 
 
 def shrink(data: dict[str, Any]) -> None:
+    """Make an output's pictures small, and leave interactive views out, in place."""
     if INTERACTIVE in data:
         data.clear()
         data["text/markdown"] = "*An interactive view: run the notebook to turn it.*"

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from cluster.test.network import add_space, ip
+
 _SUBNET = "10.77.{}.{}"
 _FIRST_COMMAND = (
     'hostname "$NAME" && mount -t tmpfs -o size=1g tmpfs /dev/shm && mkdir -p /tmp/ray '
@@ -25,10 +27,6 @@ _FIRST_COMMAND = (
     "&& sed 's,^\\(root:.*\\):[^:]*:\\([^:]*\\)$,\\1:/tmp/ray/home:\\2,' /etc/passwd > /tmp/ray/passwd "
     '&& mount --bind /tmp/ray/passwd /etc/passwd && exec "$@"'
 )
-
-
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
 
 
 def require_namespaces() -> None:
@@ -76,11 +74,11 @@ class Host:
 
     def cut(self) -> None:
         """Take its link down."""
-        _ip("link", "set", self._link, "down")
+        ip("link", "set", self._link, "down")
 
     def join(self) -> None:
         """Bring its link up again."""
-        _ip("link", "set", self._link, "up")
+        ip("link", "set", self._link, "up")
 
 
 class Hosts:
@@ -91,28 +89,23 @@ class Hosts:
         third = int(self._mark[:2], 16) % 250 + 1  # two tests at a time must not share a subnet
         self._bridge = f"br{self._mark}"
         self.here = _SUBNET.format(third, 254)
-        _ip("link", "add", self._bridge, "type", "bridge")
-        _ip("addr", "add", f"{self.here}/24", "dev", self._bridge)
-        _ip("link", "set", self._bridge, "up")
+        ip("link", "add", self._bridge, "type", "bridge")
+        ip("addr", "add", f"{self.here}/24", "dev", self._bridge)
+        ip("link", "set", self._bridge, "up")
         self.hosts = [self._add(number, _SUBNET.format(third, number + 1)) for number in range(count)]
 
     def _add(self, number: int, address: str) -> Host:
         name, link = f"h{self._mark}-{number}", f"p{self._mark}{number}"
-        _ip("netns", "add", name)
-        _ip("-n", name, "link", "set", "lo", "up")
-        _ip("link", "add", "eth0", "netns", name, "type", "veth", "peer", "name", link)
-        _ip("link", "set", link, "master", self._bridge, "up")
-        _ip("-n", name, "addr", "add", f"{address}/24", "dev", "eth0")
-        _ip("-n", name, "link", "set", "eth0", "up")
-        _ip("-n", name, "route", "add", "default", "via", self.here)  # without one Ray takes 127.0.0.1 for its address
+        add_space(name, link, self._bridge, address)
+        ip("-n", name, "route", "add", "default", "via", self.here)  # without one Ray takes 127.0.0.1 for its address
         return Host(name, address, link)
 
     def close(self) -> None:
         for host in self.hosts:
             host.kill()
-            _ip("netns", "del", host.name)
+            ip("netns", "del", host.name)
             shutil.rmtree(host.folder, ignore_errors=True)
-        _ip("link", "del", self._bridge)
+        ip("link", "del", self._bridge)
 
 
 @contextlib.contextmanager

@@ -34,27 +34,21 @@ class Network:
 
     def open(self) -> None:
         """Make the bridge."""
-        _ip("link", "add", self.bridge, "type", "bridge")
-        _ip("addr", "add", f"{self.prefix}.254/24", "dev", self.bridge)
-        _ip("link", "set", self.bridge, "up")
+        ip("link", "add", self.bridge, "type", "bridge")
+        ip("addr", "add", f"{self.prefix}.254/24", "dev", self.bridge)
+        ip("link", "set", self.bridge, "up")
 
     def add(self, number: int) -> None:
         """Give a container its link and address."""
-        space, link = self.space(number), f"e3d{self.mark}{number}"
-        _ip("netns", "add", space)
-        _ip("-n", space, "link", "set", "lo", "up")
-        _ip("link", "add", "eth0", "netns", space, "type", "veth", "peer", "name", link)
-        _ip("link", "set", link, "master", self.bridge, "up")
-        _ip("-n", space, "addr", "add", f"{self.address(number)}/24", "dev", "eth0")
-        _ip("-n", space, "link", "set", "eth0", "up")
+        add_space(self.space(number), f"e3d{self.mark}{number}", self.bridge, self.address(number))
 
     def close(self, count: int) -> None:
         """Remove everything that belongs to it, as far as it is there."""
         for number in range(count):
             with contextlib.suppress(subprocess.CalledProcessError):
-                _ip("netns", "del", self.space(number))
+                ip("netns", "del", self.space(number))
         with contextlib.suppress(subprocess.CalledProcessError):
-            _ip("link", "del", self.bridge)
+            ip("link", "del", self.bridge)
 
     @staticmethod
     def taken() -> set[str]:
@@ -62,5 +56,16 @@ class Network:
         return {path.name.removeprefix("e2e3d-") for path in Path("/sys/class/net").glob("e2e3d-????")}
 
 
-def _ip(*arguments: str) -> None:
+def add_space(space: str, link: str, bridge: str, address: str) -> None:
+    """Make a network namespace whose ``eth0`` has the address (of 24 bits), and join it to the bridge by a link."""
+    ip("netns", "add", space)
+    ip("-n", space, "link", "set", "lo", "up")
+    ip("link", "add", "eth0", "netns", space, "type", "veth", "peer", "name", link)
+    ip("link", "set", link, "master", bridge, "up")
+    ip("-n", space, "addr", "add", f"{address}/24", "dev", "eth0")
+    ip("-n", space, "link", "set", "eth0", "up")
+
+
+def ip(*arguments: str) -> None:
+    """Run ``ip``; CalledProcessError where it fails."""
     subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)

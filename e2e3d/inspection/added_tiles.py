@@ -8,7 +8,7 @@ from pathlib import Path
 from e2e3d.data.run_results import Results
 from e2e3d.outputs.export import Writer
 from e2e3d.outputs.manifest import MANIFEST_NAME, Manifest
-from e2e3d.outputs.tiling.streamed_files import write_streams
+from e2e3d.outputs.tiling.streamed_files import write_cloud_copc, write_model_tiles
 from e2e3d.pipeline.workspace import locked_folder
 from e2e3d.storage.atomic_files import write_bytes
 
@@ -21,9 +21,8 @@ def add_tiles(out: Path, manifest: Manifest, results: Results) -> tuple[Path, ..
     """
     with locked_folder(out):
         writer = Writer(out)
-        write_streams(
-            writer.write, writer.stream, results.textured.load(), results.cloud.load(), results.mapping.scene, True
-        )
+        write_cloud_copc(writer.stream, results.cloud.load(), True)
+        write_model_tiles(writer.write, results.textured.load(), results.mapping.scene, True)
         new = {file.path for file in writer.files}
         kept = tuple(file for file in manifest.outputs if file.path not in new)
         changed = dataclasses.replace(manifest, outputs=(*kept, *writer.files))

@@ -33,7 +33,7 @@ from e2e3d.outputs.evaluation.model_judgement import judge_run
 from e2e3d.outputs.manifest import MANIFEST_NAME, Counts, Manifest, OutputFile, read_manifest
 from e2e3d.outputs.photo_states import photo_states
 from e2e3d.outputs.report import render_report
-from e2e3d.outputs.tiling.streamed_files import COPC_NAME, TILES_FOLDER, write_streams
+from e2e3d.outputs.tiling.streamed_files import COPC_NAME, TILES_FOLDER, write_cloud_copc, write_model_tiles
 from e2e3d.storage.atomic_files import atomic_file, sha256_of, write_bytes
 from e2e3d.storage.failures import machine_errors
 
@@ -119,10 +119,10 @@ def _export(
     judged = side.submit(_judge_and_report, results, facts, textured)
     write_sparse(writer, scene)
     write_cameras(writer, scene)
-    dense_points = _write_cloud(writer, results)
+    dense_points = _write_cloud(writer, results, tiles)
     writer.stream("mesh.ply", lambda file: write_mesh_ply(file, results.mesh.load()))
     _write_textured(writer, textured)
-    write_streams(writer.write, writer.stream, textured, results.cloud.load(), scene, tiles)
+    write_model_tiles(writer.write, textured, scene, tiles)
     if depth:
         write_depth_folder(writer.write, results)
     judgement, page = judged.result()
@@ -226,13 +226,14 @@ def _require_complete(folder: Path, scene: Scene) -> None:
         raise OSError(errno.ENOSPC, "The files are incomplete")
 
 
-def _write_cloud(writer: Writer, results: Results) -> int:
+def _write_cloud(writer: Writer, results: Results, tiles: bool | None) -> int:
     """Write the cloud; returns how many points it has."""
     cloud = results.cloud.load()
     writer.stream("dense.ply", lambda file: write_cloud_ply(file, cloud))
     georeference = results.mapping.scene.georeference
     if georeference is not None:
         writer.stream("dense.laz", lambda file: write_cloud_laz(file, cloud, georeference))
+    write_cloud_copc(writer.stream, cloud, tiles)
     return len(cloud.points_world)
 
 

@@ -19,32 +19,37 @@ COPC_NAME = "dense.copc.laz"
 LARGE_FACES = 400_000
 LARGE_TEXELS = 40_000_000
 LARGE_POINTS = 3_000_000
-"""From here on one file takes a browser too long, or too much of its memory (docs/adr/0067)."""
+"""From here on levels of detail are written beside the one file (docs/adr/0067); chosen, not measured."""
 _UPRIGHT_FRAMES = ("upright", "metric", "georeferenced")
 
 
-def write_streams(
-    write: Callable[[str, bytes], object],
-    stream: Callable[[str, Callable[[BinaryIO], None]], object],
-    textured: TexturedMesh,
-    cloud: PointCloud,
-    scene: Scene,
-    wanted: bool | None,
+def write_model_tiles(
+    write: Callable[[str, bytes], object], textured: TexturedMesh, scene: Scene, wanted: bool | None
 ) -> None:
-    """Write the model as 3D Tiles and the cloud as COPC, where they are wanted.
+    """Write the model as 3D Tiles, where they are wanted.
 
     Args:
         write: takes the name of a file below the result folder, and its bytes.
-        stream: takes the name of a file, and what writes into it.
         textured: the model.
-        cloud: the dense cloud.
         scene: the cameras of the result.
-        wanted: None = each where it is large.
+        wanted: None = where the model is large.
     """
     texels = sum(page.shape[0] * page.shape[1] for page in textured.pages)
     large = len(textured.mesh.faces) >= LARGE_FACES or texels >= LARGE_TEXELS
     if large if wanted is None else wanted:
         _write_tiles(lambda name, data: write(f"{TILES_FOLDER}/{name}", data), textured, scene)
+
+
+def write_cloud_copc(
+    stream: Callable[[str, Callable[[BinaryIO], None]], object], cloud: PointCloud, wanted: bool | None
+) -> None:
+    """Write the cloud as COPC, where that is wanted and it has points.
+
+    Args:
+        stream: takes the name of a file, and what writes into it.
+        cloud: the dense cloud.
+        wanted: None = where the cloud is large.
+    """
     large = len(cloud.points_world) >= LARGE_POINTS
     if len(cloud.points_world) and (large if wanted is None else wanted):
         stream(COPC_NAME, lambda file: write_copc(file, cloud))
