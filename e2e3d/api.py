@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from e2e3d.config.deployment import Settings, load_settings
 from e2e3d.config.run_config import Config
-from e2e3d.config.run_options import LeaveOut, RunOptions
+from e2e3d.config.run_options import LeaveOut
 from e2e3d.errors import CancelledError, E2E3DError, SettingsError
 
 if TYPE_CHECKING:
@@ -110,28 +110,24 @@ def reconstruct(
         E2E3DError: SettingsError, InputError, ReconstructionError, MachineError or CancelledError, by cause; the last
             one also when the run is interrupted (Ctrl-C, or the stop button of a notebook).
     """
-    from e2e3d.pipeline.plugins import choose_plugins
-    from e2e3d.pipeline.run import RunExtent, RunRequest
-    from e2e3d.pipeline.sources.read_poses import read_poses
-    from e2e3d.pipeline.sources.source_set import read_calibration
+    from e2e3d.pipeline.read_request import read_options, read_request
+    from e2e3d.pipeline.run import RunExtent
 
-    deployment = load_settings()
-    given = {name: value for name, value in (("ray_address", address), ("device", device)) if value is not None}
-    options = RunOptions(
-        intrinsics=None if intrinsics is None else read_calibration(intrinsics),
-        masks=None if masks is None else Path(masks),
+    deployment = load_settings(ray_address=address, device=device)
+    options = read_options(
+        intrinsics,
+        masks,
         scale=scale,
         known_distance=known_distance,
         keep_depth=keep_depth,
         left_out=left_out,
         tiles=tiles,
     )
-    plugins, given_poses = choose_plugins(stages or {}), None if poses is None else read_poses(poses)
-    request = RunRequest(Path(photos), *_settings_of(quality, settings), options, plugins, given_poses)
+    request = read_request(photos, *_settings_of(quality, settings), options, stages, poses)
     extent = RunExtent(until, export, only_stored)
     with listening(progress) as listener:
         try:
-            return run_job(request, Path(out), deployment.model_copy(update=given), listener, None, executor, extent)
+            return run_job(request, Path(out), deployment, listener, None, executor, extent)
         except KeyboardInterrupt as error:
             raise CancelledError from error
 
@@ -186,10 +182,16 @@ def _settings_of(
 
 @contextlib.contextmanager
 def listening(progress: Listener | Literal["auto"] | None) -> Iterator[Listener]:
-    """What receives the progress of a run: the function given, or in notebooks a bar."""
+    """What receives the progress of a run: the function given, or in notebooks a bar.
+
+    Raises:
+        SettingsError: ``bad-setting`` for anything else.
+    """
     from e2e3d.pipeline.notebook_display import open_notebook_display
     from e2e3d.pipeline.progress_display import CallbackDisplay
 
+    if not (progress is None or progress == "auto" or callable(progress)):
+        raise SettingsError("bad-setting", f"progress is {progress!r}.", "Give a function, 'auto' or None.")
     bar = open_notebook_display() if progress == "auto" else None
     display = CallbackDisplay(None if progress == "auto" else progress) if bar is None else bar
     try:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import enum
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from e2e3d.batch.batch_command import batch
 from e2e3d.client.commands import AdminCommands, ServiceCommands, add_groups
 from e2e3d.client.commands.options import LOCAL, MANAGE
+from e2e3d.run_command import run
 from e2e3d.runtime.reporting import EXIT_CODES, end_supervised, reporting
 from e2e3d.service.administration.storage_command import prepare_storage
 from e2e3d.service.backup.backup_commands import backup, restore
 from e2e3d.service.diagnosis.doctor_command import doctor
-
-if TYPE_CHECKING:
-    from e2e3d.inspection.result import Result
-    from e2e3d.pipeline.run import RunRequest
-    from e2e3d.tasks.open_executor import ExecutorName
 
 app = typer.Typer(
     name="e2e3d",
@@ -59,104 +53,7 @@ def main(
     """Photographs in, textured 3D models out."""
 
 
-class Device(enum.StrEnum):
-    """Where units that can use a GPU run."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-class Executor(enum.StrEnum):
-    """What computes a run."""
-
-    ray = "ray"
-    inprocess = "inprocess"
-
-
-@app.command(epilog=EXIT_CODES, rich_help_panel=LOCAL)
-def run(
-    photos: Annotated[Path, typer.Argument(help="A folder, a zip archive or a video.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The result folder; the same one again resumes.")],
-    quality: Annotated[str, typer.Option(help="preview, low, medium, high or ultra.")] = "medium",
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="STAGE.FIELD=VALUE", help="Change a setting; may be repeated.")
-    ] = None,
-    intrinsics: Annotated[
-        Path | None, typer.Option(help="Text file with the 3 x 3 matrix K of all photographs.")
-    ] = None,
-    masks: Annotated[Path | None, typer.Option(help="Folder or zip archive of masks (non-zero = use).")] = None,
-    scale: Annotated[float | None, typer.Option(help="Metres per unit of the model, where that is known.")] = None,
-    known_distance: Annotated[
-        str | None, typer.Option(metavar="A,B,METRES", help="Distance between the cameras of photographs A and B.")
-    ] = None,
-    address: Annotated[
-        str | None, typer.Option(help="Join a running Ray cluster; all its nodes must reach the store (E2E3D_STORE).")
-    ] = None,
-    device: Annotated[Device | None, typer.Option(help="auto uses a GPU where there is one.")] = None,
-    keep_depth: Annotated[bool, typer.Option("--keep-depth", help="Also export the depth maps.")] = False,
-    tiles: Annotated[
-        bool | None,
-        typer.Option(
-            "--tiles/--no-tiles", help="Export 3D Tiles and COPC, too; by itself, what is too large for one file."
-        ),
-    ] = None,
-    leave_out: Annotated[
-        str | None, typer.Option(metavar="N|A,B", help="Keep every N-th photograph, or these, out; see evaluate.")
-    ] = None,
-    poses: Annotated[
-        Path | None,
-        typer.Option(help="Cameras and poses to take as they are: COLMAP, transforms.json, .camera files or JSON."),
-    ] = None,
-    stage: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KIND=NAME", help="Use a registered stage of one's own; see docs/plugins.md. Repeatable."),
-    ] = None,
-    executor: Annotated[
-        Executor,
-        typer.Option(help="inprocess runs without Ray, one unit after another, so that a debugger can follow."),
-    ] = Executor.ray,
-    debug_dump: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write what mesh and texture decided as pictures there.")
-    ] = None,
-) -> None:
-    """Reconstruct a textured model from photographs."""
-
-    def work() -> int:
-        from e2e3d.client.commands.parsing import parse_distance
-        from e2e3d.config.overrides import parse_assignments
-        from e2e3d.config.run_options import RunOptions, parse_leave_out
-        from e2e3d.pipeline.plugins import choose_plugins, parse_choices
-        from e2e3d.pipeline.run import RunRequest
-        from e2e3d.pipeline.sources.read_poses import read_poses
-        from e2e3d.pipeline.sources.source_set import read_calibration
-
-        options = RunOptions(
-            intrinsics=None if intrinsics is None else read_calibration(intrinsics),
-            masks=masks,
-            scale=scale,
-            known_distance=None if known_distance is None else parse_distance(known_distance),
-            keep_depth=keep_depth,
-            left_out=None if leave_out is None else parse_leave_out(leave_out),
-            tiles=tiles,
-        )
-        request = RunRequest(
-            photos,
-            quality,
-            parse_assignments(changes or []),
-            options,
-            choose_plugins(parse_choices(stage or [])),
-            None if poses is None else read_poses(poses),
-        )
-        given = {"ray_address": address, "device": device.value if device else None}
-        changes_given = {name: value for name, value in given.items() if value is not None}
-        return _run(request, out, changes_given, executor.value, debug_dump)
-
-    if executor is Executor.inprocess:  # no processes around it, which would stand between a debugger and the terminal
-        sys.exit(reporting(work))
-    end_supervised(work)
-
-
+app.command(epilog=EXIT_CODES, rich_help_panel=LOCAL)(run)
 app.command(rich_help_panel=LOCAL)(batch)
 
 
@@ -326,44 +223,6 @@ def logs(
         return print_logs(folder, wanted, level, since, last, as_json)
 
     sys.exit(reporting(work))
-
-
-def _run(request: RunRequest, out: Path, given: dict[str, str], executor: ExecutorName, dump: Path | None) -> int:
-    """Run it with progress on the terminal; `given` changes the settings of the deployment."""
-    from e2e3d.api import run_job
-    from e2e3d.config.deployment import load_settings
-    from e2e3d.outputs.summary import reason_lines
-    from e2e3d.pipeline.cancellation import CancelToken, cancel_on_signals
-    from e2e3d.pipeline.progress_display import duration, open_display
-
-    started_s = time.monotonic()
-    settings = load_settings().model_copy(update=given)
-    cancel = CancelToken()
-    display = open_display()
-    try:
-        with cancel_on_signals(cancel):
-            result = run_job(request, out, settings, display, cancel, executor)
-            if dump is not None:
-                _write_decisions(dump, result, request)
-    finally:
-        display.close()
-    paths = result.paths
-    for title, path in (("model", paths.glb), ("dense cloud", paths.cloud), ("report", paths.report)):
-        typer.echo(f"{title:<12} {path}")
-    typer.echo(f"{'judgement':<12} {result.judgement.verdict}")
-    for line in reason_lines(result.judgement):
-        typer.echo(line)
-    typer.echo(f"{'time':<12} {duration(time.monotonic() - started_s)}")
-    if result.inside.store.local:  # a server would be asked for the size of every result
-        typer.echo(f"{'store':<12} {result.size() / 1e6:,.0f} MB in {result.inside.store.url}")
-    return 0
-
-
-def _write_decisions(folder: Path, result: Result, request: RunRequest) -> None:
-    from e2e3d.outputs.debug_dump import write_decisions
-    from e2e3d.runtime.threads import core_count
-
-    write_decisions(folder, result.records, request.config.mesh, core_count())
 
 
 for operation in (backup, restore, doctor, prepare_storage):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 import e2e3d
 from e2e3d.inspection.plot_accessor import Plots
@@ -31,3 +34,12 @@ def test_functions_take_what_researchers_ask_for() -> None:
     assert set(kinds.split()) <= set(dir(Plots))
     of_result = "photo features matches view rerun costs match_graph size prune plot export"
     assert set(of_result.split()) <= set(dir(e2e3d.Result))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"device": "gpu"}, {"executor": "local"}, {"until": "map"}, {"progress": "bar"}, {"address": 8265}]
+)
+def test_a_wrong_argument_is_named_and_leaves_no_folder(wrong: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(e2e3d.E2E3DError, match=next(iter(map(str, wrong.values())))) as caught:
+        e2e3d.reconstruct(tmp_path / "photos", tmp_path / "out", **wrong)  # type: ignore[arg-type]
+    assert (caught.value.code, list(tmp_path.iterdir())) == ("bad-setting", [])

@@ -41,8 +41,7 @@ def batch(
         from e2e3d.pipeline.cancellation import CancelToken, cancel_on_signals
 
         image_sets = read_image_sets(sets)
-        changes = {name: value for name, value in (("store", store), ("ray_address", address)) if value is not None}
-        settings = load_settings().model_copy(update=changes)
+        settings = load_settings(store=store, ray_address=address)
 
         def show(outcome: Outcome, earlier: bool) -> None:
             sys.stdout.write(f"{outcome.line()}{' (computed before)' if earlier else ''}\n")

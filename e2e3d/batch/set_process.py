@@ -19,10 +19,7 @@ from e2e3d.batch.outcomes import SUCCEEDED, Outcome, failed_outcome, outcome_to_
 from e2e3d.batch.requests import ImageSet
 from e2e3d.batch.set_files import local_copy
 from e2e3d.config.deployment import Settings, load_settings
-from e2e3d.config.run_options import RunOptions
 from e2e3d.errors import CancelledError, E2E3DError
-from e2e3d.pipeline.run import RunRequest
-from e2e3d.pipeline.sources.source_set import read_calibration
 from e2e3d.runtime.child_processes import die_with
 from e2e3d.storage.atomic_files import write_bytes
 from e2e3d.storage.opening import open_objects
@@ -74,13 +71,17 @@ def _outcome(task: Task) -> Outcome:
 
 def _reconstruct(image_set: ImageSet, task: Task) -> Outcome:
     from e2e3d.api import run_job
+    from e2e3d.pipeline.read_request import read_options, read_request
 
-    settings = load_settings().model_copy(update={"store": task.store, "ray_address": task.address})
+    settings = load_settings(store=task.store, ray_address=task.address)
     with tempfile.TemporaryDirectory(prefix="e2e3d-set-") as scratch:
         photos = local_copy(image_set.photos, settings.s3_options, Path(scratch) / "photographs")
         local = "://" not in task.results
         out = Path(task.results) if local else Path(scratch) / "out"
-        request = RunRequest(photos, image_set.quality, image_set.settings, _options(image_set))
+        options = read_options(
+            image_set.intrinsics, image_set.masks, scale=image_set.scale, known_distance=image_set.known_distance
+        )
+        request = read_request(photos, image_set.quality, image_set.settings, options)
         result = run_job(request, out, settings, lambda report: None)
         if not local:
             _upload(out, task.results, settings)
@@ -95,16 +96,6 @@ def _reconstruct(image_set: ImageSet, task: Task) -> Outcome:
         photographs=counts.photographs,
         registered=counts.registered,
         faces=counts.faces,
-    )
-
-
-def _options(image_set: ImageSet) -> RunOptions:
-    """What the run is told beside its settings. Raises InputError as :func:`read_calibration`."""
-    return RunOptions(
-        intrinsics=None if image_set.intrinsics is None else read_calibration(image_set.intrinsics),
-        masks=None if image_set.masks is None else Path(image_set.masks),
-        scale=image_set.scale,
-        known_distance=image_set.known_distance,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 from e2e3d.config.pipeline import PipelineConfig
 from e2e3d.config.presets import configure
@@ -71,11 +72,19 @@ class RunExtent:
         until: the last thing to make, as in :func:`~e2e3d.pipeline.pipeline.reconstruct`; nothing is exported then.
         export: whether files are written.
         only_stored: whether everything has to be in the store already.
+
+    Raises:
+        SettingsError: ``bad-setting`` for another `until`.
     """
 
     until: Milestone | None = None
     export: bool = True
     only_stored: bool = False
+
+    def __post_init__(self) -> None:
+        if self.until is not None and self.until not in get_args(Milestone):
+            choices = ", ".join(get_args(Milestone))
+            raise SettingsError("bad-setting", f"No run ends at {self.until!r}.", f"Choose one of {choices}, or None.")
 
 
 WHOLE_RUN = RunExtent()

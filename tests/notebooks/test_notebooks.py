@@ -19,12 +19,6 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 
-TAKE_MINUTES = ("04_judge_a_model", "05_your_own_matcher_and_depth")
-RUNS = [
-    pytest.param(path, id=path.stem, marks=[pytest.mark.operations] if path.stem in TAKE_MINUTES else [])
-    for path in NOTEBOOKS
-]
-
 
 def code_of(path: Path) -> list[str]:
     return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
@@ -54,7 +48,7 @@ def work(sample_run: SampleRun, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", RUNS)
+@each
 def test_it_runs_from_top_to_bottom_and_becomes_a_page(path: Path, work: Path, tmp_path: Path) -> None:
     script = ROOT / "scripts" / "notebook_pages.py"
     paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

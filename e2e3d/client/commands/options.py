@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,6 +32,11 @@ Search = Annotated[str | None, typer.Option(metavar="TEXT", help="Only those who
 Quality = Annotated[str, typer.Option(help=f"{_one_of(QUALITIES)}.", autocompletion=lambda: QUALITIES)]
 Changes = Annotated[
     list[str] | None, typer.Option("--set", metavar="STAGE.FIELD=VALUE", help="Change a setting; may be repeated.")
+]
+Intrinsics = Annotated[Path | None, typer.Option(help="Text file with the 3 x 3 matrix K of all photographs.")]
+Scale = Annotated[float | None, typer.Option(help="Metres per unit of the model, where that is known.")]
+KnownDistance = Annotated[
+    str | None, typer.Option(metavar="A,B,METRES", help="Distance between the cameras of photographs A and B.")
 ]
 Outputs = Annotated[
     list[str] | None,

@@ -9,7 +9,19 @@ import typer
 
 from e2e3d.client.commands.group import command
 from e2e3d.client.commands.jobs import followed
-from e2e3d.client.commands.options import JOBS, Changes, JobName, Json, Outputs, Quality, SetName, Url
+from e2e3d.client.commands.options import (
+    JOBS,
+    Changes,
+    Intrinsics,
+    JobName,
+    Json,
+    KnownDistance,
+    Outputs,
+    Quality,
+    Scale,
+    SetName,
+    Url,
+)
 from e2e3d.client.commands.output import put, put_record, say
 from e2e3d.client.commands.photographs import Masks, send
 from e2e3d.config.overrides import parse_assignments
@@ -20,12 +32,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-Intrinsics = Annotated[Path | None, typer.Option(help="Text file with the 3 x 3 matrix K of all photographs.")]
-Scale = Annotated[float | None, typer.Option(help="Metres per unit of the model, where that is known.")]
-KnownDistance = Annotated[
-    str | None,
-    typer.Option(metavar="A,B,METRES", help="Distance between the cameras of photographs A and B of the set."),
-]
 Priority = Annotated[int | None, typer.Option(help="Larger comes first; above 0 is for administrators.")]
 Follow = Annotated[bool, typer.Option("--watch", help="Wait until it has ended.")]
 

@@ -65,10 +65,11 @@ class Settings(EnvironmentOrFile):
         return self.ray_address or os.environ.get("RAY_ADDRESS") or None
 
 
-def load_settings() -> Settings:
-    """Read the settings.
+def load_settings(**given: object) -> Settings:
+    """Read the settings; values that are `given`, by name, win over what is read (None is not given).
 
     Raises:
-        SettingsError: ``environment``, naming the variable and its value; ``config-file``.
+        SettingsError: ``environment``, naming the variable and its value; ``config-file``; ``bad-setting`` for a value
+            that was given.
     """
-    return read_settings(Settings)
+    return read_settings(Settings, **given)

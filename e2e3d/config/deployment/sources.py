@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_settings import (
@@ -41,18 +41,24 @@ class EnvironmentOrFile(BaseSettings):
         return (init_settings, env_settings, *file)
 
 
-def read_settings(kind: type[_Settings]) -> _Settings:
-    """Read settings of one kind.
+def read_settings(kind: type[_Settings], **given: object) -> _Settings:
+    """Read settings of one kind; values that are `given`, by name, win over what is read (None is not given).
 
     Raises:
-        SettingsError: ``environment``, naming the variable and its value; ``config-file`` when the file cannot be read.
+        SettingsError: ``environment``, naming the variable and its value; ``config-file`` when the file cannot be read;
+            ``bad-setting`` for a value that was given.
     """
     _check_file()
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     try:
-        return kind()
+        return kind(**chosen)
     except ValidationError as error:
         first = error.errors()[0]
-        name = f"E2E3D_{'_'.join(str(part) for part in first['loc'][:1]).upper()}"
+        field = "_".join(str(part) for part in first["loc"][:1])
+        if field in chosen:
+            message = f"{field}={first['input']} is not valid: {first['msg']}."
+            raise SettingsError("bad-setting", message, f"Correct {field}, or leave it out.") from error
+        name = f"E2E3D_{field.upper()}"
         secret = any(word in name.lower() for word in ("secret", "password", "metrics_token"))
         given = "***" if secret else first["input"]
         raise SettingsError(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from e2e3d.data.mesh import Mesh, TexturedMesh
 from e2e3d.ops.formats.corners import unique_uv
+from e2e3d.ops.mesh.mesh_topology import edge_pairs
 
 _SMOOTHING = 3  # rounds in which faces take over the direction of their neighbours
 _STEEPEST = 0.15  # cosine of the steepest angle at which a face may lie in its chart
@@ -28,19 +29,10 @@ class Charts:
     face_px: NDArray[np.float32]
 
 
-def face_pairs(faces: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Faces that share an edge: int64 [P] and int64 [P]."""
-    ends = np.sort(np.stack([faces, np.roll(faces, -1, 1)], 2).reshape(-1, 2).astype(np.int64), 1)
-    key = ends[:, 0] * (int(faces.max(initial=0)) + 1) + ends[:, 1]
-    order = np.argsort(key, kind="stable")
-    twin = np.flatnonzero(key[order[1:]] == key[order[:-1]])
-    return order[twin] // 3, order[twin + 1] // 3
-
-
 def own_charts(textured: TexturedMesh) -> Charts:
     """The charts that the texture has: faces that are connected on their page, in pixels of the page, y down."""
     _, corners = unique_uv(textured)
-    first, second = face_pairs(corners)
+    first, second = _face_pairs(corners.astype(np.int32))
     same = textured.face_page[first] == textured.face_page[second]
     size_px = np.array([page.shape[1::-1] for page in textured.pages], np.float32)[textured.face_page][:, None]
     flat = np.stack([textured.uv[..., 0], 1 - textured.uv[..., 1]], 2) * size_px
@@ -52,7 +44,7 @@ def projected_charts(mesh: Mesh, texels_per_unit: float) -> Charts:
     corners = mesh.vertices_world.astype(np.float64)[mesh.faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
-    first, second = face_pairs(mesh.faces)
+    first, second = _face_pairs(mesh.faces)
     axis = _directions(normals, first, second)
     plane = np.array([(1, 2), (0, 2), (0, 1)])[axis % 3]
     flat = np.take_along_axis(corners, plane[:, None, :].repeat(3, 1), 2) * texels_per_unit
@@ -71,6 +63,12 @@ def halved(charts: Charts, wanted: NDArray[np.bool_]) -> Charts:
     beyond = middle[np.arange(len(middle)), axis[charts.chart]] > cut[charts.chart]
     _, chart = np.unique(2 * charts.chart.astype(np.int64) + (beyond & wanted[charts.chart]), return_inverse=True)
     return Charts(chart.astype(np.int32), int(chart.max()) + 1, charts.face_px)
+
+
+def _face_pairs(faces: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Faces that share an edge with each other alone: int64 [P] and int64 [P]."""
+    first, second = edge_pairs(faces)
+    return first % len(faces), second % len(faces)
 
 
 def _directions(normals: NDArray[np.float64], first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:

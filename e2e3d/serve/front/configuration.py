@@ -55,8 +55,10 @@ class Front:
 
 def haproxy_configuration(front: Front, control: Path) -> str:
     """The text of the configuration; `control` will be the Unix socket that answers with the counters."""
-    address = f"[{front.host}]" if ":" in front.host else front.host
-    proxies = " ".join(front.trusted_proxies) or "0.0.0.0/32"
+    return "\n".join((_process(front, control), _defaults(), _frontend(front), _backend(front)))
+
+
+def _process(front: Front, control: Path) -> str:
     return f"""\
 global
     maxconn {front.connections}
@@ -65,7 +67,11 @@ global
     tune.maxrewrite 1024
     tune.http.maxhdr {2 * HEADERS}
     stats socket {control} mode 600 level user
+"""
 
+
+def _defaults() -> str:
+    return f"""\
 defaults
     mode http
     timeout http-request {HEAD_S}s
@@ -80,14 +86,43 @@ defaults
     retries {_AWAY_TRIES}
     retry-on conn-failure empty-response
 {_own_errors()}
+"""
 
+
+def _frontend(front: Front) -> str:
+    """Who may connect, how requests are named, what is refused, and what is sent on."""
+    return f"""\
 frontend public
+{_connections(front)}
+{_headers(front)}
+{_limits(front)}
+{_refusals()}
+    acl json req.hdr(content-type) -m beg -i application/json
+    acl small_body req.body_size lt {_SMALL_BODY_BYTES}
+    acl asks_first req.hdr(expect) -m found
+    http-request wait-for-body time {SMALL_BODY_S}s if json small_body !asks_first
+    http-request disable-l7-retry unless {{ method GET HEAD }}
+    http-after-response set-status 503 if {{ status 502 504 }}
+    default_backend service
+"""
+
+
+def _connections(front: Front) -> str:
+    """Connections of an address are counted, but those of proxies."""
+    address = f"[{front.host}]" if ":" in front.host else front.host
+    proxies = " ".join(front.trusted_proxies) or "0.0.0.0/32"
+    return f"""\
     bind {address}:{front.port} proto h1
     acl from_proxy src {proxies}
     stick-table type ipv6 size 200k expire 5m store conn_cur
     tcp-request connection track-sc0 src,ipmask(32,64) unless from_proxy
     tcp-request connection reject if {{ sc0_conn_cur gt {2 * front.per_address} }}
+"""
 
+
+def _headers(front: Front) -> str:
+    """A request gets its id, and says who sent it; headers that steer Ray Serve go."""
+    return f"""\
     unique-id-format %[uuid]
     acl one_id req.fhdr_cnt(x-request-id) 1
     acl safe_id req.fhdr(x-request-id) -m reg ^{SAFE_ID}$
@@ -98,22 +133,22 @@ frontend public
     http-request del-header x-request-timeout-seconds
     http-request del-header x-request-disconnect-disabled
     http-request del-header serve -m beg
+"""
 
+
+def _limits(front: Front) -> str:
+    """Names for what is refused."""
+    return f"""\
     acl many_connections sc0_conn_cur gt {front.per_address}
     acl long_line url_len gt {LINE_BYTES}
     acl large_head req.hdrs,length gt {HEAD_BYTES}
     acl large_head req.fhdr_cnt() gt {HEADERS}
     acl page_of_serve path,url_dec -m reg ^/+-(/|$)
-    acl large_body {_large_body(front.body_bytes)}
-{_refusals()}
-    acl json req.hdr(content-type) -m beg -i application/json
-    acl small_body req.body_size lt {_SMALL_BODY_BYTES}
-    acl asks_first req.hdr(expect) -m found
-    http-request wait-for-body time {SMALL_BODY_S}s if json small_body !asks_first
-    http-request disable-l7-retry unless {{ method GET HEAD }}
-    http-after-response set-status 503 if {{ status 502 504 }}
-    default_backend service
+    acl large_body {_large_body(front.body_bytes)}"""
 
+
+def _backend(front: Front) -> str:
+    return f"""\
 backend service
     server serve 127.0.0.1:{front.internal_port}
     http-response del-header server

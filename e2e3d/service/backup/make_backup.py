@@ -9,8 +9,8 @@ before: those that are missing twice, and named by a snapshot that was taken in 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from e2e3d.config.deployment import ServiceSettings
@@ -29,10 +29,18 @@ _SNAPSHOTS = 10
 CONFIGURATION = "configuration.encrypted"
 
 
-@dataclass
-class _Counted:
-    objects: int = 0
-    bytes: int = 0
+@dataclass(frozen=True)
+class _Moment:
+    """A snapshot of the database as it lies in the folder, how many objects it names, and which of them are lost."""
+
+    backup_id: str
+    at: datetime.datetime
+    revision: str
+    database: str
+    dump: Dump
+    objects: int
+    object_bytes: int
+    lost: Set[str] = frozenset()
 
 
 def make_backup(
@@ -61,39 +69,24 @@ def make_backup(
     began_at = clock()
     with folder.alone(began_at):
         copies = ObjectCopies(files, folder.objects, progress)
-        with database.reading() as session:
-            lost = copies.copy(queries.named_objects(session))
-        for _ in range(_SNAPSHOTS):
-            backup_id, snapshot_at = new_backup_id(clock()), clock()
-            with snapshot(database) as moment:
-                dump, counted = _write(folder, backup_id, moment)
-                gone = copies.copy(moment.objects())
-            if gone <= lost:
-                break
-            lost |= gone
-        else:
-            raise MachineError(
-                "backup-unsettled",
-                f"Objects were removed from the store during each of {_SNAPSHOTS} snapshots of the database.",
-                "Try again when fewer results expire, or verify the store: e2e3d admin verify.",
-            )
+        moment = _complete_moment(database, folder, copies, clock)
         if passphrase is not None:
             content = encrypted_configuration(settings, passphrase)
-            folder.write(folder.name(backup_id, CONFIGURATION), [content])
+            folder.write(folder.name(moment.backup_id, CONFIGURATION), [content])
         manifest = Manifest(
-            id=backup_id,
+            id=moment.backup_id,
             version=version("e2e3d"),
             revision=moment.revision,
-            database=moment.kind,
+            database=moment.database,
             began_at=began_at,
-            snapshot_at=snapshot_at,
+            snapshot_at=moment.at,
             finished_at=clock(),
-            dump=dump,
-            objects=counted.objects,
-            object_bytes=counted.bytes,
+            dump=moment.dump,
+            objects=moment.objects,
+            object_bytes=moment.object_bytes,
             copied=copies.copied,
             copied_bytes=copies.copied_bytes,
-            lost=tuple(sorted(gone)),
+            lost=tuple(sorted(moment.lost)),
             configuration=passphrase is not None,
         )
         folder.finish(manifest)
@@ -134,16 +127,44 @@ def note(database: Database, what: str, manifest: Manifest, at: datetime.datetim
         state.record_backup(session, what, value)
 
 
-def _write(folder: BackupFolder, backup_id: str, moment: Snapshot) -> tuple[Dump, _Counted]:
-    suffix = "sqlite" if moment.kind == "sqlite" else "dump"
+def _complete_moment(
+    database: Database, folder: BackupFolder, copies: ObjectCopies, clock: Callable[[], datetime.datetime]
+) -> _Moment:
+    """A snapshot whose objects are all copied, but those that were lost before it.
+
+    Raises:
+        MachineError: ``backup-unsettled``.
+    """
+    with database.reading() as session:
+        lost = copies.copy(queries.named_objects(session))
+    for _ in range(_SNAPSHOTS):
+        backup_id, at = new_backup_id(clock()), clock()
+        with snapshot(database) as taken:
+            moment = _write(folder, backup_id, at, taken)
+            gone = copies.copy(taken.objects())
+        if gone <= lost:
+            return replace(moment, lost=gone)
+        lost |= gone
+    raise MachineError(
+        "backup-unsettled",
+        f"Objects were removed from the store during each of {_SNAPSHOTS} snapshots of the database.",
+        "Try again when fewer results expire, or verify the store: e2e3d admin verify.",
+    )
+
+
+def _write(folder: BackupFolder, backup_id: str, at: datetime.datetime, taken: Snapshot) -> _Moment:
+    """Write the dump of a snapshot, and the list of its objects."""
+    suffix = "sqlite" if taken.kind == "sqlite" else "dump"
     name = folder.name(backup_id, f"database.{suffix}")
-    size, sha256 = folder.write(name, moment.dump())
-    counted = _Counted()
+    size, sha256 = folder.write(name, taken.dump())
+    objects = object_bytes = 0
 
-    def count(one: NamedObject) -> NamedObject:
-        counted.objects += 1
-        counted.bytes += one.bytes
-        return one
+    def counted() -> Iterator[NamedObject]:
+        nonlocal objects, object_bytes
+        for one in taken.objects():
+            objects += 1
+            object_bytes += one.bytes
+            yield one
 
-    folder.write_list(backup_id, map(count, moment.objects()))
-    return Dump(name, size, sha256), counted
+    folder.write_list(backup_id, counted())
+    return _Moment(backup_id, at, taken.revision, taken.kind, Dump(name, size, sha256), objects, object_bytes)
