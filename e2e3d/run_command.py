@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from e2e3d.pipeline.run import RunRequest
 
 
-class Device(enum.StrEnum):
+class DeviceChoice(enum.StrEnum):
     """Where units that can use a GPU run."""
 
     auto = "auto"
@@ -26,7 +26,7 @@ class Device(enum.StrEnum):
     cuda = "cuda"
 
 
-class Executor(enum.StrEnum):
+class ExecutorChoice(enum.StrEnum):
     """What computes a run."""
 
     ray = "ray"
@@ -39,7 +39,7 @@ Masks = Annotated[Path | None, typer.Option(help="Folder or zip archive of masks
 Address = Annotated[
     str | None, typer.Option(help="Join a running Ray cluster; all its nodes must reach the store (E2E3D_STORE).")
 ]
-OnDevice = Annotated[Device | None, typer.Option(help="auto uses a GPU where there is one.")]
+OnDevice = Annotated[DeviceChoice | None, typer.Option(help="auto uses a GPU where there is one.")]
 KeepDepth = Annotated[bool, typer.Option("--keep-depth", help="Also export the depth maps.")]
 Tiles = Annotated[
     bool | None,
@@ -58,8 +58,9 @@ Stages = Annotated[
     list[str] | None,
     typer.Option(metavar="KIND=NAME", help="Use a registered stage of one's own; see docs/plugins.md. Repeatable."),
 ]
-WithExecutor = Annotated[
-    Executor, typer.Option(help="inprocess runs without Ray, one unit after another, so that a debugger can follow.")
+OnExecutor = Annotated[
+    ExecutorChoice,
+    typer.Option(help="inprocess runs without Ray, one unit after another, so that a debugger can follow."),
 ]
 DebugDump = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Write what mesh and texture decided as pictures there.")
@@ -82,7 +83,7 @@ def run(
     leave_out: LeftOut = None,
     poses: Poses = None,
     stage: Stages = None,
-    executor: WithExecutor = Executor.ray,
+    executor: OnExecutor = ExecutorChoice.ray,
     debug_dump: DebugDump = None,
 ) -> None:
     """Reconstruct a textured model from photographs."""
@@ -109,13 +110,18 @@ def run(
         request = read_request(photos, quality, settings, options, stages, poses)
         return _run(request, out, address, device, executor, debug_dump)
 
-    if executor is Executor.inprocess:  # no processes around it, which would stand between a debugger and the terminal
+    if executor is ExecutorChoice.inprocess:  # no processes around it, between a debugger and the terminal
         sys.exit(reporting(work))
     end_supervised(work)
 
 
 def _run(
-    request: RunRequest, out: Path, address: str | None, device: Device | None, executor: Executor, dump: Path | None
+    request: RunRequest,
+    out: Path,
+    address: str | None,
+    device: DeviceChoice | None,
+    executor: ExecutorChoice,
+    dump: Path | None,
 ) -> int:
     """Run it with progress on the terminal, and say what came out."""
     from e2e3d.api import run_job

@@ -171,7 +171,8 @@ def test_the_same_command_again_computes_nothing(sample_run: SampleRun, copy: Pa
 
 
 def test_other_settings_compute_only_what_depends_on_them(sample_run: SampleRun, copy: Path) -> None:
-    again = e2e3d(*run_arguments(sample_run.photos, copy, "--set", "texture.atlas_size_px=512"), timeout_s=300)
+    smaller = ("--set", "texture.atlas_size_px=512", "--executor", "inprocess")
+    again = e2e3d(*run_arguments(sample_run.photos, copy, *smaller), timeout_s=300)
     assert again.returncode == 0, again.stderr
     assert computed_units(read_manifest(copy).stages) == {"texture": 1}
     (part,) = trimesh.load_scene(copy / "model.glb", process=False).dump()
@@ -182,7 +183,7 @@ def test_one_photograph_more_computes_only_what_is_new(sample_run: SampleRun, co
     photos = tmp_path / "photos"
     shutil.copytree(sample_run.photos, photos)
     (photos / "IMG_0009.jpg").write_bytes((photos / "IMG_0008.jpg").read_bytes()[:20_000])
-    again = e2e3d(*run_arguments(photos, copy), timeout_s=300)
+    again = e2e3d(*run_arguments(photos, copy, "--executor", "inprocess"), timeout_s=300)
     assert again.returncode == 0, again.stderr
     manifest = read_manifest(copy)
     assert computed_units(manifest.stages) == {"ingest": 1}
@@ -209,14 +210,17 @@ def test_both_executors_give_the_same_keys_and_results(sample_run: SampleRun, tm
 
 
 def test_real_photographs(shared_data: Path, tmp_path: Path) -> None:
-    photos = shared_data / "strecha_fountain_p11"
+    fountain, photos = shared_data / "strecha_fountain_p11", tmp_path / "photos"
+    photos.mkdir()
+    for path in sorted((fountain / "images").iterdir())[3:9]:
+        shutil.copy(path, photos)
     finer = ("--set", "features.max_size_px=1000")  # the later of two values for a setting counts
-    done = e2e3d(*run_arguments(photos / "images", tmp_path / "out", *finer), timeout_s=580)
+    done = e2e3d(*run_arguments(photos, tmp_path / "out", *finer), timeout_s=580)
     assert done.returncode == 0, done.stderr
-    judged = evaluate(tmp_path / "out", photos / "gt_cameras.json", photos / "images")
+    judged = evaluate(tmp_path / "out", fountain / "gt_cameras.json", photos)
     assert judged.cameras is not None
     assert judged.rephotography is not None
-    assert judged.cameras.registered == 11
+    assert judged.cameras.registered == 6
     assert judged.cameras.position_median < 0.008  # metres
     assert judged.rephotography.score > 0.65
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from e2e3d.data.dense import DepthMap
 from e2e3d.inspection.pair_matches import PairMatches
 from e2e3d.inspection.photo_graph import PhotoGraph
-from e2e3d.runtime.notebook_extra import drawing_library
+from e2e3d.runtime.notebook_extra import notebook_library
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ _VERIFIED, _REJECTED = "lime", "red"
 
 def keypoints_figure(image: NDArray[np.uint8], keypoints_px: NDArray[np.float32], title: str) -> Figure:
     """A photograph with its keypoints: x, y, scale and orientation, float32 [N, 4]."""
-    collections = drawing_library("matplotlib.collections")
+    collections = notebook_library("matplotlib.collections")
     figure, axes = _figure(image.shape[1] / image.shape[0], title)
     _show(axes, image)
     x, y, scale, angle = keypoints_px.T
@@ -60,7 +60,7 @@ def matches_figure(first: NDArray[np.uint8], second: NDArray[np.uint8], matches:
 
 def match_graph_figure(graph: PhotoGraph) -> Figure:
     """Verified matches between every two photographs as a matrix, on a logarithmic scale."""
-    colors = drawing_library("matplotlib.colors")
+    colors = notebook_library("matplotlib.colors")
     figure, axes = _figure(1.2, "verified matches")
     matrix = np.ma.masked_equal(graph.matrix, 0)
     picture = axes.imshow(matrix, norm=colors.LogNorm(1, max(int(graph.matrix.max()), 2)), cmap="viridis")
@@ -106,7 +106,7 @@ def _grid(pictures: Sequence[tuple[str, NDArray[np.floating]]], cmap: str | None
     columns = min(len(pictures), 3)
     rows = -(-len(pictures) // columns)
     height, width = pictures[0][1].shape[:2]
-    figures = drawing_library("matplotlib.figure")
+    figures = notebook_library("matplotlib.figure")
     size = (_WIDTH_IN, _WIDTH_IN / columns * rows * height / width + 0.4)
     figure: Figure = figures.Figure(figsize=size, layout="constrained")
     drawn, shown = [], None
@@ -122,7 +122,7 @@ def _grid(pictures: Sequence[tuple[str, NDArray[np.floating]]], cmap: str | None
 
 
 def _figure(aspect: float, title: str) -> tuple[Figure, Axes]:
-    figures = drawing_library("matplotlib.figure")
+    figures = notebook_library("matplotlib.figure")
     figure: Figure = figures.Figure(figsize=(_WIDTH_IN, _WIDTH_IN / aspect + 0.4), layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10)
@@ -138,5 +138,5 @@ def _show(axes: Axes, image: NDArray[np.uint8]) -> None:
 
 
 def _lines(starts: NDArray[np.floating], ends: NDArray[np.floating], colour: str, width: float) -> Any:
-    collections = drawing_library("matplotlib.collections")
+    collections = notebook_library("matplotlib.collections")
     return collections.LineCollection(np.stack([starts, ends], 1), colors=colour, linewidths=width, alpha=0.7)

@@ -26,6 +26,7 @@ from e2e3d.inspection.pair_matches import PairMatches, pair_matches
 from e2e3d.inspection.photo_graph import PhotoGraph, photo_graph
 from e2e3d.inspection.photo_result import PhotoResult
 from e2e3d.inspection.plot_accessor import Plots
+from e2e3d.inspection.record_table import RecordTable
 from e2e3d.inspection.run_costs import Keep, UnitCost, prune, run_bytes, unit_costs
 from e2e3d.inspection.run_records import RunRecords
 from e2e3d.inspection.unit_rerun import rerun
@@ -143,12 +144,12 @@ class Result(Mapping[str, PhotoResult]):
         return photo_graph(self.inside)
 
     @overload
-    def costs(self, units: Literal[False] = False) -> tuple[StageStats, ...]: ...
+    def costs(self, units: Literal[False] = False) -> RecordTable[StageStats]: ...
     @overload
-    def costs(self, units: Literal[True]) -> tuple[UnitCost, ...]: ...
-    def costs(self, units: bool = False) -> tuple[StageStats, ...] | tuple[UnitCost, ...]:
-        """Cost of every pass, or of every unit: plain records, of which ``pandas.DataFrame(…)`` makes a table."""
-        return unit_costs(self.inside) if units else self.manifest.stages
+    def costs(self, units: Literal[True]) -> RecordTable[UnitCost]: ...
+    def costs(self, units: bool = False) -> RecordTable[StageStats] | RecordTable[UnitCost]:
+        """Cost of every pass, or of every unit: a tuple of records, shown as a table, with ``to_pandas()``."""
+        return RecordTable(unit_costs(self.inside)) if units else RecordTable(self.manifest.stages)
 
     @overload
     def size(self, by: None = None) -> int: ...

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from e2e3d.data.dense import PointCloud
 from e2e3d.data.mesh import Mesh
 from e2e3d.data.scene import Scene
-from e2e3d.runtime.notebook_extra import drawing_library
+from e2e3d.runtime.notebook_extra import notebook_library
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -21,7 +21,7 @@ _SHARE = 0.06  # of the spread of the cameras: how deep a frustum is drawn
 
 def cameras_figure(scene: Scene, limit: int) -> Figure:
     """The cameras as frusta with the names of their photographs, and at most `limit` sparse points."""
-    graph = drawing_library("plotly.graph_objects")
+    graph = notebook_library("plotly.graph_objects")
     x, y, z = _frusta(scene)
     centers = np.array([image.center_world for image in scene.images]).reshape(-1, 3)
     chosen = _subset(len(scene.points_world), limit)
@@ -54,7 +54,7 @@ def cloud_figure(cloud: PointCloud, scene: Scene, color: CloudColor, limit: int)
 
 def mesh_figure(mesh: Mesh, scene: Scene) -> Figure:
     """The surface with the colours of its vertices."""
-    graph = drawing_library("plotly.graph_objects")
+    graph = notebook_library("plotly.graph_objects")
     i, j, k = mesh.faces.T
     part = graph.Mesh3d(
         **_axes(mesh.vertices_world),
@@ -69,7 +69,7 @@ def mesh_figure(mesh: Mesh, scene: Scene) -> Figure:
 
 
 def _figure(parts: list[Any], scene: Scene) -> Figure:
-    graph = drawing_library("plotly.graph_objects")
+    graph = notebook_library("plotly.graph_objects")
     up = {"x": 0, "y": -1, "z": 0} if scene.frame == "arbitrary" else {"x": 0, "y": 0, "z": 1}
     hidden = {"visible": False}
     figure: Figure = graph.Figure(parts)
@@ -89,7 +89,7 @@ def _figure(parts: list[Any], scene: Scene) -> Figure:
 
 
 def _points(points: NDArray[np.floating], values: NDArray[Any], name: str) -> Any:
-    graph = drawing_library("plotly.graph_objects")
+    graph = notebook_library("plotly.graph_objects")
     marker: dict[str, Any] = {"size": 1.5, "color": _css(values) if values.ndim == 2 else values}
     if values.ndim == 1:
         marker |= {"colorscale": "Viridis", "showscale": True}

@@ -1,4 +1,4 @@
-"""The libraries that draw, which are an extra: ``pip install 'e2e3d[notebooks]'``."""
+"""The libraries that draw and tabulate, which are an extra: ``pip install 'e2e3d[notebooks]'``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from types import ModuleType
 from e2e3d.errors import MachineError
 
 
-def drawing_library(name: str) -> ModuleType:
-    """A module of matplotlib or plotly.
+def notebook_library(name: str) -> ModuleType:
+    """A module of matplotlib, plotly or pandas.
 
     Raises:
         MachineError: ``missing-package`` where it is not installed.
@@ -22,7 +22,7 @@ def drawing_library(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         package = name.partition(".")[0]
         raise MachineError(
-            "missing-package", f"{package} is not installed.", "Plots need it: pip install 'e2e3d[notebooks]'."
+            "missing-package", f"{package} is not installed.", "It comes with pip install 'e2e3d[notebooks]'."
         ) from error
     return module
 

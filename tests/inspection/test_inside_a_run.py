@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import pytest
 import e2e3d
 from e2e3d.errors import InputError, MachineError, SettingsError
 from e2e3d.inspection.result import Result
+from e2e3d.inspection.run_costs import UnitCost
 from e2e3d.inspection.run_records import stage_of_pass
-from e2e3d.runtime.notebook_extra import drawing_library
+from e2e3d.runtime.notebook_extra import notebook_library
 from tests.command import SampleRun
 
 pytestmark = pytest.mark.slow
@@ -112,6 +114,11 @@ def test_costs_and_sizes_add_up(result: Result) -> None:
             assert len(own) == stage.units
             assert sum(unit.cpu_s for unit in own) == pytest.approx(stage.cpu_s)
     assert {unit.unit for unit in units if unit.stage == "refinement 2"} == set(result)
+    frame = units.to_pandas()
+    assert list(frame.columns) == [field.name for field in fields(UnitCost)]
+    assert frame.cpu_s.sum() == pytest.approx(sum(unit.cpu_s for unit in units))
+    assert result.costs()._repr_html_().count("<tr>") == 1 + len(result.manifest.stages)
+    assert f"and {len(units) - 60} more" in units._repr_html_()
     by_stage = result.size(by="stage")
     assert result.size() == sum(by_stage.values()) == sum(result.inside.store.sizes().values())
     assert by_stage["photographs"] == sum(len(ref.load()) for ref in result.records.photo_files)
@@ -183,7 +190,7 @@ def test_views_in_three_dimensions_hold_the_model_and_need_no_network(result: Re
 
 def test_a_missing_library_is_named_with_its_extra() -> None:
     with pytest.raises(MachineError, match=r"e2e3d\[notebooks\]") as caught:
-        drawing_library("matplotlib_of_another_world")
+        notebook_library("matplotlib_of_another_world")
     assert caught.value.code == "missing-package"
 
 

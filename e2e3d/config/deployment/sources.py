@@ -60,9 +60,9 @@ def read_settings(kind: type[_Settings], **given: object) -> _Settings:
             raise SettingsError("bad-setting", message, f"Correct {field}, or leave it out.") from error
         name = f"E2E3D_{field.upper()}"
         secret = any(word in name.lower() for word in ("secret", "password", "metrics_token"))
-        given = "***" if secret else first["input"]
+        shown = "***" if secret else first["input"]
         raise SettingsError(
-            "environment", f"{name}={given!s} is not valid: {first['msg']}.", f"Correct or unset {name}."
+            "environment", f"{name}={shown!s} is not valid: {first['msg']}.", f"Correct or unset {name}."
         ) from error
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from e2e3d.ops.evaluation.camera_errors import PoseError
 from e2e3d.ops.evaluation.surface import SurfaceScore
-from e2e3d.runtime.notebook_extra import drawing_library
+from e2e3d.runtime.notebook_extra import notebook_library
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ def plot_evaluation(
     Raises:
         MachineError: ``missing-package`` where matplotlib is not installed.
     """
-    figures = drawing_library("matplotlib.figure")
+    figures = notebook_library("matplotlib.figure")
     charts: list[Callable[[Axes], None]] = []
     if cameras:
         charts.append(lambda axes: _bars(axes, cameras, "position error (unit of the reference)"))

@@ -17,6 +17,8 @@ from e2e3d.service.intake.intake import Intake
 from e2e3d.service.jobs import idempotency
 from e2e3d.service.metrics.runner_metrics import RunnerMetrics
 from e2e3d.service.retention.retention import RetentionPolicy, collect
+from e2e3d.service.sign_in import queries as logins
+from e2e3d.service.webhooks import queries as webhooks
 from e2e3d.service.webhooks.sender import WebhookSender, deliver_until
 from e2e3d.storage.objects import ObjectStore
 from e2e3d.storage.opening import open_objects
@@ -81,6 +83,8 @@ class MaintenanceThreads:
         with self._database.session() as session:
             idempotency.forget(session, now() - _KEYS_KEPT)
             events.forget(session, now() - results)
+            webhooks.forget(session, now() - results)
+            logins.forget_expired(session, now())
 
     def _attempt(self, name: str, work: Callable[[], object]) -> None:
         """Call `work`; what goes wrong is counted and logged, and the next round tries again."""

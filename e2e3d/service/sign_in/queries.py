@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select, tuple_, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from e2e3d.service.accounts.queries import USER_COLUMNS, user_record
 from e2e3d.service.accounts.records import ApiKey, User
@@ -127,12 +127,13 @@ def revoke_logins(session: Session, user_id: str, now: datetime.datetime, except
     return len(set(session.scalars(ended)))
 
 
-def forget_expired(session: Session, now: datetime.datetime) -> int:
-    """Remove refresh tokens that expired; returns how many."""
-    gone = session.execute(
-        delete(RefreshTokenRow).where(RefreshTokenRow.expires_at < now).returning(RefreshTokenRow.id)
-    )
-    return len(gone.all())
+def forget_expired(session: Session, now: datetime.datetime) -> None:
+    """Remove refresh tokens that expired, but the first one of a login that is open: it says when that began."""
+    token, other = RefreshTokenRow, aliased(RefreshTokenRow)
+    open_families = select(other.family).where(other.expires_at >= now)
+    earlier = exists().where(other.family == token.family, other.created_at < token.created_at)
+    needless = earlier | token.family.not_in(open_families)
+    session.execute(delete(token).where(token.expires_at < now, needless).execution_options(synchronize_session=False))
 
 
 def user_of_login(connection: Connection, user_id: str, family: str) -> User | None:

@@ -242,6 +242,12 @@ def _add(
     return _delivery(row)
 
 
+def forget(session: Session, before: datetime.datetime) -> None:
+    """Remove what was sent, or given up, before then."""
+    old = (WebhookDeliveryRow.created_at < before, WebhookDeliveryRow.state != "pending")
+    session.execute(delete(WebhookDeliveryRow).where(*old))
+
+
 def _row(session: Session, user_id: str, webhook_id: str) -> WebhookRow | None:
     wanted = (WebhookRow.id == webhook_id, WebhookRow.user_id == user_id)
     return session.scalars(select(WebhookRow).where(*wanted)).one_or_none()

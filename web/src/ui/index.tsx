@@ -2,6 +2,7 @@ import { useState, type ReactNode } from "react";
 import {
   Button as AriaButton,
   FieldError,
+  Form as AriaForm,
   Heading,
   Dialog,
   DialogTrigger,
@@ -12,6 +13,7 @@ import {
   ProgressBar,
   TextField as AriaTextField,
   type ButtonProps,
+  type FormProps,
   type TextFieldProps,
 } from "react-aria-components";
 import { useTranslation } from "react-i18next";
@@ -26,6 +28,33 @@ export const buttonClass = (kind?: Kind): string => [styles.button, kind && styl
 
 export function Button({ kind, ...props }: Omit<ButtonProps, "className"> & { kind?: Kind }) {
   return <AriaButton {...props} className={buttonClass(kind)} />;
+}
+
+/** Fields that are sent by `onSubmit`, without loading another page. */
+export function Form({ onSubmit, ...props }: Omit<FormProps, "onSubmit"> & { onSubmit: () => void }) {
+  return (
+    <AriaForm
+      {...props}
+      onSubmit={(event) => {
+        event.preventDefault();
+        onSubmit();
+      }}
+    />
+  );
+}
+
+/** Names and values beside each other. */
+export function Facts({ facts }: { facts: [name: string, value: string][] }) {
+  return (
+    <dl className={`numbers ${styles.facts}`}>
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
 }
 
 export function TextField({ label, hint, ...props }: TextFieldProps & { label: string; hint?: string; placeholder?: string }) {

@@ -1,9 +1,8 @@
 import { useState } from "react";
-import { Form } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 
 import { useFormat } from "../i18n/format";
-import { Button, TextField } from "../ui";
+import { Button, Form, TextField } from "../ui";
 import type { Measuring } from "./useMeasure";
 import styles from "./viewer.module.css";
 
@@ -49,13 +48,7 @@ export function MeasurePanel({ measuring }: { measuring: Measuring }) {
         </Button>
       </div>
       {result && (
-        <Form
-          className="row"
-          onSubmit={(event) => {
-            event.preventDefault();
-            measuring.setLength(Number(known.replace(",", ".")));
-          }}
-        >
+        <Form className="row" onSubmit={() => measuring.setLength(Number(known.replace(",", ".")))}>
           <TextField label={t("measure.known")} value={known} onChange={setKnown} inputMode="decimal" />
           <Button type="submit" isDisabled={!(Number(known.replace(",", ".")) > 0)}>
             {t("measure.setScale")}

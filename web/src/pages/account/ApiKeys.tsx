@@ -1,11 +1,10 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { Form } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 
 import { api, take, type Schemas } from "../../api/client";
 import { useFormat } from "../../i18n/format";
-import { Button, Confirm, ProblemNotice, Secret, TextField } from "../../ui";
+import { Button, Confirm, Form, ProblemNotice, Secret, TextField } from "../../ui";
 import styles from "../panels.module.css";
 import { accountKeys, apiKeys } from "./queries";
 
@@ -60,13 +59,7 @@ function NewKey({ admin, onMade }: { admin: boolean; onMade: () => void }) {
     },
   });
   return (
-    <Form
-      className="stack"
-      onSubmit={(event) => {
-        event.preventDefault();
-        make.mutate();
-      }}
-    >
+    <Form className="stack" onSubmit={() => make.mutate()}>
       <div className={styles.inline}>
         <TextField label={t("account.keyName")} value={name} onChange={setName} maxLength={200} isRequired />
         <label className={styles.field}>

@@ -1,10 +1,9 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { Form } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 
 import { api, take } from "../../api/client";
-import { Button, Notice, ProblemNotice, TextField } from "../../ui";
+import { Button, Form, Notice, ProblemNotice, TextField } from "../../ui";
 import { accountKeys } from "./queries";
 
 /** Another password, which ends all other logins. */
@@ -24,13 +23,7 @@ export function Password() {
   return (
     <section className="card stack" aria-labelledby="password">
       <h2 id="password">{t("account.password")}</h2>
-      <Form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          change.mutate();
-        }}
-      >
+      <Form className="stack" onSubmit={() => change.mutate()}>
         <TextField label={t("account.current")} type="password" autoComplete="current-password" value={current} onChange={setCurrent} isRequired />
         <TextField label={t("account.next")} hint={t("account.nextHint")} type="password" autoComplete="new-password" minLength={10} maxLength={256} value={next} onChange={setNext} isRequired />
         {change.error && <ProblemNotice error={change.error} />}

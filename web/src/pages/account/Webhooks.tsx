@@ -1,11 +1,10 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { Form } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 
 import { api, take, type Schemas } from "../../api/client";
 import { useFormat } from "../../i18n/format";
-import { Badge, Button, Confirm, ProblemNotice, Secret, TextField, type Tone } from "../../ui";
+import { Badge, Button, Confirm, Form, ProblemNotice, Secret, TextField, type Tone } from "../../ui";
 import styles from "../panels.module.css";
 import { accountKeys, deliveries, webhooks } from "./queries";
 
@@ -28,13 +27,7 @@ export function Webhooks() {
   return (
     <section className="card stack" aria-labelledby="webhooks">
       <h2 id="webhooks">{t("account.webhooks")}</h2>
-      <Form
-        className={styles.inline}
-        onSubmit={(event) => {
-          event.preventDefault();
-          make.mutate();
-        }}
-      >
+      <Form className={styles.inline} onSubmit={() => make.mutate()}>
         <TextField label={t("account.url")} type="url" value={url} onChange={setUrl} placeholder="https://" maxLength={2048} isRequired />
         <Button type="submit" isDisabled={make.isPending}>
           {t("account.addWebhook")}

@@ -1,10 +1,9 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { Form } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 
 import { api, take } from "../../api/client";
-import { Button, ProblemNotice, Secret, TextField } from "../../ui";
+import { Button, Form, ProblemNotice, Secret, TextField } from "../../ui";
 import styles from "../panels.module.css";
 import { adminKeys } from "./queries";
 
@@ -27,13 +26,7 @@ export function NewUser() {
     },
   });
   return (
-    <Form
-      className="stack"
-      onSubmit={(event) => {
-        event.preventDefault();
-        make.mutate();
-      }}
-    >
+    <Form className="stack" onSubmit={() => make.mutate()}>
       <div className={styles.inline}>
         <TextField label={t("admin.newEmail")} type="email" autoComplete="off" value={email} onChange={setEmail} isRequired />
         <Button type="submit" isDisabled={make.isPending}>

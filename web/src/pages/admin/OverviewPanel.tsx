@@ -3,7 +3,7 @@ import { useTranslation } from "react-i18next";
 
 import type { Schemas } from "../../api/client";
 import { useFormat } from "../../i18n/format";
-import { Badge, Loading, Notice, Progress, ProblemNotice } from "../../ui";
+import { Badge, Facts, Loading, Notice, Progress, ProblemNotice } from "../../ui";
 import styles from "../panels.module.css";
 import { health, overview } from "./queries";
 
@@ -20,19 +20,6 @@ export function OverviewPanel() {
       </div>
       <Storage figures={found.data} />
     </div>
-  );
-}
-
-function Facts({ facts }: { facts: [string, string][] }) {
-  return (
-    <dl className={`numbers ${styles.facts}`}>
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
   );
 }
 

@@ -1,10 +1,10 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { Dialog, DialogTrigger, Form, Heading, Modal, ModalOverlay } from "react-aria-components";
+import { Dialog, DialogTrigger, Heading, Modal, ModalOverlay } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 
 import { api, take, type Schemas } from "../../api/client";
-import { Button, ProblemNotice, TextField, uiStyles } from "../../ui";
+import { Button, Form, ProblemNotice, TextField, uiStyles } from "../../ui";
 import { adminKeys } from "./queries";
 
 const GIGABYTE = 1e9;
@@ -41,13 +41,7 @@ function Fields({ user, close }: { user: Schemas["UserOut"]; close: () => void }
     },
   });
   return (
-    <Form
-      className="stack"
-      onSubmit={(event) => {
-        event.preventDefault();
-        save.mutate();
-      }}
-    >
+    <Form className="stack" onSubmit={() => save.mutate()}>
       <Heading slot="title" level={2}>
         {t("admin.quotasOf", { name: user.email })}
       </Heading>

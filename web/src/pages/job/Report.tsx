@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next";
 import type { Schemas } from "../../api/client";
 import { manifest, type Manifest, type PhotoState } from "../../api/manifest";
 import { useFormat } from "../../i18n/format";
-import { Loading, Notice, ProblemNotice } from "../../ui";
+import { Facts, Loading, Notice, ProblemNotice } from "../../ui";
 import styles from "./job.module.css";
 import { WholeReport } from "./WholeReport";
 
@@ -22,13 +22,13 @@ export function Report({ jobId, results }: { jobId: string; results: readonly Sc
       </div>
       {found.error && <ProblemNotice error={found.error} onRetry={() => void found.refetch()} />}
       {found.isPending && <Loading />}
-      {found.data && <Facts found={found.data} />}
+      {found.data && <Figures found={found.data} />}
       {found.data && <Photographs photographs={found.data.photographs} />}
     </section>
   );
 }
 
-function Facts({ found }: { found: Manifest }) {
+function Figures({ found }: { found: Manifest }) {
   const { t } = useTranslation();
   const format = useFormat();
   const { counts } = found;
@@ -42,14 +42,7 @@ function Facts({ found }: { found: Manifest }) {
   ];
   return (
     <>
-      <dl className={`numbers ${styles.facts}`}>
-        {facts.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <Facts facts={facts} />
       {found.remarks.map(({ code, message }) => (
         <p key={code} className="small">
           {message}

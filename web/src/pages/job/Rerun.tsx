@@ -1,13 +1,13 @@
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { Dialog, DialogTrigger, Form, Heading, Modal, ModalOverlay } from "react-aria-components";
+import { Dialog, DialogTrigger, Heading, Modal, ModalOverlay } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 import { useNavigate } from "react-router";
 
 import { api, take, type Schemas } from "../../api/client";
 import { keys, rerunForecast } from "../../api/queries";
 import { useFormat } from "../../i18n/format";
-import { Button, Notice, ProblemNotice, TextField, uiStyles } from "../../ui";
+import { Button, Form, Notice, ProblemNotice, TextField, uiStyles } from "../../ui";
 import { SettingsForm } from "../set/SettingsForm";
 import { type Quality, QUALITIES } from "../set/settings";
 import { stageName } from "../stages";
@@ -48,13 +48,7 @@ function RerunForm({ job, close }: { job: Schemas["JobDetail"]; close: () => voi
     },
   });
   return (
-    <Form
-      className="stack"
-      onSubmit={(event) => {
-        event.preventDefault();
-        submit.mutate();
-      }}
-    >
+    <Form className="stack" onSubmit={() => submit.mutate()}>
       <Heading slot="title" level={2}>
         {t("rerun.title")}
       </Heading>

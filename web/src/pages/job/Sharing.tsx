@@ -1,12 +1,11 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { Form } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 
 import { api, take, type Schemas } from "../../api/client";
 import { keys, shares } from "../../api/queries";
 import { useFormat } from "../../i18n/format";
-import { Button, Confirm, ProblemNotice, TextField, uiStyles } from "../../ui";
+import { Button, Confirm, Form, ProblemNotice, TextField, uiStyles } from "../../ui";
 import styles from "./job.module.css";
 
 const DAYS = [1, 7, 30, 365] as const;
@@ -45,13 +44,7 @@ function NewShare({ jobId }: { jobId: string }) {
     },
   });
   return (
-    <Form
-      className="stack"
-      onSubmit={(event) => {
-        event.preventDefault();
-        make.mutate();
-      }}
-    >
+    <Form className="stack" onSubmit={() => make.mutate()}>
       <p className="quiet small">{t("share.text")}</p>
       <label className={uiStyles.field}>
         {t("share.days")}

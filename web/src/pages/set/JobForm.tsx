@@ -1,6 +1,6 @@
 import { useMutation, useQueries, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { Form, Label, Radio, RadioGroup } from "react-aria-components";
+import { Label, Radio, RadioGroup } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 import { useNavigate } from "react-router";
 
@@ -8,7 +8,7 @@ import { api, take, type Schemas } from "../../api/client";
 import { forecast, keys } from "../../api/queries";
 import document from "../../generated/settings.json";
 import { useFormat } from "../../i18n/format";
-import { Button, Notice, ProblemNotice, TextField } from "../../ui";
+import { Button, Form, Notice, ProblemNotice, TextField } from "../../ui";
 import { SettingsForm } from "./SettingsForm";
 import styles from "./set.module.css";
 import { parsed, type Quality, QUALITIES } from "./settings";
@@ -34,13 +34,7 @@ export function JobForm({ setId, setName, count }: { setId: string; setName: str
     },
   });
   return (
-    <Form
-      className="card stack"
-      onSubmit={(event) => {
-        event.preventDefault();
-        submit.mutate();
-      }}
-    >
+    <Form className="card stack" onSubmit={() => submit.mutate()}>
       <h2>{t("form.title")}</h2>
       <RadioGroup className={styles.qualities ?? ""} value={quality} onChange={(value) => setQuality(value as Quality)}>
         <Label>{t("form.quality")}</Label>

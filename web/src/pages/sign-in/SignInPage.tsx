@@ -1,12 +1,11 @@
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
-import { Form } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 import { Navigate, useLocation } from "react-router";
 
 import { session } from "../../api/session";
 import { Preferences } from "../../app/Preferences";
 import icon from "../../app/icon.svg";
-import { Button, Loading, ProblemNotice, TextField } from "../../ui";
+import { Button, Form, Loading, ProblemNotice, TextField } from "../../ui";
 import styles from "./sign-in.module.css";
 
 export function SignInPage() {
@@ -36,13 +35,7 @@ export function SignInPage() {
           </h1>
           <p className="quiet">{t("signIn.lead")}</p>
         </div>
-        <Form
-          className="card stack"
-          onSubmit={(event) => {
-            event.preventDefault();
-            submit();
-          }}
-        >
+        <Form className="card stack" onSubmit={() => submit()}>
           <h2>{t("signIn.title")}</h2>
           {byLink && <Loading />}
           <TextField label={t("signIn.email")} name="email" autoComplete="username" value={email} onChange={setEmail} isRequired />
