@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 import e2e3d
+from e2e3d.errors import CancelledError
 from e2e3d.inspection.plot_accessor import Plots
 from tests.command import environment
+from tests.pictures import encode, textured
 
 
 def test_completion_shows_every_name_before_any_is_imported() -> None:
@@ -43,3 +45,18 @@ def test_a_wrong_argument_is_named_and_leaves_no_folder(wrong: dict[str, object]
     with pytest.raises(e2e3d.E2E3DError, match=next(iter(map(str, wrong.values())))) as caught:
         e2e3d.reconstruct(tmp_path / "photos", tmp_path / "out", **wrong)  # type: ignore[arg-type]
     assert (caught.value.code, list(tmp_path.iterdir())) == ("bad-setting", [])
+
+
+def test_an_interrupted_run_raises_an_error_of_this_package(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for seed in range(3):
+        (photos / f"{seed}.jpg").write_bytes(encode(textured(60, 80, seed)))
+
+    def interrupt(report: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(e2e3d.E2E3DError) as caught:
+        e2e3d.reconstruct(photos, tmp_path / "out", executor="inprocess", progress=interrupt)
+    assert isinstance(caught.value, CancelledError)
+    assert isinstance(caught.value.__cause__, KeyboardInterrupt)
