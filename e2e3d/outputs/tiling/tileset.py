@@ -134,8 +134,8 @@ def _coarser(whole: TexturedMesh, node: TileNode, children: list[_Tile]) -> tupl
     finest = max(child.texels_per_unit for child in children)
     textured, density = painted_anew(mesh, parts, finest / 2)
     faces = whole.mesh.faces[node.faces]
-    deviation = deviation_bound(whole.mesh.vertices_world, faces, mesh.vertices_world, mesh.faces)
-    error = max(deviation, TEXEL_ERROR / density, *(child.error for child in children))
+    least = max(TEXEL_ERROR / density, *(child.error for child in children))
+    error = deviation_bound(whole.mesh.vertices_world, faces, mesh.vertices_world, mesh.faces, least)
     return textured, error, density
 
 

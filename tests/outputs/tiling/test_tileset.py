@@ -99,6 +99,16 @@ def test_the_bound_is_one_and_is_not_far_from_the_truth() -> None:
     assert found <= bound < 1.3 * found
 
 
+@pytest.mark.parametrize("share", [0.5, 1, 3])
+def test_the_bound_stops_at_what_is_enough(share: float) -> None:
+    surface = torus()
+    coarse = reduced(surface.mesh, 800)
+    surfaces = (surface.mesh.vertices_world, surface.mesh.faces, coarse.vertices_world, coarse.faces)
+    exact = deviation_bound(*surfaces)
+    bound = deviation_bound(*surfaces, enough=share * exact)
+    assert max(exact / 1.1, share * exact) <= bound <= 1.11 * max(exact, share * exact)
+
+
 def test_boxes_contain_what_lies_below_them(case: Case) -> None:
     _, files, root = case
     for tile in root.walk():
