@@ -4,7 +4,7 @@ Starts ``e2e3d serve`` in a temporary folder. First the honest users alone ask f
 page that is looked at; then the same beside hostile connections, which come back when they are cut off. They send
 heads and bodies as slowly or as largely as they like, say nothing, or read a large file as slowly as they like, each
 from an address of its own, so that the limit by address helps nothing. Prints the latencies of both, by how much the
-memory of all processes grew at most, and which processes ended; exits with 1 when a goal is missed.
+memory of all processes grew at most, what CPU they took, and which ended; exits with 1 when a goal is missed.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ import itertools
 import json
 import multiprocessing
 import os
+import re
 import secrets
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +32,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import psutil
-from embedded import free_port, processes, wait_until_ready
+from embedded import cpu_s, free_port, processes, title, wait_until_ready
 
 from e2e3d.config.deployment import ServiceSettings
 
@@ -238,13 +240,14 @@ def target_of(port: int, password: str, job_id: str, path: str) -> Target:
     return Target(port, key, f"/v1/jobs/{job_id}", f"/v1/image-sets/{image_set}/photos", download)
 
 
-def memory_bytes(root: psutil.Process) -> float:
-    """Of all processes of the service; shared pages are counted once."""
-    total = 0
+def memory_bytes(root: psutil.Process) -> Counter[str]:
+    """Of the processes of the service, by what they are; shared pages are counted once."""
+    found: Counter[str] = Counter()
     for process in processes(root):
         with contextlib.suppress(psutil.Error):
-            total += process.memory_full_info().pss
-    return total
+            kind = re.match(r"ray::\w+|.*", title(process))  # of a worker without what it does now
+            found[kind[0] if kind else ""] += process.memory_full_info().pss
+    return found
 
 
 def essential(root: psutil.Process) -> dict[int, str]:
@@ -259,13 +262,15 @@ def essential(root: psutil.Process) -> dict[int, str]:
     return found
 
 
-async def watched(root: psutil.Process, work: Awaitable[list[float]]) -> tuple[list[float], float]:
-    """The result of `work`, and the most memory that was seen meanwhile."""
-    task, most = asyncio.ensure_future(work), 0.0
+async def watched(root: psutil.Process, work: Awaitable[list[float]]) -> tuple[list[float], Counter[str], float]:
+    """The result of `work`, the memory when it was most meanwhile, and CPU seconds a second of all processes."""
+    task, most = asyncio.ensure_future(work), Counter[str]()
+    before, began_s = cpu_s(root), time.monotonic()
     while not task.done():
-        most = max(most, await asyncio.to_thread(memory_bytes, root))
+        most = max(most, await asyncio.to_thread(memory_bytes, root), key=Counter.total)
         await asyncio.wait([task], timeout=LOOK_S)
-    return task.result(), most
+    used = sum(value - before.get(pid, 0.0) for pid, value in cpu_s(root).items())
+    return task.result(), most, used / (time.monotonic() - began_s)
 
 
 def measure(
@@ -274,19 +279,23 @@ def measure(
     """Honest users alone, and then beside hostile connections of these kinds."""
     asyncio.run(honest(target, 5.0))  # warms up
     before = essential(root)
-    quiet_s, quiet_bytes = asyncio.run(watched(root, honest(target, seconds)))
+    quiet_s, quiet_bytes, quiet_cores = asyncio.run(watched(root, honest(target, seconds)))
     arguments = (target, names, connections, seconds + 5)
     attacker = multiprocessing.get_context("spawn").Process(target=run_attack, args=arguments)
     attacker.start()
     time.sleep(5)
-    beside_s, beside_bytes = asyncio.run(watched(root, honest(target, seconds)))
+    beside_s, beside_bytes, beside_cores = asyncio.run(watched(root, honest(target, seconds)))
     attacker.join()
     after = essential(root)
+    grown = Counter({name: beside_bytes[name] - quiet_bytes[name] for name in beside_bytes | quiet_bytes})
+    print("MB that grew: " + ", ".join(f"{name} {value / 1e6:.0f}" for name, value in grown.most_common(5)))
     figures = {f"quiet_{name}": value for name, value in latencies(quiet_s).items()}
     figures |= {f"beside_{name}": value for name, value in latencies(beside_s).items()}
     return figures | {
         "slower": figures["beside_p99_ms"] / figures["quiet_p99_ms"],
-        "growth_mb": (beside_bytes - quiet_bytes) / 1e6,
+        "quiet_cores": quiet_cores,
+        "beside_cores": beside_cores,
+        "growth_mb": (beside_bytes.total() - quiet_bytes.total()) / 1e6,
         "ended": len(before.keys() - after.keys()),
     }
 

@@ -10,6 +10,7 @@ from e2e3d.service.database import Database
 from e2e3d.service.database.table_base import now
 from e2e3d.service.events.event_notifier import EventNotifier
 from e2e3d.service.events.followers import Followers
+from e2e3d.service.http.user_threads import UserThreads
 from e2e3d.service.intake.import_threads import ImportThreads
 from e2e3d.service.intake.intake import Intake
 from e2e3d.service.sign_in.device_tokens import DeviceTokens
@@ -31,6 +32,7 @@ class Services:
         intake: takes photographs in.
         imports: take archives and folders of S3 in, in the background.
         notifier: tells other processes of new events; `followers` are the event streams of this one.
+        threads: for what waits on behalf of one user.
         checks: what ``/readyz`` asks beside database, store and disk, by name; each raises when its part is not ready.
     """
 
@@ -45,6 +47,7 @@ class Services:
     throttle: Throttle
     notifier: EventNotifier
     followers: Followers
+    threads: UserThreads
     checks: Mapping[str, Check] = field(default_factory=dict)
 
     def close(self) -> None:
@@ -78,5 +81,6 @@ def build_services(settings: ServiceSettings, checks: Mapping[str, Check] | None
         throttle=Throttle(database, settings.redis_url),
         notifier=notifier,
         followers=Followers(database, notifier),
+        threads=UserThreads(),
         checks=dict(checks or {}),
     )

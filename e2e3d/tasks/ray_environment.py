@@ -30,8 +30,11 @@ LOCAL_ENVIRONMENT = {
 }
 
 # Ray Serve on any cluster: no workers started before they are needed, and loops that look less often than ten times a
-# second for changes that come by hand, or collect figures that nobody reads (the service has its own).
+# second for changes that come by hand, or collect figures that nobody reads (the service has its own). Ray would give
+# replicas and proxies the niceness of all workers, 15, so that whatever else a machine does keeps users waiting; what
+# computes steps back itself (runtime/priority.py).
 SERVICE_ENVIRONMENT = {
+    "RAY_worker_niceness": "0",
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "e2e3d.serve.backpressure:proxy_callback",
     "RAY_enable_worker_prestart": "0",
     "RAY_prestart_worker_first_driver": "0",

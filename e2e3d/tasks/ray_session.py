@@ -77,28 +77,39 @@ class RaySession:
             self.close()
 
     def _start(self) -> None:
+        """Start a private cluster; once more when that fails, since Ray itself gives a busy machine 30 s only."""
         self._folder = new_folder()
+        try:
+            self._start_in(self._folder)
+        except Exception as first:  # noqa: BLE001 -- Ray raises anything
+            log.warning("Ray did not start (%s); it is started once more.", str(first).rstrip("."))
+            self._abandon()
+            self._folder = new_folder()
+            try:
+                self._start_in(self._folder)
+            except Exception as error:
+                raise MachineError(
+                    "ray-failed",
+                    f"Ray could not be started on this machine, twice: {str(error).rstrip('.')}.",
+                    "If the machine is busy, end what else computes. Else check free memory and disk space, and that "
+                    "processes may be started and loopback ports opened.",
+                ) from error
+
+    def _start_in(self, folder: Path) -> None:
         environment = LOCAL_ENVIRONMENT | {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "disabled")}
         memory = psutil.virtual_memory().available // 4
-        try:
-            with _environment(environment):
-                ray.init(
-                    address="local",
-                    num_cpus=core_count(),
-                    object_store_memory=int(min(max(memory, _OBJECT_STORE_FLOOR_BYTES), _OBJECT_STORE_LIMIT_BYTES)),
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    _node_ip_address="127.0.0.1",
-                    _temp_dir=str(self._folder),
-                )
-            _end_helpers()
-        except Exception as error:
-            raise MachineError(
-                "ray-failed",
-                f"Ray could not be started on this machine: {str(error).rstrip('.')}.",
-                "Check free memory and disk space, and that processes may be started and loopback ports opened.",
-            ) from error
+        with _environment(environment):
+            ray.init(
+                address="local",
+                num_cpus=core_count(),
+                object_store_memory=int(min(max(memory, _OBJECT_STORE_FLOOR_BYTES), _OBJECT_STORE_LIMIT_BYTES)),
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _node_ip_address="127.0.0.1",
+                _temp_dir=str(folder),
+            )
+        _end_helpers()
 
     def _join(self, address: str) -> None:
         try:

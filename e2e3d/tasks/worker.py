@@ -17,6 +17,7 @@ from e2e3d.data.ref import Ref
 from e2e3d.data.stats import UnitStats
 from e2e3d.errors import E2E3DError
 from e2e3d.pipeline.units import UnitCall, bind, measured, memory_bytes, resolve
+from e2e3d.runtime.priority import compute_behind_answers
 from e2e3d.runtime.threads import set_num_threads
 from e2e3d.stages.stage import RunContext
 from e2e3d.storage.store import ArtifactStore
@@ -133,6 +134,7 @@ def execute(
 
 def _unit_task(order: UnitOrder, *values: object) -> tuple[object, UnitReport]:
     """One unit; values come as arguments of their own so that Ray resolves references to them."""
+    compute_behind_answers()
     return execute(order.call, order.grant, order.store.open(), order.keys, values)
 
 

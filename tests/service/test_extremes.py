@@ -158,3 +158,18 @@ def test_no_body_breaks_the_service(world: World, document: dict[str, Any], meth
         headers = {**world.api.headers(user), "Content-Type": "application/json"}
         answer = world.api.client.request(method, world.url(path), headers=headers, content=json.dumps(body))
         assert answer.status_code < 500, (str(body)[:300], answer.text[:300])
+
+
+@pytest.mark.parametrize("path", ["/v1/image-sets", "/v1/jobs", "/v1/webhooks", "/v1/api-keys", "/v1/users"])
+def test_a_body_of_many_unknown_members_is_one_error(world: World, path: str) -> None:
+    """Fifty thousand errors took the replica's loop for seconds, and made an answer of megabytes."""
+    user = world.root if ADMINISTRATION.match(path) else world.ada
+    content = "{" + ",".join(f'"member{number}": 1' for number in range(50_000)) + "}"
+    headers = {**world.api.headers(user), "Content-Type": "application/json"}
+    answer = world.api.client.post(path, headers=headers, content=content)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+    assert "50000 members" in answer.json()["detail"]
+    assert len(answer.content) < 1000
+    long = world.api.client.post(path, headers=headers, content=json.dumps({"m" * 500_000: 1}))
+    assert (long.status_code, long.json()["code"]) == (422, "invalid-request")
+    assert len(long.content) < 5000

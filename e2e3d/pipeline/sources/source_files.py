@@ -35,6 +35,9 @@ MAX_ZIP_RATIO = 100.0
 MAX_ZIP_DIRECTORY_BYTES = 64_000_000
 """Of the table of contents, which is held in memory; 100,000 files with long names need less."""
 
+MAX_ENTRY_NAME = 1024
+"""Characters of a name with its folders, as in S3; what is wrong with a file repeats its name."""
+
 _RATIO_FREE_BYTES = 50_000_000
 _HEADER_BYTES = 30  # of a member, at least
 _COPY_BYTES = 1 << 20
@@ -264,6 +267,12 @@ def _too_large(title: str, what: str) -> InputError:
 
 def _safe_name(title: str, member: zipfile.ZipInfo) -> str:
     name = member.filename.replace("\\", "/")
+    if len(name) > MAX_ENTRY_NAME:
+        raise InputError(
+            "zip-unsafe-name",
+            f"{title} holds a file whose name has {len(name)} characters ({name[:40]}…).",
+            f"At most {MAX_ENTRY_NAME}. Make the archive again with shorter names.",
+        )
     parts = PurePosixPath(name).parts
     if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in parts or not parts:
         raise InputError(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from e2e3d.service.http.bounded_uploads import SMALL_BODY_BYTES
 from e2e3d.service.http.request_ids import SAFE_ID
 
 FRONT_HEADER = "X-E2E3D-Front"
@@ -20,6 +21,8 @@ HEAD_BYTES, LINE_BYTES = 16384, 8192
 HEADERS = 100
 HEAD_S, IDLE_S, QUIET_S, SMALL_BODY_S = 10, 30, 60, 10
 """Seconds for a whole head; between requests; between bytes; for a whole JSON body that fits into a buffer."""
+FILE_PATHS = "^/v1/(uploads/[^/]+|image-sets/[^/]+/(photos|uploads))$"
+"""Whose bodies may be as large as an upload; all others are refused from :data:`SMALL_BODY_BYTES` on."""
 _BUFFER_BYTES = 32768  # a head that does not fit in is not read to its end
 _SMALL_BODY_BYTES = 16384
 CONNECTIONS = 4000
@@ -144,7 +147,9 @@ def _limits(front: Front) -> str:
     acl large_head req.hdrs,length gt {HEAD_BYTES}
     acl large_head req.fhdr_cnt() gt {HEADERS}
     acl page_of_serve path,url_dec -m reg ^/+-(/|$)
-    acl large_body {_large_body(front.body_bytes)}"""
+    acl large_body {_large_body(front.body_bytes)}
+    acl long_body req.body_size gt {SMALL_BODY_BYTES}
+    acl takes_files path,url_dec -m reg {FILE_PATHS}"""
 
 
 def _backend(front: Front) -> str:
@@ -183,6 +188,12 @@ _REFUSALS = {
         "body-too-large",
         "The body of the request is larger than this service takes at once.",
         "Send less at once; upload photographs one by one or in parts.",
+    ),
+    "long_body !takes_files": (
+        413,
+        "body-too-large",
+        f"The body of the request is larger than {SMALL_BODY_BYTES} bytes.",
+        "Send less at once.",
     ),
     "page_of_serve": (404, "not-found", "Not Found.", "Check the address."),
 }

@@ -9,7 +9,7 @@ from e2e3d.errors import InputError
 from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.jobs.lifecycle import ACTIVE
 from e2e3d.service.jobs.tables import JobRow
-from e2e3d.service.uploads.tables import UploadRow
+from e2e3d.service.uploads.tables import UNFINISHED, UploadRow
 
 
 def charge(session: Session, user_id: str, count: int) -> None:
@@ -35,16 +35,21 @@ def record(session: Session, user_id: str, count: int) -> None:
 def require(session: Session, user_id: str, count: int) -> None:
     """Ask whether so many bytes more would fit, with those of uploads under way.
 
+    Archives lie in the store until they are unpacked: all uploads together may take as much as the quota once more.
+
     Raises:
         InputError: ``quota-bytes``.
     """
     user = session.get_one(UserRow, user_id)
-    coming = select(func.coalesce(func.sum(UploadRow.size_bytes), 0)).where(
-        UploadRow.user_id == user_id, UploadRow.state == "open"
-    )
-    used = user.stored_bytes + int(session.scalar(coming) or 0)
+    bytes_of = func.coalesce(UploadRow.size_bytes, UploadRow.offset_bytes)
+    coming = func.sum(case((UploadRow.state == "open", bytes_of), else_=0))
+    mine = select(coming, func.sum(bytes_of)).where(UploadRow.user_id == user_id, UploadRow.state.in_(UNFINISHED))
+    open_bytes, all_bytes = (int(total or 0) for total in session.execute(mine).one())
+    used = user.stored_bytes + open_bytes
     if used + count > user.quota_bytes:
         raise _refused(user, used, count)
+    if all_bytes + count > user.quota_bytes:
+        raise _refused(user, all_bytes, count)
 
 
 def require_job(session: Session, user_id: str) -> None:

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from e2e3d.service.http.bounded_uploads import SMALL_BODY_BYTES
 from e2e3d.service.http.problems import BodyError
 
-SMALL_BODY_BYTES = 1 << 20
 _SMALL_BODY_S = 30.0
 _CHUNK_S = 60.0
 _MARK = "__e2e3d_large_body__"

@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 WINDOW_BYTES = 4 << 20
 """How far the proxy may be ahead of the application."""
+SMALL_BODY_BYTES = 1 << 20
+"""Largest body of routes that take no files."""
 UNBOUNDED_BODY_BYTES = 64 << 20
 """Largest body where the proxy does not wait; what the commands send at once fits in."""
 _REPORT_BYTES = 1 << 20  # less than the window: otherwise both sides would wait

@@ -22,8 +22,17 @@ from e2e3d.service.public_errors import public_error
 MEDIA_TYPE = "application/problem+json"
 CHECKSUM_MISMATCH = 460
 """Status that tus answers when bytes were changed on their way."""
+_LONGEST = 500
 _LOG = logging.getLogger("e2e3d.serve")
-_STATUS_OF_CODE = {"email-taken": 409, "last-admin": 409, "quota-bytes": 413, "quota-photos": 403, "quota-jobs": 429}
+_STATUS_OF_CODE = {
+    "email-taken": 409,
+    "last-admin": 409,
+    "quota-bytes": 413,
+    "quota-photos": 403,
+    "quota-jobs": 429,
+    "too-many-uploads": 409,
+    "upload-pieces": 413,
+}
 _STATUS_OF_KIND: tuple[tuple[type[E2E3DError], int], ...] = (
     (SettingsError, 422),
     (InputError, 422),
@@ -181,11 +190,17 @@ async def _package_error(request: Request, error: Exception) -> Response:
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [
-        {"location": ".".join(str(part) for part in one["loc"]), "detail": str(one["msg"])} for one in error.errors()
+        {"location": _short(".".join(str(part) for part in one["loc"])), "detail": _short(str(one["msg"]))}
+        for one in error.errors()
     ]
     first = f"{errors[0]['location']}: {errors[0]['detail']}" if errors else "The request is not valid"
     action = "Correct the request; the members of `errors` say where."
     return problem(request, 422, "invalid-request", f"{first}.", action, errors=errors)
+
+
+def _short(text: str) -> str:
+    """Without the end of what is very long: names of members are the client's, and come back in the answer."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

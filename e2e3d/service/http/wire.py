@@ -7,15 +7,25 @@ from __future__ import annotations
 
 from typing import Any, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 Item = TypeVar("Item")
+
+_MOST_MEMBERS = 100
 
 
 class RequestModel(BaseModel):
     """Base of what requests carry: members that it does not know are refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_members(cls, value: Any) -> Any:
+        """Each unknown member is an error of its own: tens of thousands would take seconds, and an answer of MBs."""
+        if isinstance(value, dict) and len(value) > _MOST_MEMBERS:
+            raise ValueError(f"has {len(value)} members; at most {_MOST_MEMBERS}")
+        return value
 
 
 class ResponseModel(BaseModel):

@@ -15,6 +15,7 @@ from e2e3d.service.http.ids import ResourceId
 from e2e3d.service.http.paging import Cursor, Limit, NameContains, bad_cursor, page_of, plain, position_of
 from e2e3d.service.http.problems import ProblemError, missing, problem_responses
 from e2e3d.service.http.ranges import is_unchanged
+from e2e3d.service.http.user_threads import in_user_threads
 from e2e3d.service.http.wire import Page
 from e2e3d.service.image_sets import photo_queries as photos
 from e2e3d.service.image_sets import queries as image_sets
@@ -133,6 +134,7 @@ def get_photo(image_set_id: ResourceId, photo_id: ResourceId, caller: Reader, se
     responses=_THUMBNAIL,
     response_class=Response,
 )
+@in_user_threads
 def get_thumbnail(
     image_set_id: ResourceId, photo_id: ResourceId, request: Request, caller: Reader, services: ServicesOf
 ) -> Response:

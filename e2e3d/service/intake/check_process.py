@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 import cv2
 
+from e2e3d.runtime.priority import compute_behind_answers
 from e2e3d.service.image_sets.records import Finding, PhotoFacts
 from e2e3d.service.intake.checkers import CPU_S, IDLE_S, MEMORY_BYTES
 from e2e3d.service.intake.photo_check import check_photo
@@ -93,6 +94,7 @@ def set_apart() -> BinaryIO:
 
 def main() -> None:
     """The process."""
+    compute_behind_answers()
     cv2.setNumThreads(1)
     limit_memory(MEMORY_BYTES)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -15,6 +15,7 @@ import cv2
 from e2e3d.config.frames import FramesConfig
 from e2e3d.errors import InputError
 from e2e3d.runtime.child_processes import die_with
+from e2e3d.runtime.priority import compute_behind_answers
 from e2e3d.service.intake.check_process import allow_cpu, limit_memory, set_apart
 from e2e3d.service.intake.video_frames import CPU_S, FRAMES_FOLDER, MEMORY_BYTES
 from e2e3d.stages.frames import frames_of_file
@@ -39,6 +40,7 @@ def main() -> None:
     """The process: its arguments are the video, its name, the folder, and the process that waits."""
     video, name, folder, parent = sys.argv[1:]
     die_with(int(parent))
+    compute_behind_answers()
     cv2.setNumThreads(1)
     limit_memory(MEMORY_BYTES)
     allow_cpu(CPU_S)

@@ -12,6 +12,7 @@ from e2e3d.service.database.table_base import now
 from e2e3d.service.http.paging import Cursor, Limit, NameContains, page_of, plain, position_of
 from e2e3d.service.http.problems import ProblemError, missing, problem_responses
 from e2e3d.service.http.timestamps import Moment
+from e2e3d.service.http.user_threads import in_user_threads
 from e2e3d.service.http.wire import Page
 from e2e3d.service.jobs import fair_queue
 from e2e3d.service.jobs import queries as jobs
@@ -60,6 +61,7 @@ def make_forecast(body: ForecastRequest, caller: Reader, services: ServicesOf) -
 @router.post(
     "/jobs", summary="Submit a job", status_code=status.HTTP_201_CREATED, responses=problem_responses(404, 413, 429)
 )
+@in_user_threads
 def submit_job(
     body: JobRequest, caller: Writer, services: ServicesOf, response: Response, key: IdempotencyKey = None
 ) -> JobView:
@@ -146,6 +148,7 @@ def cancel_job(job_id: str, caller: Writer, services: ServicesOf) -> JobView:
     status_code=status.HTTP_201_CREATED,
     responses=problem_responses(404, 409, 429),
 )
+@in_user_threads
 def retry_job(
     job_id: str, caller: Writer, services: ServicesOf, response: Response, key: IdempotencyKey = None
 ) -> JobView:
@@ -168,6 +171,7 @@ def retry_job(
     status_code=status.HTTP_201_CREATED,
     responses=problem_responses(404, 429),
 )
+@in_user_threads
 def rerun_job(
     job_id: str,
     body: RerunRequest,

@@ -18,6 +18,8 @@ from e2e3d.service.sign_in.dependencies import Reader, ServicesOf, Writer
 from e2e3d.service.sign_in.tokens import new_api_key
 from e2e3d.service.sign_in.wire import ApiKeyOut, MadeApiKey, NewApiKey
 
+MAX_KEYS = 100
+
 router = APIRouter(prefix="/v1/api-keys", tags=["API keys"], responses=problem_responses(401, 403, 413, 422, 503))
 
 
@@ -30,7 +32,7 @@ def list_api_keys(caller: Reader, services: ServicesOf, limit: Limit = 50, curso
     return Page(items=tuple(ApiKeyOut.of(key) for key in keys), next_cursor=next_cursor)
 
 
-@router.post("", summary="Make an API key", status_code=201)
+@router.post("", summary="Make an API key", status_code=201, responses=problem_responses(409))
 def create_api_key(body: NewApiKey, caller: Writer, services: ServicesOf) -> MadeApiKey:
     """Make an API key. The answer is the only one that shows it. Needs a login: a key may not make keys."""
     require_login(caller)
@@ -42,6 +44,8 @@ def create_api_key(body: NewApiKey, caller: Writer, services: ServicesOf) -> Mad
     expires_at = None if body.expires_in_days is None else at + datetime.timedelta(days=body.expires_in_days)
     secret = new_api_key()
     with services.database.session() as session:
+        if tokens.count_api_keys(session, caller.id, at) >= MAX_KEYS:
+            raise ProblemError(409, "too-many-keys", f"You have {MAX_KEYS} API keys already.", "Revoke one of them.")
         key = tokens.add_api_key(session, caller.id, body.name, secret.prefix, secret.hash, scopes, at, expires_at)
         audit.record(session, caller.actor, "api-key.create", "api-key", key.id, scopes=list(scopes))
     return MadeApiKey.from_record(key, key=secret.value)

@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from e2e3d.service.accounts.queries import USER_COLUMNS, user_record
@@ -15,6 +15,7 @@ from e2e3d.service.accounts.tables import ApiKeyRow, RefreshTokenRow, UserRow
 from e2e3d.service.database.table_base import new_id
 
 _LAST_USED_STEP_S = 60
+_MOST_LOGINS = 1000
 # Every request runs one of these, so they are built once.
 _USER = select(*USER_COLUMNS).where(
     UserRow.id == bindparam("user_id"), UserRow.disabled.is_(False), UserRow.deleted_at.is_(None)
@@ -98,7 +99,7 @@ def end_login(session: Session, token_hash: str, now: datetime.datetime) -> str 
 
 
 def open_logins(session: Session, user_id: str, now: datetime.datetime) -> tuple[OpenLogin, ...]:
-    """The logins of a user that can still be renewed, the one used last first."""
+    """The logins of a user that can still be renewed, the one used last first; a thousand at most."""
     token = RefreshTokenRow
     last = func.max(token.expires_at)
     query = (
@@ -107,6 +108,7 @@ def open_logins(session: Session, user_id: str, now: datetime.datetime) -> tuple
         .group_by(token.family)
         .having(last > now)
         .order_by(func.max(token.created_at).desc(), token.family)
+        .limit(_MOST_LOGINS)
     )
     return tuple(OpenLogin(*row) for row in session.execute(query))
 
@@ -166,6 +168,14 @@ def add_api_key(
     session.add(row)
     session.flush()
     return _key_record(row)
+
+
+def count_api_keys(session: Session, user_id: str, now: datetime.datetime) -> int:
+    """How many keys of a user are neither expired nor revoked; the user's row stays locked meanwhile."""
+    session.scalar(select(UserRow.id).where(UserRow.id == user_id).with_for_update(key_share=True))
+    good = or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > now)
+    mine = (ApiKeyRow.user_id == user_id, ApiKeyRow.revoked_at.is_(None), good)
+    return session.scalar(select(func.count()).select_from(ApiKeyRow).where(*mine)) or 0
 
 
 def user_of_api_key(connection: Connection, key_hash: str, now: datetime.datetime) -> tuple[User, ApiKey] | None:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, status
 from e2e3d.service.database.table_base import now
 from e2e3d.service.http.ids import ResourceId
 from e2e3d.service.http.problems import ProblemError, problem_responses
+from e2e3d.service.http.user_threads import in_user_threads
 from e2e3d.service.image_sets.routes import own_set
 from e2e3d.service.intake.photo_names import safe_name
 from e2e3d.service.intake.upload_parts import whole_name
@@ -85,6 +86,7 @@ def sign_parts(upload_id: ResourceId, body: PartNumbers, caller: Writer, service
 
 
 @router.post("/uploads/{upload_id}/complete", summary="Finish an upload to S3")
+@in_user_threads
 def complete_upload(upload_id: ResourceId, body: PartsDone, caller: Writer, services: ServicesOf) -> Upload:
     """Join the parts, and take the photographs in. Calling it again after a broken connection is safe."""
     presigner = _presigner(services)

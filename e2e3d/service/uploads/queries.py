@@ -7,15 +7,22 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from e2e3d.errors import InputError
 from e2e3d.service.accounts import quotas as usage
 from e2e3d.service.image_sets.records import Arrival, Finding
 from e2e3d.service.uploads.records import ImportProgress, UploadPart, UploadRecord
-from e2e3d.service.uploads.tables import UploadRow
+from e2e3d.service.uploads.tables import UNFINISHED, UploadRow
 
 Position = tuple[datetime.datetime, str]
+
+MAX_UNFINISHED = 1000
+"""Uploads of one user that have begun, and are not taken in yet."""
+
+MAX_PIECES = 10_000
+"""In which an upload may arrive, beside one for every megabyte: each is an object of the store, named in the row."""
 
 LEASE_S = 60.0
 """An import that has not reported for so long is taken up by another process."""
@@ -37,9 +44,16 @@ def create(
     """Begin an upload.
 
     Raises:
-        InputError: ``quota-bytes``.
+        InputError: ``quota-bytes``, ``too-many-uploads``.
     """
     usage.require(session, user_id, size_bytes or 0)
+    mine = select(func.count()).where(UploadRow.user_id == user_id, UploadRow.state.in_(UNFINISHED))
+    if (session.scalar(mine) or 0) >= MAX_UNFINISHED:
+        raise InputError(
+            "too-many-uploads",
+            f"{MAX_UNFINISHED} uploads of yours have not ended.",
+            "Wait for them, finish or discard some.",
+        )
     row = UploadRow(
         user_id=user_id,
         image_set_id=image_set_id,
@@ -81,13 +95,23 @@ def listed(
 def advance(
     session: Session, upload_id: str, offset_bytes: int, parts: tuple[UploadPart, ...], now: datetime.datetime
 ) -> bool:
-    """Add what arrived at `offset_bytes`; False when something else arrived there first, or the upload has ended."""
+    """Add what arrived at `offset_bytes`; False when something else arrived there first, or the upload has ended.
+
+    Raises:
+        InputError: ``upload-pieces`` when it came in too many.
+    """
     query = select(UploadRow).where(
         UploadRow.id == upload_id, UploadRow.offset_bytes == offset_bytes, UploadRow.state == "open"
     )
     row = session.scalars(query.with_for_update()).one_or_none()
     if row is None:
         return False
+    if len(row.parts) + len(parts) > MAX_PIECES + row.offset_bytes // 1_000_000:
+        raise InputError(
+            "upload-pieces",
+            f"The upload has arrived in more than {MAX_PIECES} pieces.",
+            "Begin it again, and send a megabyte or more at once.",
+        )
     row.parts = [*row.parts, *(asdict(part) for part in parts)]
     row.offset_bytes += sum(part.bytes for part in parts)
     row.updated_at = now

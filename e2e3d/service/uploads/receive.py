@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from starlette.concurrency import run_in_threadpool
-
 from e2e3d.errors import InputError
 from e2e3d.pipeline.sources.source_files import MAX_PHOTO_BYTES
+from e2e3d.service.accounts import quotas as usage
+from e2e3d.service.http.user_threads import UserThreads
 from e2e3d.service.image_sets.records import Arrival
 from e2e3d.service.intake.imports import is_zip
 from e2e3d.service.intake.intake import ImportTarget, Intake, rejected
@@ -35,6 +35,7 @@ class ReceiveContext:
         max_bytes: of one file.
         keep: how long an archive that is being taken in stays.
         start_import: begins to take in an archive, by the id of its upload.
+        threads: where its user waits for disks, servers, and a turn at the processes that look at photographs.
     """
 
     intake: Intake
@@ -42,6 +43,7 @@ class ReceiveContext:
     max_bytes: int
     keep: datetime.timedelta
     start_import: Callable[[str], object]
+    threads: UserThreads
 
 
 async def receive_form(reception: ReceiveContext, content_type: str, body: AsyncIterator[bytes]) -> list[Arrival]:
@@ -55,6 +57,7 @@ async def receive_form(reception: ReceiveContext, content_type: str, body: Async
     reader = FormReader(content_type)
     arrivals: list[Arrival] = []
     file: _ArrivingFile | None = None
+    threads, user_id = reception.threads, reception.target.user_id
     try:
         async for chunk in body:
             for event in reader.feed(chunk):
@@ -62,14 +65,14 @@ async def receive_form(reception: ReceiveContext, content_type: str, body: Async
                     case FileStart(name):
                         file = _ArrivingFile(reception, name)
                     case FileData(data) if file is not None and file.gather(data):
-                        await run_in_threadpool(file.write)
+                        await threads.run(user_id, file.write)
                     case FileEnd() if file is not None:
-                        arrivals.append(await run_in_threadpool(file.finish))
+                        arrivals.append(await threads.run(user_id, file.finish))
                         file = None
         reader.close()
     finally:
         if file is not None:
-            await run_in_threadpool(file.abandon)
+            await threads.run(user_id, file.abandon)
     return arrivals
 
 
@@ -201,5 +204,6 @@ class _Archive:
         intake = self._to.intake
         with intake.database.session() as session:
             going = uploads.advance(session, self._upload.id, offset, (part,), intake.clock())
+            usage.require(session, self._to.target.user_id, 0)  # how much comes was not known before
         if not going:
             raise InputError("image-set-gone", "The image set was deleted.", "Create another one, and send it again.")

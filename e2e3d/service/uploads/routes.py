@@ -91,7 +91,7 @@ async def send_photos(request: Request, image_set_id: ResourceId, caller: Writer
     settings, target = services.settings, ImportTarget(caller.id, image_set_id)
     keep = datetime.timedelta(days=settings.retention_days_uploads)
     begin = partial(services.imports.start, caller.id)
-    reception = ReceiveContext(services.intake, target, settings.max_upload_bytes, keep, begin)
+    reception = ReceiveContext(services.intake, target, settings.max_upload_bytes, keep, begin, services.threads)
     try:
         content_type = request.headers.get("content-type", "")
         arrivals = await receive_form(reception, content_type, request.stream())
@@ -104,7 +104,7 @@ async def send_photos(request: Request, image_set_id: ResourceId, caller: Writer
     "/image-sets/{image_set_id}/imports",
     status_code=status.HTTP_202_ACCEPTED,
     summary="Import photographs from S3",
-    responses=problem_responses(413),
+    responses=problem_responses(409, 413),
 )
 def import_photos(image_set_id: ResourceId, body: PrefixIn, caller: Writer, services: ServicesOf) -> Upload:
     """Take in all photographs below a prefix of S3 that this deployment allows. Ask the upload how far it has come."""

@@ -10,6 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from e2e3d.service.database.table_base import Base, Uuid, new_id, now
 
+UNFINISHED = ("open", "arrived", "importing")
+"""States of uploads whose bytes lie in the store."""
+
 
 class UploadRow(Base):
     """What arrives bit by bit: tus through the API, presigned parts straight to S3, or a prefix of S3 to copy from."""

@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from e2e3d.errors import InputError
 from e2e3d.service.database.table_base import now
 from e2e3d.service.http.bodies import large_body
 from e2e3d.service.http.ids import ResourceId
@@ -171,7 +172,7 @@ async def _receive(
         return body.offset
     await run_in_threadpool(body.finish, False)
     if body.offset == upload.size_bytes and await run_in_threadpool(_close, services, upload.id):
-        await run_in_threadpool(import_and_wait, services, upload)
+        await services.threads.run(upload.user_id, import_and_wait, services, upload)
     return body.offset
 
 
@@ -227,8 +228,12 @@ class _Body:
     def _count(self) -> None:
         if not self._held:
             return
-        with self._services.database.session() as session:
-            won = uploads.advance(session, self._upload.id, self.offset, tuple(self._held), now())
+        try:
+            with self._services.database.session() as session:
+                won = uploads.advance(session, self._upload.id, self.offset, tuple(self._held), now())
+        except InputError:
+            self._drop()
+            raise
         if not won:
             self._drop()
             raise _conflict(None)

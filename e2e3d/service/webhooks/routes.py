@@ -10,6 +10,7 @@ from e2e3d.service.administration import audit
 from e2e3d.service.http.ids import ResourceId
 from e2e3d.service.http.paging import Cursor, Limit, page_of, position_of
 from e2e3d.service.http.problems import ProblemError, missing, problem_responses
+from e2e3d.service.http.user_threads import in_user_threads
 from e2e3d.service.http.wire import Page
 from e2e3d.service.services import Services
 from e2e3d.service.sign_in.dependencies import Reader, ServicesOf, Writer
@@ -28,6 +29,7 @@ OLD_SECRET_LASTS = datetime.timedelta(hours=24)
 @router.post(
     "/webhooks", status_code=status.HTTP_201_CREATED, responses=problem_responses(409), summary="Register a webhook"
 )
+@in_user_threads
 def create_webhook(wanted: WebhookIn, caller: Writer, services: ServicesOf) -> WebhookWithSecret:
     """Register an address that is told of your jobs.
 
@@ -63,6 +65,7 @@ def get_webhook(webhook_id: ResourceId, caller: Reader, services: ServicesOf) ->
 
 
 @router.patch("/webhooks/{webhook_id}", responses=problem_responses(404), summary="Change a webhook")
+@in_user_threads
 def change_webhook(webhook_id: ResourceId, wanted: WebhookChange, caller: Writer, services: ServicesOf) -> Webhook:
     """Change the address or the events, or switch a webhook off and on; messages that wait go to the new address."""
     if wanted.url is not None:
@@ -102,6 +105,7 @@ def rotate_secret(webhook_id: ResourceId, caller: Writer, services: ServicesOf) 
 
 
 @router.post("/webhooks/{webhook_id}/ping", responses=problem_responses(404), summary="Test a webhook")
+@in_user_threads
 def ping_webhook(webhook_id: ResourceId, caller: Writer, services: ServicesOf) -> Delivery:
     """Send a test message now, once, and say how the receiver answered."""
     now = _now()

@@ -40,6 +40,16 @@ def test_names_that_leave_the_archive_are_refused(tmp_path, name):
     assert "a.zip" in caught.value.message
 
 
+def test_a_name_without_end_is_refused_and_not_repeated(tmp_path):
+    """Remarks of an import name their files: five hundred names of 60 kB made an answer of 30 MB."""
+    path = make_zip(tmp_path / "a.zip", [("good.jpg", b"1"), ("x" * 1025 + ".jpg", b"2")])
+    with pytest.raises(InputError) as caught:
+        list_zip(path)
+    assert caught.value.code == "zip-unsafe-name"
+    assert len(caught.value.message) < 200
+    assert len(list_zip(make_zip(tmp_path / "b.zip", [("x" * 1024, b"2")]))) == 1
+
+
 def test_symbolic_links_and_double_names_are_refused(tmp_path):
     link = zipfile.ZipInfo("link.jpg")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16

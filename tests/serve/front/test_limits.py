@@ -12,7 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 
+from e2e3d.serve.app import ROUTERS
 from e2e3d.serve.front import configuration
 from e2e3d.serve.front.configuration import FRONT_HEADER
 from tests.serve.front.conftest import Fronted, everything, fronted
@@ -104,6 +106,22 @@ def test_bodies_that_are_announced_as_too_large_never_arrive(behind: Fronted, tm
         assert (status, document["code"]) == (413, "body-too-large")
         assert problem(small.say(request % 1000 + bytes(1000)))[0] == 422
         assert problem(behind.say(request % 1001 + bytes(1001)))[0] == 422
+
+
+def test_only_paths_that_take_files_are_sent_large_bodies(behind: Fronted) -> None:
+    """A body of 250 MB for any other path reached the proxy, which read megabytes of it before the refusal."""
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    paths = {re.sub(r"\{[^}]+\}", "x", route.path) for route in routes}
+    large = {route.path for route in routes if hasattr(route.endpoint, "__e2e3d_large_body__")}
+    taking = {path for path in paths if re.search(configuration.FILE_PATHS, path)}
+    assert taking == {re.sub(r"\{[^}]+\}", "x", path) for path in large}
+    before = len(behind.service.requests)
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n" + LAST
+    for path in (b"/v1/auth/login", b"/v1/image-sets/x/photos/known", b"/livez", b"/v1/uploads/x/complete"):
+        status, document = problem(behind.say(head % path))
+        assert (status, document["code"]) == (413, "body-too-large"), path
+    assert len(behind.service.requests) == before
+    assert problem(behind.say(head % b"/v1/image-sets/x/%70hotos"))[0] == 401
 
 
 def test_an_address_may_have_so_many_connections(tmp_path: Path) -> None:

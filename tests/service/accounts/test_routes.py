@@ -1,5 +1,7 @@
 import datetime
 
+import pytest
+
 from e2e3d.service.database.table_base import now
 from e2e3d.service.sign_in import queries as tokens
 from tests.service.api import PASSWORD, Api, bearer
@@ -93,6 +95,17 @@ def test_api_keys_have_scopes_and_an_end(api: Api) -> None:
         past = now() - datetime.timedelta(seconds=1)
         tokens.add_api_key(session, user_id, "old", "e2e_old", "h" * 64, ("read",), past, past)
         assert tokens.user_of_api_key(session.connection(), "h" * 64, now()) is None
+
+
+def test_a_user_has_so_many_keys(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("e2e3d.service.sign_in.api_key_routes.MAX_KEYS", 2)
+    headers = api.headers(api.user("ada@example.org"))
+    made = [api.client.post("/v1/api-keys", json={"name": "k", "scopes": ["read"]}, headers=headers) for _ in range(3)]
+    assert [answer.status_code for answer in made] == [201, 201, 409]
+    assert made[-1].json()["code"] == "too-many-keys"
+    assert api.client.delete(f"/v1/api-keys/{made[0].json()['id']}", headers=headers).status_code == 204
+    again = api.client.post("/v1/api-keys", json={"name": "k", "scopes": ["read"]}, headers=headers)
+    assert again.status_code == 201
 
 
 def test_a_key_loses_the_scope_that_its_user_lost(api: Api) -> None:

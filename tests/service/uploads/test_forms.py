@@ -1,10 +1,12 @@
 """Photographs sent as forms."""
 
+import random
 import zipfile
 
 import pytest
 
 from e2e3d.service.accounts.tables import UserRow
+from e2e3d.service.intake import import_threads
 from e2e3d.storage.names import blob_name
 from tests.service.uploads.conftest import Desk, archive, picture
 
@@ -120,3 +122,15 @@ def test_a_file_that_is_too_long(embedded_desk: Desk, monkeypatch: pytest.Monkey
     answer = embedded_desk.send(("big.jpg", picture(1) + bytes(3_000_000)), ("a.jpg", picture(2)))
     assert outcomes(answer) == {"big.jpg": ("rejected", ["file-too-large"]), "a.jpg": ("added", [])}
     assert len(embedded_desk.stored()) == 1
+
+
+def test_archives_that_wait_for_their_import_count_for_the_quota(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They lie in the store as they came, so that many at once would fill a disk before the first one is refused."""
+    monkeypatch.setattr(import_threads, "run_import", lambda *_: None)  # nobody has time for them
+    with desk.api.services.database.session() as session:
+        session.get_one(UserRow, desk.user_id).quota_bytes = 40_000_000
+    bomb = archive({f"{number}.jpg": random.Random(number).randbytes(1 << 20) for number in range(14)})
+    answers = [desk.send((f"{number}.zip", bomb)) for number in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 413, 413]
+    assert answers[-1].json()["code"] == "quota-bytes"
+    assert sum(info.bytes for info in desk.api.services.files.find()) == 2 * len(bomb)

@@ -243,3 +243,24 @@ def test_the_set_is_deleted_in_the_middle(desk: Desk) -> None:
     desk.call("DELETE", f"/v1/image-sets/{desk.set_id}")
     assert patch(desk, place, 100, data[100:]).status_code in (409, 410)
     assert desk.upload(upload_id(place))["state"] == "failed"
+
+
+def test_an_upload_may_not_come_in_any_number_of_pieces(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is an object in the store, and an entry in a row that is written again with every one."""
+    monkeypatch.setattr("e2e3d.service.uploads.queries.MAX_PIECES", 3)
+    place = begin(desk, "a.jpg", 100).headers["location"]
+    answers = [patch(desk, place, offset, b"x") for offset in range(4)]
+    assert [answer.status_code for answer in answers] == [204, 204, 204, 413]
+    assert answers[-1].json()["code"] == "upload-pieces"
+    assert len(desk.stored()) == 3
+    assert patch(desk, place, 3, b"x").status_code == 413
+    assert len(desk.stored()) == 3
+
+
+def test_a_user_may_begin_so_many_uploads(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("e2e3d.service.uploads.queries.MAX_UNFINISHED", 2)
+    first, second, third = (begin(desk, "a.jpg", 100) for _ in range(3))
+    assert [answer.status_code for answer in (first, second, third)] == [201, 201, 409]
+    assert third.json()["code"] == "too-many-uploads"
+    assert desk.call("DELETE", first.headers["location"], headers={"Tus-Resumable": "1.0.0"}).status_code == 204
+    assert begin(desk, "a.jpg", 100).status_code == 201
