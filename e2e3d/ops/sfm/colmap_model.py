@@ -83,11 +83,9 @@ def reconstruction_to_scene(reconstruction: pycolmap.Reconstruction) -> Scene:
         observation_image.extend(image for image, _ in elements)
         observation_index.extend(index for _, index in elements)
     images_array = np.array(observation_image, np.int32)
-    positions = np.zeros((len(images_array), 2), np.float32)
-    indices = np.array(observation_index, np.int64)
-    for i, keypoints_px in enumerate(keypoints):
-        mine = images_array == i
-        positions[mine] = keypoints_px[indices[mine]]
+    starts = np.cumsum([0] + [len(keypoints_px) for keypoints_px in keypoints])
+    places = starts[images_array] + np.array(observation_index, np.int64)
+    positions = np.concatenate([np.zeros((0, 2)), *keypoints])[places].astype(np.float32)
     return Scene(
         cameras=tuple(_camera(reconstruction.camera(camera_id)) for camera_id in used),
         images=images,

@@ -26,6 +26,8 @@ from e2e3d.ops.matching.match_blocks import matches_of
 _FIT_SHARE = 0.006  # of the longer side: a match fits when a point lies so near to where the model shows it
 _SIMILAR_DEG = 20.0
 _SIMILAR_DISTANCE = 1.5
+_REACH = np.sqrt(1 + _SIMILAR_DISTANCE**2 - 2 * _SIMILAR_DISTANCE * np.cos(np.radians(_SIMILAR_DEG)))
+"""How far a viewpoint may be from one that sees a point from a similar side, in terms of the distance of either."""
 _CELLS = 8  # along either side of the photograph
 _CELL_POINTS = 4
 _BEHIND = 1.3
@@ -63,23 +65,56 @@ class _View:
 
 
 class ModelViews:
-    """Arrays of a COLMAP model: points [N, 3], views by photograph, observations as (view, point) [M, 2]."""
+    """Arrays of a COLMAP model: points [N, 3], views by photograph, observations as (view, point) [M, 2].
+
+    Observations are in the order of the views, those of one view with the farthest point first: `observation_distance`
+    [M] to the viewpoint; ``observation_starts`` [V + 1] in the order of `photo_indices` and `centers` [V, 3].
+    """
 
     def __init__(self, model: pycolmap.Reconstruction, keypoint_counts: Sequence[int]) -> None:
         ids = np.array(sorted(model.point3D_ids()), np.int64)
         self.points_world = np.array([model.point3D(i).xyz for i in ids.tolist()]).reshape(-1, 3)
         self.views: dict[int, _View] = {}
-        seen = []
+        seen, distances = [], [np.zeros(0)]
         for image_id in sorted(model.reg_image_ids()):
             image = model.image(image_id)
             found = np.full(keypoint_counts[image_id - 1], -1, np.int64)
-            for k in image.get_observation_point2D_idxs():
-                found[k] = np.searchsorted(ids, image.points2D[k].point3D_id)
-            pose = image.cam_from_world().matrix()
-            self.views[image_id - 1] = _View(model.camera(image.camera_id), pose, found)
+            observed = list(image.get_observation_point2D_idxs())
+            found[observed] = np.searchsorted(ids, [image.points2D[k].point3D_id for k in observed])
+            view = _View(model.camera(image.camera_id), image.cam_from_world().matrix(), found)
+            self.views[image_id - 1] = view
             points = np.unique(found[found >= 0])
-            seen.append(np.column_stack([np.full(len(points), image_id - 1), points]))
+            distance = np.linalg.norm(self.points_world[points] - view.center, axis=1)
+            far_first = np.argsort(-distance, kind="stable")
+            seen.append(np.column_stack([np.full(len(points), image_id - 1), points[far_first]]))
+            distances.append(distance[far_first])
         self.observations = np.concatenate([np.zeros((0, 2), np.int64), *seen])
+        self.observation_distance = np.concatenate(distances)
+        self.observation_starts = np.cumsum([0] + [len(of_view) for of_view in seen])
+        self.photo_indices = np.array(list(self.views), np.int64)
+        self.centers = np.array([view.center for view in self.views.values()]).reshape(-1, 3)
+
+    def observations_near(
+        self, index: int, by: frozenset[int] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Observations by others (those in `by`) of points that the view could see from a similar side and distance.
+
+        Returns:
+            the viewpoint [E, 3] and the point [E] of each.
+        """
+        reach = np.linalg.norm(self.centers - self.views[index].center, axis=1) / _REACH
+        starts, ends = self.observation_starts[:-1], self.observation_starts[1:]
+        farthest = np.append(self.observation_distance, 0.0)[starts]  # of a view without observations: another's
+        centers, points = [np.zeros((0, 3))], [np.zeros(0, np.int64)]
+        for v in np.flatnonzero((farthest >= reach) & (ends > starts)).tolist():
+            other = int(self.photo_indices[v])
+            if other == index or (by is not None and other not in by):
+                continue
+            start = starts[v]
+            count = np.searchsorted(-self.observation_distance[start : ends[v]], -reach[v], side="right")
+            points.append(self.observations[start : start + count, 1])
+            centers.append(np.broadcast_to(self.centers[v], (int(count), 3)))
+        return np.concatenate(centers), np.concatenate(points)
 
 
 def judge_photos(
@@ -196,22 +231,16 @@ def expected_points(
         their pixels, float64 [E, 2], and bool [E].
     """
     view = model.views[index]
-    others = model.observations[model.observations[:, 0] != index]
-    centers = {i: v.center for i, v in model.views.items()}
-    ray = view.center - model.points_world
+    centers, points = model.observations_near(index, by)
+    ray = view.center - model.points_world[points]
     distance = np.linalg.norm(ray, axis=1)
-    votes = np.zeros(len(model.points_world), np.int64)
-    for other, center in centers.items():
-        if other == index or (by is not None and other not in by):
-            continue
-        points = others[others[:, 0] == other, 1]
-        their_ray = center - model.points_world[points]
-        their_distance = np.linalg.norm(their_ray, axis=1)
-        cosine = (their_ray * ray[points]).sum(1) / np.maximum(their_distance * distance[points], 1e-12)
-        ratio = their_distance / np.maximum(distance[points], 1e-12)
-        similar = (cosine > np.cos(np.radians(_SIMILAR_DEG))) & (np.abs(np.log(ratio)) < np.log(_SIMILAR_DISTANCE))
-        votes[points[similar]] += 1
-    candidates = np.flatnonzero(votes >= 2)
+    their_ray = centers - model.points_world[points]
+    their_distance = np.linalg.norm(their_ray, axis=1)
+    cosine = (their_ray * ray).sum(1) / np.maximum(their_distance * distance, 1e-12)
+    ratio = their_distance / np.maximum(distance, 1e-12)
+    similar = (cosine > np.cos(np.radians(_SIMILAR_DEG))) & (np.abs(np.log(ratio)) < np.log(_SIMILAR_DISTANCE))
+    voted, votes = np.unique(points[similar], return_counts=True)
+    candidates = voted[votes >= 2]
     pixels, depth = view.project(model.points_world[candidates])
     inside = (pixels > 0).all(1) & (pixels < view.size_px).all(1)
     candidates, pixels, depth = candidates[inside], pixels[inside], depth[inside]
