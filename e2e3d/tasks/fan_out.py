@@ -88,8 +88,16 @@ class FanOut:
             unit.placement.give_back(report, cluster)
 
     def _submit_units(self) -> None:
+        if self._queue and self._units.others_wait(busy=bool(self._running)):
+            self._pause()
+            return
         while self._queue and self._has_room(self._queue.rank):
             self._submit(self._queue.pop())
+
+    def _pause(self) -> None:
+        """Submit nothing for a moment; what is under way ends meanwhile."""
+        if not self._running and not self._outrun:
+            time.sleep(_POLL_S)
 
     def _has_room(self, rank: int) -> bool:
         """Whether a unit of the pass of this `rank` may be submitted beside those that are under way.

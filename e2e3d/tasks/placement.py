@@ -29,6 +29,10 @@ class Placement(Protocol):
     context: RunContext
     slots: int
 
+    def reserves(self, wish: Wish) -> tuple[int, int]:
+        """How many cores and bytes of a machine a unit sets aside."""
+        ...
+
     def submit(self, arguments: tuple[Any, ...], wish: Wish) -> tuple[Any, Any]:
         """Submit a unit; returns (output, report)."""
         ...
@@ -78,10 +82,14 @@ class CpuPlacement(Placement):
         self._cluster = cluster
         self._sizes: dict[Any, tuple[int, int]] = {}
 
-    def submit(self, arguments: tuple[Any, ...], wish: Wish) -> tuple[Any, Any]:
+    def reserves(self, wish: Wish) -> tuple[int, int]:
         """See :class:`Placement`."""
         cpus = self._cluster.node_cpus if wish.alone else self._cpus
-        memory_bytes = reserved_bytes(wish.memory_bytes, self._cluster) if wish.memory_bytes else 0
+        return cpus, reserved_bytes(wish.memory_bytes, self._cluster) if wish.memory_bytes else 0
+
+    def submit(self, arguments: tuple[Any, ...], wish: Wish) -> tuple[Any, Any]:
+        """See :class:`Placement`."""
+        cpus, memory_bytes = self.reserves(wish)
         options: dict[str, Any] = {"name": wish.title, "num_cpus": cpus}
         if memory_bytes:
             options["memory"] = memory_bytes
@@ -127,6 +135,10 @@ class GpuPlacement(Placement):
     def follow(self, cluster: Cluster) -> None:
         """Use the GPUs that there are now; one at least is asked for."""
         self.slots = self._lanes * max(1, cluster.gpus)
+
+    def reserves(self, wish: Wish) -> tuple[int, int]:
+        """See :class:`Placement`; a unit has its share of a card already."""
+        return 0, 0
 
     def submit(self, arguments: tuple[Any, ...], wish: Wish) -> tuple[Any, Any]:
         """See :class:`Placement`; actors are placed by their share of a card, whatever a unit takes."""

@@ -19,6 +19,7 @@ from e2e3d.storage.store import ArtifactStore
 from e2e3d.tasks.attempts import DIED
 from e2e3d.tasks.cluster_state import Cluster
 from e2e3d.tasks.kept_results import KeptResults
+from e2e3d.tasks.large_units import WaitingUnits, is_large
 from e2e3d.tasks.placement import CpuPlacement, GpuPlacement, Placement, StoredSizes, Wish, require_memory
 from e2e3d.tasks.ray_session import RaySession
 from e2e3d.tasks.unit_queue import UnitAttempt
@@ -50,6 +51,8 @@ class RayUnits:
         self._gpus: GpuPlacement | None = None
         self._sizes = StoredSizes(store)
         self._kept = KeptResults()
+        self._waiting = WaitingUnits()
+        self._names: dict[Any, str] = {}
         if address is not None:
             self._connect()
         elif device == "cuda":
@@ -68,6 +71,9 @@ class RayUnits:
     def close(self) -> None:
         """Let go of everything in the cluster, and stop it if it is private; the next unit connects again."""
         self._kept.clear()
+        for name in self._names.values():
+            self._waiting.ended(name)
+        self._names.clear()
         if self._gpus is not None:
             self._gpus.close()
             self._gpus = None
@@ -136,12 +142,21 @@ class RayUnits:
         values = self._kept.inputs_of(attempt.call.inputs, cluster.object_bytes) if first else {}
         if self._shared_store is None:
             self._shared_store = StoreHandle.of(self._store)
-        order = UnitOrder(attempt.call, grant, self._shared_store, tuple(values))
         wish = Wish(attempt.title, memory_bytes, attempt.lack_of_memory, elsewhere)
-        return placement.submit((order, *values.values()), wish)
+        waiting = self._waiting.announce() if is_large(*placement.reserves(wish), cluster) else ""
+        order = UnitOrder(attempt.call, grant, self._shared_store, tuple(values), waiting)
+        output, report = placement.submit((order, *values.values()), wish)
+        if waiting:
+            self._names[report] = waiting
+        return output, report
+
+    def others_wait(self, busy: bool) -> bool:
+        """Whether a unit of another driver waits for most of a machine; `busy`: whether units of this one run."""
+        return not self._connect().cluster.started_here and self._waiting.others_wait(busy)
 
     def collect(self, attempt: UnitAttempt, output: Any, finished: Any) -> UnitStats | Exception:
         """Take the report of a unit that ended: its cost, or what its process died of. Raises the unit's own error."""
+        self._waiting.ended(self._names.pop(finished, ""))
         try:
             report: UnitReport = ray.get(finished)
         except DIED as error:

@@ -22,6 +22,7 @@ from e2e3d.runtime.threads import set_num_threads
 from e2e3d.stages.stage import RunContext
 from e2e3d.storage.store import ArtifactStore
 from e2e3d.tasks.input_cache import InputCache
+from e2e3d.tasks.large_units import begin
 
 _CACHE_BYTES = 64 << 20
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
@@ -93,12 +94,14 @@ class UnitOrder:
         grant: device, threads, and what to send back.
         store: holds its other inputs, and takes its result.
         keys: content keys of the values that come through the Ray store.
+        waiting: the name by which other drivers know that this large unit waits; empty = they don't.
     """
 
     call: UnitCall
     grant: UnitGrant
     store: StoreHandle
     keys: tuple[str, ...]
+    waiting: str = ""
 
 
 def execute(
@@ -135,6 +138,8 @@ def execute(
 def _unit_task(order: UnitOrder, *values: object) -> tuple[object, UnitReport]:
     """One unit; values come as arguments of their own so that Ray resolves references to them."""
     compute_behind_answers()
+    if order.waiting:
+        begin(order.waiting)
     return execute(order.call, order.grant, order.store.open(), order.keys, values)
 
 
