@@ -2,11 +2,13 @@
 
 usage: PYTHONPATH=. python benchmarks/village.py render COUNT FOLDER
        PYTHONPATH=. python benchmarks/village.py grow WORK COUNT [COUNT ...]
+       PYTHONPATH=. python benchmarks/village.py parts WORK COUNT
 
 `render` writes COUNT photographs of 480 x 320 pixels, K.txt, and the exact cameras as gt_cameras.json. The street is a
 loop whose length grows with COUNT, so that a photograph always overlaps with about as many others. `grow` renders and
 maps one village for each COUNT and prints CPU seconds of the stages, how many photographs are in the model, how far
-they are off, and the exponent of the CPU in the number of photographs.
+they are off, and the exponent of the CPU in the number of photographs. `parts` maps one village jointly and in parts,
+and compares them.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ _PASSES = {
     "features": ("features",),
     "pairs": ("vocabulary", "retrieval", "pairs", "overlap", "overlapping-pairs"),
     "matching": ("matching", "still_regions"),
-    "mapping": ("mapping",),
+    "mapping": ("mapping-plan", "mapping-part", "mapping"),
 }
 
 
@@ -192,9 +194,11 @@ class Growth:
     largest_steps: float
 
 
-def measure(count: int, work: Path) -> Growth:
-    """Render a village, and find its cameras."""
+def measure(count: int, work: Path, joint_up_to: int | None = None) -> Growth:
+    """Render a village, and find its cameras; `joint_up_to` is the setting of mapping, None = its default."""
     folder, config = work / f"village{count}", _config()
+    if joint_up_to is not None:
+        config = dataclasses.replace(config, mapping=dataclasses.replace(config.mapping, joint_up_to=joint_up_to))
     render(count, folder)
     run = InProcessExecutor(ArtifactStore(str(work / "store")), device="cpu")
     matrix = parse_intrinsics((folder / "K.txt").read_text(encoding="utf-8"), "K.txt")
@@ -226,19 +230,33 @@ def _centre(pose: Vec) -> Vec:
 
 def grow(work: Path, counts: list[int]) -> None:
     """Print a line of the table for each village, and the exponents."""
-    columns = ("photographs", *_PASSES, "together, CPU s", "in the model", "position error in steps (median, largest)")
-    print(f"| {' | '.join(columns)} |")
-    print("|---" * len(columns) + "|")
+    _print_header("photographs")
     rows = []
     for count in counts:
         rows.append(row := measure(count, work))
-        times = " | ".join(f"{seconds:.1f}" for seconds in (*row.cpu_s.values(), sum(row.cpu_s.values())))
-        errors = f"{row.median_steps:.4f}, {row.largest_steps:.4f}"
-        print(f"| {count} | {times} | {row.registered} | {errors} |", flush=True)
+        _print_row(str(count), row)
     if len(rows) > 1:
         for name in _PASSES:
             print(f"exponent of {name}: {exponent(counts, [row.cpu_s[name] for row in rows]):.2f}")
         print(f"exponent of all together: {exponent(counts, [sum(row.cpu_s.values()) for row in rows]):.2f}")
+
+
+def compare(work: Path, count: int) -> None:
+    """Print a line for a village mapped jointly, and one for the same in parts."""
+    _print_header("mapped")
+    for name, joint_up_to in (("jointly", count), ("in parts", 3)):
+        _print_row(f"{count} {name}", measure(count, work, joint_up_to))
+
+
+def _print_header(first: str) -> None:
+    columns = (first, *_PASSES, "together, CPU s", "in the model", "position error in steps (median, largest)")
+    print(f"| {' | '.join(columns)} |")
+    print("|---" * len(columns) + "|")
+
+
+def _print_row(name: str, row: Growth) -> None:
+    times = " | ".join(f"{seconds:.1f}" for seconds in (*row.cpu_s.values(), sum(row.cpu_s.values())))
+    print(f"| {name} | {times} | {row.registered} | {row.median_steps:.4f}, {row.largest_steps:.4f} |", flush=True)
 
 
 def main() -> None:
@@ -248,6 +266,8 @@ def main() -> None:
             render(int(count), Path(folder))
         case ["grow", work, *counts] if counts:
             grow(Path(work), [int(count) for count in counts])
+        case ["parts", work, count]:
+            compare(Path(work), int(count))
         case _:
             sys.exit(__doc__)
 

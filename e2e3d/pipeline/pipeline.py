@@ -32,6 +32,7 @@ from e2e3d.ops.matching.match_blocks import plan_blocks as plan_match_blocks
 from e2e3d.ops.photos.set_review import review_photos
 from e2e3d.pipeline.dense_passes import measure_surface
 from e2e3d.pipeline.executor import Executor
+from e2e3d.pipeline.map_parts import map_parts
 from e2e3d.pipeline.pair_choice import choose_pairs, link_pairs
 from e2e3d.pipeline.passes import Pass
 from e2e3d.pipeline.plugins import NO_PLUGINS, Plugins
@@ -257,7 +258,8 @@ def map_cameras(
     label: str | None = None,
 ) -> Ref[Mapping]:
     """Cameras, poses and sparse points of the whole set; `label` names the pass, `still` was left out before."""
-    unit = mapping.MappingInputs(tuple(photos), tuple(found), tuple(matches), scale, known_distance, still)
+    parts = map_parts(photos, config.mapping, run, found, matches, "" if label is None else " again")
+    unit = mapping.MappingInputs(tuple(photos), tuple(found), tuple(matches), scale, known_distance, still, parts)
     (mapped,) = run.map(mapping.STAGE, [unit], config.mapping, label)
     return mapped
 

@@ -14,6 +14,7 @@ from e2e3d.config.workload import Workload
 from e2e3d.data.agreement import PhotoAgreement, StillParts, StillRegions
 from e2e3d.data.features import Features, MatchBlock
 from e2e3d.data.photo import Photo
+from e2e3d.data.photo_parts import PartModels
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping, Scene
 from e2e3d.ops.colmap_log import silence_colmap
@@ -50,6 +51,7 @@ class MappingInputs:
         scale: model units are multiplied by it, and are metres afterwards; None = unknown.
         known_distance: metres between two photographs' viewpoints; it gives the scale instead.
         still: where the photographs stand still, which features and matches were kept out of.
+        parts: models of parts of the set, to start from; none = the set is mapped jointly.
     """
 
     photos: tuple[Photo, ...]
@@ -58,6 +60,7 @@ class MappingInputs:
     scale: float | None = None
     known_distance: KnownDistance | None = None
     still: Ref[StillRegions] | None = None
+    parts: tuple[Ref[PartModels], ...] = ()
 
 
 def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Mapping:
@@ -78,7 +81,9 @@ def run(inputs: MappingInputs, config: MappingConfig, context: RunContext) -> Ma
     def fewer() -> Iterator[MatchBlock]:
         return (on_chosen_tracks(block, chosen) for block in blocks)
 
-    mapped = map_photographs(inputs.photos, keypoints, fewer, settings, graph.reachable(2 * config.min_matches))
+    models = [model for ref in inputs.parts for model in ref.load().models]
+    reachable = graph.reachable(2 * config.min_matches)
+    mapped = map_photographs(inputs.photos, keypoints, fewer, settings, reachable, parts=models)
     components, photos = mapped.components, inputs.photos
     if mapped.scales is not None:
         photos = photos_of_square_pixels(photos, mapped.scales)

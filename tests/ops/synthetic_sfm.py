@@ -105,9 +105,44 @@ def match_all(scene: SyntheticSet, pairs: list[tuple[int, int]] | None = None, m
     return matching.run(inputs, matching.MatchingConfig(), RunContext())
 
 
-def match_by_points(scene: SyntheticSet, min_inliers: int = 15) -> MatchBlock:
-    """All pairs matched without a look at descriptors: verified matches of keypoints that show one point."""
-    pairs = [(i, j) for i in range(len(scene.photos)) for j in range(i + 1, len(scene.photos))]
+def ring_set(count: int, known_intrinsics: bool = True, noise_px: float = 0.3, seed: int = 1) -> SyntheticSet:
+    """Photographs from a circle of 6 metres outwards to a wall 3 to 6 metres away: each overlaps with its neighbours.
+
+    The features have no descriptors: see :func:`match_by_points`.
+    """
+    random = np.random.default_rng(seed)
+    angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    outwards = np.stack([np.cos(angles), np.sin(angles)], 1)
+    eyes = np.column_stack([6 * outwards, 1.5 + 0.4 * (np.arange(count) % 3)])
+    aims = np.column_stack([12 * outwards, np.full(count, 1.5)])
+    poses = np.array([look_at(eye, aim) for eye, aim in zip(eyes, aims, strict=True)])
+    around, radius = random.uniform(0, 2 * np.pi, 50 * count), random.uniform(9, 12, 50 * count)
+    height = random.uniform(-1, 4, len(around))
+    points = np.stack([radius * np.cos(around), radius * np.sin(around), height], 1)
+    given = (K[0, 0], K[1, 1], K[0, 2], K[1, 2])
+    guess = CameraGuess("one", 1000.0, "intrinsics", given) if known_intrinsics else CameraGuess("one", 1080.0, "exif")
+    photos, features, ids = [], [], []
+    for i, pose in enumerate(poses):
+        positions, seen = project(points, pose)
+        seen &= (np.linalg.norm(points - eyes[i], axis=1) < 8) & (random.random(len(points)) < 0.8)
+        chosen = random.permutation(np.flatnonzero(seen))
+        noisy = positions[chosen] + random.normal(0, noise_px, (len(chosen), 2))
+        keypoints = np.column_stack([noisy, np.full(len(chosen), 2.0), np.zeros(len(chosen))]).astype(np.float32)
+        nothing = np.zeros((len(chosen), 128), np.uint8)
+        features.append(Features(keypoints, nothing, nothing[:, :3]))
+        photos.append(Photo(f"{i:03d}.jpg", f"{i:064x}", WIDTH, HEIGHT, guess, sharpness=100.0))
+        ids.append(chosen)
+    return SyntheticSet(tuple(photos), tuple(features), poses, points, tuple(ids))
+
+
+def match_by_points(scene: SyntheticSet, min_inliers: int = 15, min_common: int = 0) -> MatchBlock:
+    """Pairs matched without a look at descriptors: verified matches of keypoints that show one point.
+
+    These are all pairs that have at least `min_common` points in common.
+    """
+    everything = [(i, j) for i in range(len(scene.photos)) for j in range(i + 1, len(scene.photos))]
+    common = {(i, j): len(np.intersect1d(scene.point_ids[i], scene.point_ids[j])) for i, j in everything}
+    pairs = [pair for pair in everything if common[pair] >= min_common]
     cameras = [colmap_camera(photo.camera, photo.width_px, photo.height_px) for photo in scene.photos]
     verified = []
     for i, j in pairs:

@@ -17,15 +17,7 @@ def scene_to_reconstruction(scene: Scene) -> pycolmap.Reconstruction:
     """Build the COLMAP model of `scene`, in the same frame; ``write`` it to get COLMAP's files."""
     reconstruction = pycolmap.Reconstruction()
     for camera in scene.cameras:
-        reconstruction.add_camera_with_trivial_rig(
-            pycolmap.Camera(
-                camera_id=camera.camera_id,
-                model=camera.model,
-                width=camera.width_px,
-                height=camera.height_px,
-                params=camera.params,
-            )
-        )
+        reconstruction.add_camera_with_trivial_rig(camera_to_colmap(camera))
     order = np.argsort(scene.observation_image, kind="stable")
     counts = np.bincount(scene.observation_image, minlength=len(scene.images))
     starts = np.concatenate([[0], np.cumsum(counts)])
@@ -43,6 +35,17 @@ def scene_to_reconstruction(scene: Scene) -> pycolmap.Reconstruction:
         reconstruction.add_image_with_trivial_frame(model_image, pose)
     _add_points(reconstruction, scene, local_index)
     return reconstruction
+
+
+def camera_to_colmap(camera: Camera) -> pycolmap.Camera:
+    """The same camera as COLMAP has it."""
+    return pycolmap.Camera(
+        camera_id=camera.camera_id,
+        model=camera.model,
+        width=camera.width_px,
+        height=camera.height_px,
+        params=camera.params,
+    )
 
 
 def _add_points(reconstruction: pycolmap.Reconstruction, scene: Scene, local_index: NDArray[np.int64]) -> None:

@@ -175,7 +175,7 @@ def run_mapper(
     else:
         options = incremental_options(fixed_cameras, settings)
         if attempt != "incremental":
-            _relax_options(options, settings.min_inliers)
+            relax_options(options, settings.min_inliers)
             options.ba_refine_extra_params = attempt == "incremental-weak"
         pycolmap.IncrementalPipeline(options, database, manager).run()
     components = [manager.get(i) for i in range(manager.size())]
@@ -183,7 +183,7 @@ def run_mapper(
     return sorted(components, key=lambda c: (-c.num_reg_images(), -c.num_points3D()))
 
 
-def _relax_options(options: pycolmap.IncrementalPipelineOptions, min_inliers: int) -> None:
+def relax_options(options: pycolmap.IncrementalPipelineOptions, min_inliers: int) -> None:
     """Register photographs by as few points as verify a pair, start from weaker pairs, and adjust more often."""
     options.ba_global_frames_ratio = options.ba_global_points_ratio = _GROWTH_WEAK
     options.mapper.abs_pose_min_num_inliers = min_inliers

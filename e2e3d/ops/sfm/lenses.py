@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from e2e3d.data.features import MatchBlock
 from e2e3d.data.photo import Photo
+from e2e3d.data.photo_parts import PartModel
 from e2e3d.ops.sfm import incremental_mapping as sfm
 from e2e3d.ops.sfm.colmap_model import reconstruction_to_scene
 from e2e3d.ops.sfm.lens_bundle import LensBundle
 from e2e3d.ops.sfm.lens_groups import FEW_IMAGES, Intrinsics, calibrate, doubtful, undetermined_cameras
+from e2e3d.ops.sfm.part_joining import join_models
 from e2e3d.ops.sfm.pixel_stretch import Scales, keypoints_of_square_pixels, photos_of_square_pixels, square_pixels
 
 _SPLIT_ALONE = 0.5  # of the photographs that could be registered: with fewer, lenses are split without a comparison
@@ -55,6 +57,7 @@ def map_photographs(
     settings: sfm.SfmSettings,
     reachable: int,
     square: bool = False,
+    parts: Sequence[PartModel] = (),
 ) -> MappedCameras:
     """Map photographs, and check their cameras unless the user gave them.
 
@@ -65,9 +68,13 @@ def map_photographs(
         settings: of the mappers.
         reachable: how many photographs the matches connect.
         square: whether pixels are known to be square.
+        parts: models of parts of the set, to join instead of mapping it from nothing.
     """
     database, fixed = sfm.build_database(photos, keypoints_px, blocks())
-    components = sfm.reconstruct(database, fixed, settings, reachable)
+    if parts:
+        components = join_models(parts, photos, keypoints_px, database, fixed, settings)
+    else:
+        components = sfm.reconstruct(database, fixed, settings, reachable)
     assumed = MappedCameras(photos, components, fixed)
     if fixed or (not components and (not reachable or sfm.only_turned(database))):
         return assumed
