@@ -1,9 +1,9 @@
 """Write the lock file of the image: ``python cluster/images/lock.py > cluster/images/lock.txt``.
 
-Names every distribution that E2E3D and its extra `learned` need, with the version that is installed beside this
-interpreter: those that the tests ran with. What only the image's Python needs has to be installed here first, and a
-version that it cannot install is refused: add an older one to constraints.txt. NVIDIA's libraries, which the CUDA image
-has beside them, are fixed by what asks for them.
+Names every distribution that E2E3D and its extras `learned` and `tracing` need, with the version that is installed
+beside this interpreter: those that the tests ran with. What only the image's Python needs has to be installed here
+first, and a version that it cannot install is refused: add an older one to constraints.txt. NVIDIA's libraries, which
+the CUDA image has beside them, are fixed by what asks for them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from importlib import metadata
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-EXTRAS = {"e2e3d": ("learned",)}
+EXTRAS = {"e2e3d": ("learned", "tracing")}
 IMAGE_PYTHON = "3.11.2"
 """That of Debian 12, which the image has."""
 

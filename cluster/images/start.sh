@@ -23,8 +23,14 @@ export RAY_AUTH_MODE=disabled
 if [ -n "${RAY_TOKEN_FILE:-}" ]; then
     export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$RAY_TOKEN_FILE"
 fi
+# Objects stay in shared memory: Ray takes three tenths of the machine's memory, and a folder on disk where /dev/shm has less.
+shared=$(df --block-size=1 --output=avail /dev/shm | tail -n 1)
+if [ "$shared" -gt 100000000 ]; then # Ray starts with no less than 75 MiB
+    export RAY_DEFAULT_OBJECT_STORE_MAX_MEMORY_BYTES="${RAY_DEFAULT_OBJECT_STORE_MAX_MEMORY_BYTES:-$((shared / 10 * 9))}"
+fi
 ports="--node-manager-port=6381 --object-manager-port=6382 --min-worker-port=10002 --max-worker-port=19999"
 ports="$ports --dashboard-agent-grpc-port=6383 --dashboard-agent-listen-port=52365 --metrics-export-port=8080"
+ports="$ports --runtime-env-agent-port=6384"
 folder="--temp-dir=${RAY_TMPDIR:-/tmp/ray} --disable-usage-stats"
 
 case "${1:-}" in

@@ -16,6 +16,7 @@ from e2e3d.data.stats import StageStats, UnitStats
 from e2e3d.pipeline.cancellation import CancelToken
 from e2e3d.pipeline.passes import Pass, PassAnnouncer, PassUnits
 from e2e3d.pipeline.progress import Progress
+from e2e3d.runtime.tracing import span
 from e2e3d.stages.stage import Stage
 from e2e3d.storage.store import ArtifactStore
 
@@ -115,7 +116,8 @@ class StoreExecutor(ABC):
         """See :class:`e2e3d.pipeline.executor.Executor`."""
         started_s, cpu_started_s = time.monotonic(), time.process_time()
         self._progress.stage_started(label, 1)
-        yield
+        with span(label):
+            yield
         elapsed_s, cpu_s = time.monotonic() - started_s, time.process_time() - cpu_started_s
         peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         self._progress.unit_finished(label, UnitStats(elapsed_s, cpu_s, peak_bytes, socket.gethostname()), False)

@@ -33,6 +33,7 @@ LOG_SOCKET = "E2E3D_LOG_SOCKET"
 """Names a Unix socket that takes the lines of processes whose own standard error nobody sees."""
 
 request_id_of_log: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id_of_log", default=None)
+trace_id_of_log: contextvars.ContextVar[str | None] = contextvars.ContextVar("trace_id_of_log", default=None)
 
 
 def service_logging(level: str, as_json: bool, **members: str) -> None:
@@ -110,7 +111,7 @@ def run_logging(path: Path, run_id: str, level: str) -> Iterator[None]:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a record: time, level, the given members, the request's id, and those the record brings itself.
+    """One JSON object a record: time, level, the given members, ids of request and trace, and what the record brings.
 
     Args:
         run_id: of the run or job that the process works on; None = the process serves many.
@@ -128,6 +129,9 @@ class JsonLines(logging.Formatter):
         request_id = request_id_of_log.get()
         if request_id is not None:
             line["request"] = request_id
+        trace_id = trace_id_of_log.get()
+        if trace_id is not None:
+            line["trace"] = trace_id
         line.update(getattr(record, "members", {}))
         line["message"] = record.getMessage()
         if record.exc_info:

@@ -41,6 +41,7 @@ PARTS: dict[str, frozenset[str]] = {
             "cryptography",
             "fastapi",
             "jwt",
+            "opentelemetry",
             "prometheus_client",
             "psycopg2",
             "python_multipart",

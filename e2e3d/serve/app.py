@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from importlib.metadata import version
 
+from anyio import to_thread
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from e2e3d.errors import MachineError
+from e2e3d.runtime.tracing import stop_tracing
 from e2e3d.serve.client_address import ClientAddressFinder
 from e2e3d.serve.middleware import RequestMiddleware
 from e2e3d.serve.openapi import describe
@@ -115,6 +117,7 @@ def _lifespan(
         async with tasks.running():
             yield
         services.close()
+        await to_thread.run_sync(stop_tracing)
 
     return lifespan
 

@@ -21,6 +21,7 @@ _SILENT_S = 10.0  # three times in a row
 
 def build_app() -> Any:
     """The application, made inside a replica; everything it needs comes from the environment."""
+    from e2e3d.runtime.tracing import start_tracing
     from e2e3d.serve.app import create_app
     from e2e3d.serve.backpressure import fetch_when_read
     from e2e3d.service.administration.log_level import start_log
@@ -31,6 +32,7 @@ def build_app() -> Any:
     settings = load_service_settings()
     services = build_services(settings, {"ray": _check_ray})
     start_log(settings, services.database, "replica")
+    start_tracing(settings.traces_endpoint, "api")
     fetch_when_read()
     return create_app(services, behind_serve=True)
 

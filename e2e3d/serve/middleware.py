@@ -7,18 +7,19 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from opentelemetry.trace import Span
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from e2e3d.runtime.logs import request_id_of_log
 from e2e3d.serve.client_address import ClientAddressFinder
+from e2e3d.serve.request_spans import QUIET, end_request_span, request_span
 from e2e3d.service.http.problems import problem, unexpected
 from e2e3d.service.http.redaction import without_signatures
 from e2e3d.service.http.request_ids import request_id_of
 from e2e3d.service.metrics.metrics import RequestMetrics
 
 _LOG = logging.getLogger("e2e3d.access")
-_QUIET = ("/livez", "/readyz", "/metrics")
 _UNLESS_GIVEN = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -61,22 +62,25 @@ class RequestMiddleware:
         answer = _Response(send, None if named else state["request_id"])
         begun_s = time.perf_counter()
         token = request_id_of_log.set(state["request_id"])
-        try:
-            if peer is None and self._origin.behind_front:
-                await _refuse_bypass(scope, receive, answer.send)
-            else:
-                await self._app(scope, receive, answer.send)
-        except Exception as error:  # noqa: BLE001 -- the outermost place that can still answer
-            await _respond_unexpected(scope, receive, answer, error)
-        finally:
-            request_id_of_log.reset(token)
-            self._report(scope, answer.status, time.perf_counter() - begun_s)
+        with request_span(scope, headers) as span:
+            try:
+                if peer is None and self._origin.behind_front:
+                    await _refuse_bypass(scope, receive, answer.send)
+                else:
+                    await self._app(scope, receive, answer.send)
+            except Exception as error:  # noqa: BLE001 -- the outermost place that can still answer
+                span.record_exception(error)
+                await _respond_unexpected(scope, receive, answer, error)
+            finally:
+                request_id_of_log.reset(token)
+                self._report(scope, span, answer.status, time.perf_counter() - begun_s)
 
-    def _report(self, scope: Scope, status: int, elapsed_s: float) -> None:
+    def _report(self, scope: Scope, span: Span, status: int, elapsed_s: float) -> None:
         route = getattr(scope.get("route"), "path", None) or "none"
         method = scope.get("method", "WEBSOCKET")
+        end_request_span(span, method, route, status)
         self._metrics.observe(method, route, status, elapsed_s, scope["state"].get("problem_code"))
-        if scope["path"] in _QUIET or not _LOG.isEnabledFor(logging.INFO):
+        if scope["path"] in QUIET or not _LOG.isEnabledFor(logging.INFO):
             return
         state, path = scope["state"], without_signatures(scope["path"])
         members: dict[str, Any] = {

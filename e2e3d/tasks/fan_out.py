@@ -10,7 +10,6 @@ from typing import Any
 
 import ray
 
-from e2e3d.data.stats import UnitStats
 from e2e3d.pipeline.base_executor import UnitDone
 from e2e3d.pipeline.passes import PassUnits
 from e2e3d.tasks.attempts import next_attempt
@@ -18,6 +17,8 @@ from e2e3d.tasks.cluster_state import Cluster
 from e2e3d.tasks.placement import Placement
 from e2e3d.tasks.ray_units import RayUnits
 from e2e3d.tasks.unit_queue import UnitAttempt, UnitQueue
+from e2e3d.tasks.unit_spans import UnitSpans
+from e2e3d.tasks.worker import UnitReport
 
 _POLL_S = 0.25
 _SUBMITTED_A_SLOT = 2
@@ -59,16 +60,20 @@ class FanOut:
         self._times_s: list[list[float]] = [[] for _ in work]
         self._cluster: Cluster | None = None
         self._placements: list[Placement] = []
+        self._spans = UnitSpans()
 
     def run(self) -> None:
         """Compute all units; on an error, some may still run: see :meth:`reports`."""
-        while self._queue or self._running:
-            self._check()
-            self._follow()
-            self._submit_units()
-            if not self._queue:
-                self._copy_stragglers()
-            self._take_in()
+        try:
+            while self._queue or self._running:
+                self._check()
+                self._follow()
+                self._submit_units()
+                if not self._queue:
+                    self._copy_stragglers()
+                self._take_in()
+        finally:
+            self._spans.close()
 
     def reports(self) -> list[tuple[Placement, list[Any]]]:
         """What is still under way, by placement."""
@@ -118,6 +123,7 @@ class FanOut:
         output, report = self._units.submit(self._work[attempt.rank].stage, attempt, placement, elsewhere)
         self._running[report] = _Running(attempt, output, placement, time.monotonic(), copied=elsewhere)
         self._under_way[attempt.rank] += 1
+        self._spans.submitted(report, attempt)
 
     def _copy_stragglers(self) -> None:
         """Start a second copy of units that take far longer than their pass did, while slots are idle.
@@ -154,13 +160,17 @@ class FanOut:
         unit = self._running.pop(report)
         self._under_way[unit.attempt.rank] -= 1
         ended = self._units.collect(unit.attempt, unit.output, report)
-        innocent = unit.placement.finished(report, died=isinstance(ended, Exception))
-        if isinstance(ended, UnitStats):
-            self._times_s[unit.attempt.rank].append(ended.wall_s)
+        self._spans.reported(report, unit.attempt, ended)
+        if isinstance(ended, UnitReport):
+            stats = ended.cost()
+            unit.placement.finished(report)
+            self._times_s[unit.attempt.rank].append(stats.wall_s)
             self._outrun_copies(unit.attempt.call.key)
-            self._done(unit.attempt.call.key, ended)
+            self._done(unit.attempt.call.key, stats)
             self._queue.stored(unit.attempt.call.key)
-        elif not any(other.attempt.call.key == unit.attempt.call.key for other in self._running.values()):
+            return
+        innocent = unit.placement.finished(report, died=True)
+        if not any(other.attempt.call.key == unit.attempt.call.key for other in self._running.values()):
             self._queue.add(next_attempt(unit.attempt, ended, innocent))
 
     def _outrun_copies(self, key: str) -> None:

@@ -12,7 +12,6 @@ import ray
 from ray import exceptions
 
 from e2e3d.data.ref import Ref
-from e2e3d.data.stats import UnitStats
 from e2e3d.runtime.gpu_devices import gpu_count, require_gpu
 from e2e3d.stages.stage import Stage
 from e2e3d.storage.store import ArtifactStore
@@ -154,8 +153,8 @@ class RayUnits:
         """Whether a unit of another driver waits for most of a machine; `busy`: whether units of this one run."""
         return not self._connect().cluster.started_here and self._waiting.others_wait(busy)
 
-    def collect(self, attempt: UnitAttempt, output: Any, finished: Any) -> UnitStats | Exception:
-        """Take the report of a unit that ended: its cost, or what its process died of. Raises the unit's own error."""
+    def collect(self, attempt: UnitAttempt, output: Any, finished: Any) -> UnitReport | Exception:
+        """Take the report of a unit that ended, or what its process died of; what it logged is logged here."""
         self._waiting.ended(self._names.pop(finished, ""))
         try:
             report: UnitReport = ray.get(finished)
@@ -170,9 +169,6 @@ class RayUnits:
             raise cause from error
         for level, name, message in report.logs:
             logging.getLogger(name).log(level, message, extra={"members": {"unit": attempt.call.key}})
-        if report.error is not None:
-            raise report.error
-        if report.stats is None:
-            raise RuntimeError(f"{attempt.call.key} ended without statistics")
-        self._kept.keep(attempt.call.key, output, report.kept_bytes, self._connect().cluster.object_bytes)
-        return report.stats
+        if report.error is None:
+            self._kept.keep(attempt.call.key, output, report.kept_bytes, self._connect().cluster.object_bytes)
+        return report

@@ -7,6 +7,7 @@ import functools
 import logging
 import os
 import sys
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,12 +78,23 @@ class UnitReport:
     Attributes:
         kept_bytes: size of the result in the Ray store, 0 when it is only in the artifact store.
         logs: level, logger and message of what was logged meanwhile.
+        began_ns: when the worker took it up, and `ended_ns` when its result was stored; since the epoch, by its clock.
     """
 
     stats: UnitStats | None
     error: E2E3DError | None
     kept_bytes: int
     logs: tuple[tuple[int, str, str], ...]
+    began_ns: int
+    ended_ns: int
+
+    def cost(self) -> UnitStats:
+        """What the unit cost; raises the error that the unit raised."""
+        if self.error is not None:
+            raise self.error
+        if self.stats is None:
+            raise RuntimeError("a unit ended without statistics")
+        return self.stats
 
 
 @dataclass(frozen=True)
@@ -119,6 +131,7 @@ def execute(
     Returns:
         the result, for the Ray store (None when it is too large to keep there or the unit failed), and the report.
     """
+    began_ns = time.time_ns()
     stage = resolve(call.stage_path)
     _limit_threads(grant.context.threads)
     loader = _Loader(store, dict(zip(keys, values, strict=True)))
@@ -127,12 +140,13 @@ def execute(
             output, stats = measured(stage, bind(call.inputs, loader), call.config, grant.context)
             store.put(call.key, output, stats)
         except E2E3DError as error:
-            return None, UnitReport(None, error, 0, logs.records)
+            return None, UnitReport(None, error, 0, logs.records, began_ns, time.time_ns())
+    ended_ns = time.time_ns()
     size = memory_bytes(output)
     kept = output if size <= grant.keep_bytes else None
     del loader, output
     _release_memory()
-    return kept, UnitReport(stats, None, size if kept is not None else 0, logs.records)
+    return kept, UnitReport(stats, None, size if kept is not None else 0, logs.records, began_ns, ended_ns)
 
 
 def _unit_task(order: UnitOrder, *values: object) -> tuple[object, UnitReport]:

@@ -21,8 +21,10 @@ from e2e3d.pipeline.inprocess import InProcessExecutor
 from e2e3d.pipeline.passes import Pass
 from e2e3d.runtime.gpu_devices import gpu_count
 from e2e3d.runtime.threads import core_count
+from e2e3d.runtime.tracing import span, start_tracing, stop_tracing
 from e2e3d.storage.store import ArtifactStore
 from e2e3d.tasks.executor import RayExecutor
+from tests.otlp import receiving_traces
 from tests.pipeline import toy_stages as toy
 
 EXECUTORS = {"inprocess": InProcessExecutor, "ray": RayExecutor}
@@ -257,6 +259,48 @@ def test_a_killed_worker_is_replaced(ray_session: None, tmp_path: Path) -> None:
     refs = executor.map(toy.DIE, units(4), toy.ToyConfig(folder=str(tmp_path)))
     assert [ref.load().values[0] for ref in refs] == [0.0, 1.0, 2.0, 3.0]
     assert toy.computed(tmp_path).count("0") == 2
+
+
+@pytest.mark.slow
+def test_units_are_spans_below_their_pass_also_where_a_worker_died(ray_session: None, tmp_path: Path) -> None:
+    (tmp_path / "life1").touch()
+    executor = RayExecutor(ArtifactStore(str(tmp_path / "store")))
+    with receiving_traces() as receiver:
+        start_tracing(receiver.url, "driver")
+        with span("job"):
+            executor.map(toy.DIE, units(2), toy.ToyConfig(folder=str(tmp_path)), "dying", ["a.jpg", "b.jpg"])
+        stop_tracing()
+        (whole,), (of_pass, *of_units) = (
+            receiver.spans("job"),
+            sorted(receiver.spans("dying"), key=lambda one: one.name),
+        )
+        computing = receiver.spans("compute")
+    assert (of_pass.name, of_pass.parent) == ("dying", whole.id)
+    assert {one.parent for one in of_units} == {of_pass.id}
+    assert len({one.trace for one in (whole, of_pass, *of_units, *computing)}) == 1
+    found = [(one.name, one.failed, one.attributes["e2e3d.attempt"]) for one in of_units]
+    assert sorted(found)[:2] == [("dying a.jpg", False, 2), ("dying a.jpg", True, 1)]
+    assert {one.parent for one in computing} == {one.id for one in of_units if not one.failed}
+    assert all("e2e3d.peak_memory_bytes" in one.attributes for one in computing)
+    inside = {one.id: one for one in of_units}
+    for one in computing:
+        assert inside[one.parent].began_ns <= one.began_ns <= one.ended_ns <= inside[one.parent].ended_ns
+
+
+@pytest.mark.slow
+def test_a_unit_that_fails_is_a_failed_span(ray_session: None, tmp_path: Path) -> None:
+    executor = RayExecutor(ArtifactStore(str(tmp_path / "store")))
+    with receiving_traces() as receiver:
+        start_tracing(receiver.url, "driver")
+        with pytest.raises(ReconstructionError), span("job"):
+            executor.map(toy.FAIL, [toy.ToyInputs(1, np.zeros(1))], toy.ToyConfig(), "failing")
+        stop_tracing()
+        assert {one.name: one.failed for one in receiver.spans()} == {
+            "job": True,
+            "failing": False,
+            "failing 1 of 1": True,
+            "compute": False,
+        }
 
 
 @pytest.mark.slow

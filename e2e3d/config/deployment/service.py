@@ -52,6 +52,7 @@ class ServiceSettings(Settings):
         s3_public_endpoint: URL under which users reach the S3 server, where it is not `s3_endpoint`.
         backup_s3_endpoint, backup_s3_key, backup_s3_secret: of backups in S3, where not as the store.
         log_json: log lines are JSON objects.
+        traces_endpoint: of an OTLP/HTTP receiver of traces, such as ``http://collector:4318``; None = none are made.
         trusted_proxies: addresses and networks of proxies whose ``X-Forwarded-For`` is believed.
         address_connections: that one address may have open at once.
         serve_labels: of the Ray nodes on which replicas and the runner may run, such as ``role=service``; none = any.
@@ -90,6 +91,7 @@ class ServiceSettings(Settings):
     backup_s3_key: str | None = None
     backup_s3_secret: str | None = Field(default=None, repr=False)
     log_json: bool = True
+    traces_endpoint: str | None = None
     trusted_proxies: _NAMES = ()
     address_connections: int = Field(default=256, ge=1, le=2000)
     serve_labels: Annotated[tuple[tuple[str, str], ...], NoDecode] = ()
@@ -124,7 +126,7 @@ class ServiceSettings(Settings):
     def _networks_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(ipaddress.ip_network(network)) for network in value)
 
-    @field_validator("public_url", "s3_public_endpoint", "backup_s3_endpoint")
+    @field_validator("public_url", "s3_public_endpoint", "backup_s3_endpoint", "traces_endpoint")
     @classmethod
     def _public_url_is_url(cls, value: str | None) -> str | None:
         if value and not value.startswith(("http://", "https://")):

@@ -19,6 +19,7 @@ class NewJob:
         options: what is known of the photographs.
         outputs: groups of files that are kept; empty = the usual ones.
         retry_of: the job that this one repeats.
+        trace_parent: the span of the request, as the W3C's ``traceparent``; None without traces.
     """
 
     user_id: str
@@ -32,6 +33,7 @@ class NewJob:
     webhook_url: str | None = None
     retry_of: str | None = None
     forecast: Mapping[str, Any] = field(default_factory=dict)
+    trace_parent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class JobRecord:
         eta_low_s: lower, and `eta_high_s` upper estimate of the remaining seconds.
         cancel_requested_at: when somebody asked to cancel a running job.
         retry_of: the job that this one repeats, perhaps with other settings.
+        trace_parent: see :class:`NewJob`.
         judgement: of its model: ``verdict``, and ``reasons`` with ``code``, ``message``, ``action``.
     """
 
@@ -64,6 +67,7 @@ class JobRecord:
     attempt: int
     interruptions: int
     retry_of: str | None
+    trace_parent: str | None
     webhook_url: str | None
     stage: str | None
     units_done: int

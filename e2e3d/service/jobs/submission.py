@@ -18,6 +18,7 @@ from e2e3d.ops.photos.set_review import MIN_PHOTOGRAPHS
 from e2e3d.pipeline import forecast as forecasts
 from e2e3d.pipeline.sources.source_set import parse_intrinsics
 from e2e3d.runtime.threads import core_count
+from e2e3d.runtime.tracing import current_traceparent
 from e2e3d.service.accounts import quotas as usage
 from e2e3d.service.administration import audit
 from e2e3d.service.database import Session
@@ -147,6 +148,7 @@ def submit(
         webhook_url=request.webhook_url,
         retry_of=retry_of,
         forecast=expected,
+        trace_parent=current_traceparent(),
     )
     at = now()
     gone = lost_photographs(services.database, services.files, photographs.files, at)

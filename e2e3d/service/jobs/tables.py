@@ -43,6 +43,7 @@ class JobRow(Base):
     attempt: Mapped[int] = mapped_column(default=0)
     interruptions: Mapped[int] = mapped_column(default=0)
     retry_of: Mapped[str | None] = mapped_column(Uuid)
+    trace_parent: Mapped[str | None] = mapped_column(String(55))
     webhook_url: Mapped[str | None] = mapped_column(Text)
     stage: Mapped[str | None] = mapped_column(String(32))
     units_done: Mapped[int] = mapped_column(default=0)

@@ -31,6 +31,7 @@ from e2e3d.pipeline.sources.source_set import StoredFiles
 from e2e3d.runtime.child_processes import die_with
 from e2e3d.runtime.heartbeat import send_heartbeats
 from e2e3d.runtime.logs import JsonLines
+from e2e3d.runtime.tracing import span, start_tracing, stop_tracing
 from e2e3d.service.administration import audit, state
 from e2e3d.service.database import Database
 from e2e3d.service.database.table_base import now
@@ -41,6 +42,7 @@ from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs import stage_times as forecasts
 from e2e3d.service.jobs.lifecycle import JobTransition
 from e2e3d.service.jobs.records import Fence, JobRecord
+from e2e3d.service.runner.attempt_spans import attempt_span, end_attempt_span
 from e2e3d.service.runner.driver_process import INTERRUPTED, RAY_JOB_FILE
 from e2e3d.service.runner.journal import JobArtifactObserver, Journal, JournalHandler
 from e2e3d.service.runner.publisher import Publisher
@@ -96,9 +98,12 @@ class JobAttempt:
                     self._places(),
                 )
                 level = self._database.retry(state.log_level) or self._settings.log_level
-                with _logging_to(journal, level, self._members(job)):
+                start_tracing(self._settings.traces_endpoint, "driver")
+                with _logging_to(journal, level, self._members(job)), attempt_span(job, self._fence) as whole:
                     log.info("attempt %d begins", self._fence.attempt)
-                    self._finish(*self._work(job, journal))
+                    transition, error = self._work(job, journal)
+                    end_attempt_span(whole, transition, error)
+                    self._finish(transition, error)
                 notifier.notify(job.user_id)
                 return ENDED
         except CancelledError:
@@ -199,7 +204,8 @@ class JobAttempt:
                 self._tell_ray_job()
                 results, _ = run_and_export(request, executor, self._out)
                 journal.stage("publish", 0, 1)
-                publisher.publish(self._out, lambda done, total: journal.stage("publish", done, total))
+                with span("publish"):
+                    publisher.publish(self._out, lambda done, total: journal.stage("publish", done, total))
                 self._remember(job, results.photos, executor.stats)
         finally:
             publisher.close()
@@ -249,5 +255,6 @@ def _logging_to(journal: Journal, level: str, members: Mapping[str, str]) -> Ite
 
 if __name__ == "__main__":
     code = main(sys.argv[1:])
+    stop_tracing()
     logging.shutdown()
     os._exit(code)

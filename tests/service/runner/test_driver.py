@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from e2e3d.config.deployment import ServiceSettings
+from e2e3d.runtime.tracing import stop_tracing
 from e2e3d.service.database import Database, upgrade
 from e2e3d.service.database.table_base import now
 from e2e3d.service.jobs import leases
 from e2e3d.service.jobs import queries as jobs
 from e2e3d.service.jobs.records import Fence, JobRecord, NewJob
+from e2e3d.service.jobs.tables import JobRow
 from e2e3d.service.runner import driver
 from e2e3d.storage.names import blob_name
 from e2e3d.storage.opening import open_objects
+from tests.otlp import receiving_traces
 from tests.pictures import encode, textured
 from tests.service.intake.conftest import Place
 
@@ -76,6 +80,24 @@ def test_a_job_on_lost_photographs_ends_before_anything_is_computed(
     assert time.monotonic() - started_s < 10.0
     last = json.loads(capsys.readouterr().err.splitlines()[-1])
     assert (last["job"], last["process"], last["message"]) == (running.fence.job_id, "driver", "the job is failed")
+
+
+def test_an_attempt_is_a_span_below_that_of_the_request(running: Running) -> None:
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    with running.place.database.session() as session:
+        session.execute(update(JobRow).values(trace_parent=parent))
+    running.lose(0)
+    with receiving_traces() as receiver:
+        running.settings = running.settings.model_copy(update={"traces_endpoint": receiver.url})
+        running.drive()
+        stop_tracing()
+        spans = {span.name: span for span in receiver.spans(service="e2e3d-driver")}
+    attempt, queue = spans["job"], spans["queue"]
+    assert (attempt.trace, attempt.parent, attempt.failed) == (parent[3:35], parent[36:52], True)
+    said = {"e2e3d.job": running.fence.job_id, "e2e3d.outcome": "refused", "e2e3d.error_code": "photographs-gone"}
+    assert said.items() <= attempt.attributes.items()
+    assert (queue.trace, queue.parent) == (attempt.trace, attempt.id)
+    assert queue.began_ns < attempt.began_ns
 
 
 @pytest.mark.slow
