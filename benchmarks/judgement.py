@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import judgement_strangers as strangers
 import numpy as np
 from disturb import STAGE as DISTURB
 from disturb import DisturbConfig
@@ -55,6 +56,7 @@ FAR, TURNED_DEG, HALF, BLURRED = 0.005, 2.0, 0.7, 0.12
 """Broken: a camera so far off (share of the cameras' extent) or turned, so few of the photographs, or a correlation
 with the clean photographs that is so much lower than that of the whole clean set. Clean subsets come within 0.002 of
 the extent, so that 0.005 is no noise."""
+LIES_DEG = 20.0  # from how the model of the whole clean set stands
 WIDTH_PX = 400
 
 
@@ -66,7 +68,7 @@ def main() -> None:
     names = sys.argv[3:]
     runs = out / "runs"
     runs.mkdir(parents=True, exist_ok=True)
-    for case in cases(data):
+    for case in cases(data) + strangers.cases(data):
         target = runs / f"{case.name.replace(' ', '_')}.json"
         if (not names or case.name in names) and not target.exists():
             target.write_text(json.dumps(run_case(case, data, out), indent=1))
@@ -133,10 +135,13 @@ def truth_of(case: Case, shots: list[Shot], results: Results, data: Path, out: P
         facts |= {"position": error.position_max / extent, "rotation_deg": error.rotation_max_deg}
         if case.moves_centre:  # a shifted principal point and a turned camera are the same photograph
             facts["rotation_deg"] = 0.0
+        up = align_cameras(found, wanted).rotation[:, 2].tolist()
         if scene.frame == "georeferenced" and case.base == "brighton":
-            facts["turned_over"] = bool(align_cameras(found, wanted).rotation[2, 2] < 0)
+            facts["turned_over"] = bool(up[2] < 0)
+        if scene.frame != "arbitrary":
+            facts["up_deg"] = float(np.degrees(np.arccos(np.clip(np.dot(up, _usual(case, "up", up, out)), -1, 1))))
     facts["ncc"] = _clean_correlation(case, results, data)
-    return facts | {"usual_ncc": _usual_correlation(case, facts["ncc"], out)}
+    return facts | {"usual_ncc": _usual(case, "ncc", facts["ncc"], out)}
 
 
 def faults_of(truth: dict[str, Any]) -> list[str]:
@@ -145,6 +150,7 @@ def faults_of(truth: dict[str, Any]) -> list[str]:
         "cameras": truth.get("position", 9.0) > FAR or truth.get("rotation_deg", 180.0) > TURNED_DEG,
         "half": truth["registered"] < HALF,
         "turned over": truth.get("turned_over", False),
+        "lies": truth.get("up_deg", 0.0) > LIES_DEG,
         "surface": truth["ncc"] < truth["usual_ncc"] - BLURRED,
     }
     return [fault for fault, holds in faults.items() if holds]
@@ -173,11 +179,12 @@ def _clean_correlation(case: Case, results: Results, data: Path) -> float:
     return float(np.mean([score.ncc for score in scores])) if scores else 1.0
 
 
-def _usual_correlation(case: Case, ncc: float, out: Path) -> float:
-    stored = out / f"{case.base}.ncc.json"
+def _usual(case: Case, name: str, value: Any, out: Path) -> Any:
+    """What the whole clean set has of this; `value` where this is its run."""
+    stored = out / f"{case.base}.{name}.json"
     if case.name == case.base:
-        stored.write_text(json.dumps(ncc))
-    return float(json.loads(stored.read_text()))
+        stored.write_text(json.dumps(value))
+    return json.loads(stored.read_text())
 
 
 def _write(shots: list[Shot], folder: Path) -> None:

@@ -37,6 +37,7 @@ class Case:
     """One run: photographs of `base` (every `step`-th of the first `count`) changed by `change`.
 
     `focal` is that of a given calibration matrix, as a factor of the true one; `disturb` damages the cameras.
+    `moved`: the photographs show something else at a pixel than the clean ones; `turns`: they were turned, too.
     """
 
     name: str
@@ -48,16 +49,20 @@ class Case:
     disturb: DisturbConfig = NONE
     settings: dict[str, object] = field(default_factory=dict)
     masks: bool = False
+    moved: bool = False
+    turns: bool = False
 
     @property
     def moves_pixels(self) -> bool:
         """Whether the clean photographs show something else at the same pixel."""
-        return any(word in self.name for word in ("crops", "zooms", "rolled", "lenses", "as pinhole", "mirrored"))
+        return self.moved or any(
+            word in self.name for word in ("crops", "zooms", "rolled", "lenses", "as pinhole", "mirrored")
+        )
 
     @property
     def moves_centre(self) -> bool:
         """Whether the optical centre is no longer in the middle of the photographs."""
-        return "crops" in self.name or "rolled" in self.name
+        return self.turns or "crops" in self.name or "rolled" in self.name
 
 
 THINNED = {"saharov32": (2, None), "axe": (1, 16)}  # every which, of how many: what one core can do

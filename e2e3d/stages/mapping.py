@@ -183,7 +183,7 @@ def _workload(inputs: MappingInputs, stored: StoredInputs) -> Workload:
 
 STAGE = Stage(
     name="mapping",
-    version=12,
+    version=13,
     config=MappingConfig,
     output=Mapping,
     run=run,

@@ -74,6 +74,8 @@ def place_scene(scene: Scene, photos: Sequence[Photo], scale: float | None, dist
             remarks = (*remarks, Remark("up-by-movement", message))
     elif not any(remark.code == "up-unknown" for remark in remarks):
         remarks = (*remarks, Remark("up-unknown", f"Which way is up cannot be told. {up.reason}".strip()))
+    if frame != "arbitrary" and up.sideways:
+        remarks = (*remarks, _sideways(tuple(scene.images[i].name for i in up.sideways)))
     reference = placed.georeference
     factor = scale if distance is None else _factor(scene, distance)
     if factor is not None:
@@ -88,6 +90,14 @@ def place_scene(scene: Scene, photos: Sequence[Photo], scale: float | None, dist
     return replace(scene, frame=frame, georeference=reference, remarks=remarks)
 
 
+def _sideways(names: tuple[str, ...]) -> Remark:
+    message = (
+        "These photographs lie on their side beside the others: their orientation flag is wrong, or was lost. The "
+        "model stands as the others were held; turn it if it is they that lie."
+    )
+    return Remark("sideways", message, names)
+
+
 def _photo(image: SceneImage, photos: Sequence[Photo]) -> Photo:
     return photos[image.photo_index]
 
@@ -97,7 +107,9 @@ def fit_scene_to_earth(scene: Scene, photos: Sequence[Photo]) -> tuple[EarthFit,
     poses, attitudes = zip(
         *((image.cam_from_world, _photo(image, photos).attitude) for image in scene.images), strict=True
     )
-    up = estimate_up(poses, attitudes, scene.points_world)
+    cameras = [scene.camera_of(image) for image in scene.images]
+    portrait = np.array([camera.height_px > camera.width_px for camera in cameras])
+    up = estimate_up(poses, attitudes, scene.points_world, portrait)
     positions = [_photo(image, photos).gps for image in scene.images]
     located = [i for i, position in enumerate(positions) if position is not None]
     if not located:

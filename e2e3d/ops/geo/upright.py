@@ -12,12 +12,13 @@ cameras turned, and along which they moved, decides. Where nothing decides, up i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e2e3d.data.photo import CameraAttitude
+from e2e3d.ops.geo.sideways import quarter_turns, turned
 
 _MIN_AGREEMENT = 0.4  # length of the mean of directions below which they point everywhere
 _AXES_SPREAD = 0.03  # mean square of horizontal axes across their line, from which they span a plane (10 degrees)
@@ -51,6 +52,7 @@ class UpEstimate:
         choices: unit vectors float64 [N, 3] to choose from where only the horizontal axis is known, from views that
             look up a little over level ones to ones that look straight down; None when nothing is known.
         by_movement: whether only the cameras' movement decided between these.
+        sideways: indices of the photographs that lie on their side beside the others, and were turned for this.
     """
 
     direction: NDArray[np.float64] | None
@@ -59,6 +61,7 @@ class UpEstimate:
     reason: str = ""
     choices: NDArray[np.float64] | None = None
     by_movement: bool = False
+    sideways: tuple[int, ...] = ()
 
 
 def up_direction(cam_from_world: Sequence[NDArray[np.float64]]) -> NDArray[np.float64] | None:
@@ -70,6 +73,7 @@ def estimate_up(
     cam_from_world: Sequence[NDArray[np.float64]],
     attitudes: Sequence[CameraAttitude | None] = (),
     points_world: NDArray[np.float64] | None = None,
+    portrait: NDArray[np.bool_] | None = None,
 ) -> UpEstimate:
     """Up by all the evidence of the views.
 
@@ -77,12 +81,19 @@ def estimate_up(
         cam_from_world: float64 [3, 4] for each photograph.
         attitudes: of each photograph, where its camera states it; empty for none.
         points_world: float64 [N, 3], for the ground under views that look obliquely down; None = not known.
+        portrait: which photographs are higher than wide, bool [N]; None = not known.
     """
     poses = np.array(cam_from_world)
-    rotations = poses[:, :, :3]
-    stated = up_of_attitudes(rotations, attitudes)
+    stated = up_of_attitudes(poses[:, :, :3], attitudes)
     if stated is not None:
         return UpEstimate(stated, _ATTITUDE_DEG, "attitude")
+    turns = quarter_turns(poses[:, :, :3], portrait)
+    found = _up_of_views(turned(poses, turns), points_world)
+    return replace(found, sideways=tuple(np.flatnonzero(turns).tolist()))
+
+
+def _up_of_views(poses: NDArray[np.float64], points_world: NDArray[np.float64] | None) -> UpEstimate:
+    rotations = poses[:, :, :3]
     level = rotations[:, 0]
     scatter = level.T @ level / len(level)
     values, vectors = np.linalg.eigh(scatter)

@@ -68,12 +68,13 @@ def pair_motions(
     Args:
         blocks: verified matches.
         keypoints_px: float32 [N, >= 2] of each photograph.
-        calibrations: float64 [photographs, 3, 3], K as far as it is known.
+        calibrations: float64 [photographs, 3, 3], K as far as it is known. The focal length may be wrong: one from half
+            to twice of it counts as well, if it explains the pairs as turns of a camera.
 
     Returns:
         For each pair ``general``, ``still`` (the same picture) or ``rotation`` (turned about one point).
     """
-    motions = []
+    motions, found = list[str](), list[tuple[int, int, int, NDArray[np.float64]]]()
     for block in blocks:
         for p, (first, second) in enumerate(block.pairs.tolist()):
             matches = matches_of(block, p).astype(np.int64)
@@ -82,26 +83,44 @@ def pair_motions(
             sample = matches[:: max(1, len(matches) // _MAX_SAMPLE)]
             x1 = keypoints_px[first][sample[:, 0], :2].astype(np.float64)
             x2 = keypoints_px[second][sample[:, 1], :2].astype(np.float64)
-            motions.append(motion_of_pair(x1, x2, calibrations[first], calibrations[second]))
+            size = 2 * max(calibrations[first][0, 2], calibrations[first][1, 2])
+            motions.append("still" if _stands_still(x1, x2, size) else "general")
+            homography = None if motions[-1] == "still" else homography_of_pair(x1, x2, size)
+            if homography is not None:
+                found.append((len(motions) - 1, first, second, homography))
+    if found:
+        places, first_of, second_of, homographies = zip(*found, strict=True)
+        turns = turns_in_place(np.array(homographies), calibrations[list(first_of)], calibrations[list(second_of)])
+        for place, turned in zip(places, turns.tolist(), strict=True):
+            motions[place] = "rotation" if turned else "general"
     return tuple(motions)
 
 
-def motion_of_pair(
-    x1: NDArray[np.float64], x2: NDArray[np.float64], K1: NDArray[np.float64], K2: NDArray[np.float64]
-) -> str:
-    """``still``, ``rotation`` or ``general``, from matched points in pixels, float64 [N, 2]."""
+def _stands_still(x1: NDArray[np.float64], x2: NDArray[np.float64], size_px: float) -> bool:
+    return bool(np.median(np.linalg.norm(x1 - x2, axis=1)) < _STILL_PX_SHARE * size_px)
+
+
+def homography_of_pair(x1: NDArray[np.float64], x2: NDArray[np.float64], size_px: float) -> NDArray[np.float64] | None:
+    """The homography that explains (nearly) all of the matched points, float64 [N, 2] pixels; None = none does."""
     import cv2
 
-    size = 2 * max(K1[0, 2], K1[1, 2])
-    if np.median(np.linalg.norm(x1 - x2, axis=1)) < _STILL_PX_SHARE * size:
-        return "still"
-    H, inliers = cv2.findHomography(x1, x2, cv2.RANSAC, max(3.0, 0.001 * size))
-    if H is None or inliers.mean() < _HOMOGRAPHY_SHARE:
-        return "general"
-    # A camera that only turns moves its picture by K2 R K1^-1 (Hartley and Zisserman, section 8.4.2).
-    R = np.linalg.inv(K2) @ H @ K1
-    R = R / np.cbrt(np.linalg.det(R))
-    return "rotation" if np.abs(R @ R.T - np.eye(3)).max() < _ROTATION_TOLERANCE else "general"
+    H, inliers = cv2.findHomography(x1, x2, cv2.RANSAC, max(3.0, 0.001 * size_px))
+    return None if H is None or inliers.mean() < _HOMOGRAPHY_SHARE else np.asarray(H, np.float64)
+
+
+def turns_in_place(
+    homographies: NDArray[np.float64], K1: NDArray[np.float64], K2: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which homographies are those of a camera that only turns, bool [P], with the focal length that explains most.
+
+    A camera that only turns moves its picture by K2 R K1^-1 (Hartley and Zisserman, section 8.4.2). The focal lengths
+    of K1 and K2, float64 [P, 3, 3] as the homographies, may be off by a factor that all share; a plane fits none.
+    """
+    stated = _turn_deviations(homographies, K1, K2)
+    other = [_turn_deviations(homographies, _zoomed(K1, factor), _zoomed(K2, factor)) for factor in _FOCAL_FACTORS]
+    best = min(other, key=lambda deviations: float(np.median(deviations)))
+    searched = best < _TURNED_TOLERANCE if np.median(best) < _TURNED_TOLERANCE else np.zeros(len(best), np.bool_)
+    return np.asarray((stated < _ROTATION_TOLERANCE) | searched)
 
 
 def turned_in_place(

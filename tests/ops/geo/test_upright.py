@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from e2e3d.data.photo import CameraAttitude
+from e2e3d.ops.geo.sideways import turned
 from e2e3d.ops.geo.upright import estimate_up, up_direction
 from e2e3d.ops.sample.sample_scene import look_at
 from tests.ops.flights import rotations_of
@@ -72,3 +73,38 @@ def test_parallel_oblique_views_of_flat_ground_stand_on_it() -> None:
     estimate = estimate_up(poses, (), ground)
     assert estimate.source == "ground"
     np.testing.assert_allclose(estimate.direction, [0, 0, 1], atol=0.02)
+
+
+def lying(poses: list[np.ndarray], which: list[int], quarters: int = 1) -> np.ndarray:
+    turns = np.zeros(len(poses), np.int64)
+    turns[which] = quarters
+    return turned(np.array(poses), turns)
+
+
+@pytest.mark.parametrize("quarters", [1, 3])
+@pytest.mark.parametrize("which", [[0, 2, 4, 6, 8], [1, 2, 3, 7], [5]])
+def test_photographs_on_their_side_do_not_lay_the_model_down(which: list[int], quarters: int) -> None:
+    estimate = estimate_up(lying(list(arc_poses(9, 60)), which, quarters))
+    assert estimate.sideways == tuple(which)
+    assert estimate.direction is not None
+    assert estimate.direction[2] > np.cos(np.radians(0.5))
+
+
+def test_along_a_wall_their_shape_tells_that_they_lie_on_their_side() -> None:
+    wall = [look_at(np.array([x, -5.0, 1.5]), np.array([x, 0.0, 1.5])) for x in np.linspace(-2, 2, 7)]
+    portrait = np.arange(7) % 2 == 1
+    estimate = estimate_up(lying(wall, [1, 3, 5]), portrait=portrait)
+    np.testing.assert_allclose(estimate.direction, [0, 0, 1], atol=1e-6)
+    assert estimate.sideways == (1, 3, 5)
+    assert estimate_up(wall, portrait=portrait).sideways == ()
+
+
+@pytest.mark.parametrize("pitch_deg", [-90.0, -87.0, -60.0])
+def test_flights_with_two_headings_do_not_lie_on_their_side(pitch_deg: float) -> None:
+    random = np.random.default_rng(1)
+    headings = np.array([0.0, 180.0, 0.0, 90.0, 90.0, 270.0, 90.0, 0.0]) + random.normal(0, 2, 8)
+    rotations = rotations_of(headings, np.full(8, pitch_deg) + random.normal(0, 2, 8), random.normal(0, 2, 8))
+    estimate = estimate_up([np.concatenate([rotation, np.zeros((3, 1))], 1) for rotation in rotations])
+    assert estimate.sideways == ()
+    assert estimate.direction is not None
+    assert estimate.direction[2] > np.cos(np.radians(4))

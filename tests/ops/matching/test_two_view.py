@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from e2e3d.data.photo import CameraGuess
-from e2e3d.ops.matching.match_graph import motion_of_pair
+from e2e3d.ops.matching.match_graph import pair_motions
 from e2e3d.ops.matching.two_view import colmap_camera, verify_pair
-from tests.ops.synthetic_sfm import HEIGHT, WIDTH, K, arc_poses, make_set, project, turning_poses
+from tests.ops.synthetic_sfm import HEIGHT, WIDTH, K, arc_poses, make_set, match_by_points, project, turning_poses
 
 
 def two_views(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -40,13 +40,18 @@ def test_too_few_matches_are_none() -> None:
     assert found.configuration == 0
 
 
+@pytest.mark.parametrize("focal", [1.0, 0.6, 1.7], ids=["known", "short", "long"])
 @pytest.mark.parametrize(
     ("poses", "motion"),
-    [(arc_poses(3), "general"), (turning_poses(3), "rotation"), (np.repeat(arc_poses(1), 2, axis=0), "still")],
+    [(arc_poses(4), "general"), (turning_poses(4), "rotation"), (np.repeat(arc_poses(1), 4, axis=0), "still")],
     ids=["moved", "turned", "still"],
 )
-def test_the_motion_between_two_photographs_is_told(poses: np.ndarray, motion: str) -> None:
-    assert motion_of_pair(*two_views(poses), K, K) == motion
+def test_the_motion_between_photographs_is_told(poses: np.ndarray, motion: str, focal: float) -> None:
+    scene = make_set(poses, known_intrinsics=False)
+    block = match_by_points(scene)
+    thought = K * np.array([[focal, 1, 1], [1, focal, 1], [1, 1, 1]])
+    keypoints = [features.keypoints_px for features in scene.features]
+    assert pair_motions([block], keypoints, np.broadcast_to(thought, (4, 3, 3))) == (motion,) * 6
 
 
 def test_the_first_camera_model_follows_what_is_known() -> None:
