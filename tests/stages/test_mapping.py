@@ -5,7 +5,7 @@ import pytest
 
 from e2e3d.data.agreement import StillRegions
 from e2e3d.data.features import Features, MatchBlock
-from e2e3d.data.photo import GpsPosition
+from e2e3d.data.photo import CameraGuess, GpsPosition
 from e2e3d.data.ref import Ref
 from e2e3d.data.scene import Mapping
 from e2e3d.errors import InputError, ReconstructionError, SettingsError
@@ -15,6 +15,7 @@ from e2e3d.ops.geo.scene_frame import KnownDistance, camera_centres
 from e2e3d.stages import mapping
 from e2e3d.stages.stage import RunContext
 from tests.ops.synthetic_sfm import (
+    K,
     SyntheticSet,
     arc_poses,
     make_set,
@@ -175,6 +176,21 @@ def failure_code(scene: SyntheticSet) -> str:
 def test_a_turning_camera_is_told() -> None:
     assert failure_code(make_set(turning_poses(6))) == "pure-rotation"
     assert failure_code(make_set(turning_poses(6), known_intrinsics=False)) == "pure-rotation"
+
+
+@pytest.mark.parametrize("stated", [(2.0, 2.0), (1.0, 2.0)], ids=["all wrong", "half wrong"])
+def test_a_turning_camera_is_told_whatever_its_files_state(stated: tuple[float, float]) -> None:
+    scene = make_set(turning_poses(6), known_intrinsics=False)
+    guesses = [CameraGuess(f"stated {factor}", 1000 * factor, "exif") for factor in stated]
+    photos = tuple(replace(photo, camera=guesses[i % 2]) for i, photo in enumerate(scene.photos))
+    assert failure_code(replace(scene, photos=photos)) == "pure-rotation"
+
+
+def test_a_camera_that_turned_and_zoomed_shows_no_depth() -> None:
+    scene = make_set(turning_poses(6), known_intrinsics=False)
+    for found in scene.features[::2]:
+        found.keypoints_px[:, :2] = 1.4 * (found.keypoints_px[:, :2] - K[:2, 2]) + K[:2, 2]
+    assert failure_code(scene) == "pure-rotation"
 
 
 def test_identical_photographs_are_told() -> None:

@@ -117,7 +117,7 @@ LIMITS = (
         0.25,
         "lens-distortion",
         "The lens would bend the border of the photographs by {:.0%} of half their diagonal.",
-        _ONE_LENS,
+        f"Fisheye lenses do: then the model may be right, if its straight edges are straight. {_ONE_LENS}",
     ),
     SignLimit(
         "principal_shift",

@@ -69,5 +69,5 @@ def _held_as(rotations: NDArray[np.float64], up: NDArray[np.float64]) -> NDArray
 def _axes(rotations: NDArray[np.float64], turns: NDArray[np.int64]) -> tuple[float, float]:
     """Mean squares of the horizontal axes of the turned cameras: along up, and across their line in the horizon."""
     level = turned(rotations, turns)[:, 0]
-    values = np.linalg.eigvalsh(level.T @ level / len(level))
+    values = np.maximum(np.linalg.eigvalsh(level.T @ level / len(level)), 0.0)
     return float(values[0]), float(values[1])

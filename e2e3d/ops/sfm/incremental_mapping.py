@@ -166,7 +166,7 @@ def run_mapper(
 ) -> list[pycolmap.Reconstruction]:
     """One run of COLMAP's mapper, largest model first; `attempt` is a name in the list of attempts.
 
-    Models with lenses that cannot exist are dropped.
+    Models with lenses that cannot exist, and those left without a point, are dropped.
     """
     pycolmap.set_random_seed(SEED)
     manager = pycolmap.ReconstructionManager()
@@ -179,7 +179,7 @@ def run_mapper(
             options.ba_refine_extra_params = attempt == "incremental-weak"
         pycolmap.IncrementalPipeline(options, database, manager).run()
     components = [manager.get(i) for i in range(manager.size())]
-    components = [component for component in components if plausible_lenses(component)]
+    components = [component for component in components if component.num_points3D() and plausible_lenses(component)]
     return sorted(components, key=lambda c: (-c.num_reg_images(), -c.num_points3D()))
 
 
@@ -207,7 +207,6 @@ def only_turned(database: pycolmap.Database) -> bool:
         np.array(homographies),
         np.array([cameras[image_id].calibration_matrix() for image_id in first]),
         np.array([cameras[image_id].calibration_matrix() for image_id in second]),
-        known_focal=all(camera.has_prior_focal_length for camera in cameras.values()),
     )
 
 
