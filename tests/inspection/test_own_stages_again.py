@@ -18,7 +18,9 @@ import e2e3d
 from e2e3d.errors import SettingsError
 from e2e3d.inspection.result import Result
 from e2e3d.inspection.used_plugins import UsedPlugins
+from e2e3d.outputs.sample_set import exact_depth
 from e2e3d.pipeline.plugins import choose_plugins
+from e2e3d.stages.known_depth import depth_files
 from tests.command import SMALL, SampleRun
 
 FUNCTIONS = """
@@ -109,3 +111,21 @@ def test_units_of_such_a_run_are_computed_by_its_functions(
     same = {"stages": {"depth": here}, "executor": "inprocess", "until": "mapping", "only_stored": True}
     made = e2e3d.reconstruct(sample_run.photos, tmp_path / "out", "preview", settings, **same)
     assert made.inside.plugins.of("depth").stages["depth"].function is here  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_a_search_that_starts_from_rough_depth_needs_fewer_sweeps(sample_run: SampleRun, tmp_path: Path) -> None:
+    result = e2e3d.open(sample_run.out)
+    name = result.names[3]
+    exact = exact_depth(sample_run.sample, result.view(name))
+    rough_mm = 1000 * exact[2::4, 2::4]
+    noise = np.random.default_rng(0).normal(0, 0.01, rough_mm.shape)
+    np.save(tmp_path / f"{Path(name).stem}.npy", rough_mm * (1 + noise))
+
+    def right(**changes: Any) -> float:
+        """The share of pixels within 1 % of the truth."""
+        found = result.rerun("depth", view=name, sweeps=(1, 1, 1), **changes).depth
+        ratio = found[exact > 0] / exact[exact > 0]
+        return float(np.mean(np.abs(ratio / np.median(ratio[ratio > 0]) - 1) < 0.01))
+
+    assert right(stages={"depth_start": depth_files(tmp_path)}) > right() + 0.08
