@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import shutil
 import sys
 import time
@@ -31,6 +32,7 @@ INTERACTIVE = "application/vnd.plotly.v1+json"
 def main() -> None:
     """Run the notebooks, and write a page of each."""
     work, pages, *names = sys.argv[1:]
+    os.environ["OPEN3D_DISABLE_WEB_VISUALIZER"] = "true"  # Open3D would announce it in the first cell that imports it
     for name in names or sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")):
         started_s = time.monotonic()
         notebook = execute(NOTEBOOKS / f"{name}.ipynb", Path(work))

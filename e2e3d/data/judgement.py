@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import html
+from dataclasses import dataclass, field, fields
 
 GOOD, DOUBTFUL, FAILED = "good", "doubtful", "failed"
 
@@ -77,3 +78,24 @@ class Judgement:
     verdict: str
     reasons: tuple[Reason, ...] = ()
     signs: JudgementSigns | None = field(default=None)
+
+    def __repr__(self) -> str:
+        because = f" because of {', '.join(reason.code for reason in self.reasons)}" if self.reasons else ""
+        return f"Judgement({self.verdict}{because})"
+
+    def _repr_html_(self) -> str:
+        """The verdict, the reasons, and every sign that there was something to measure by."""
+        reasons = "".join(f"<li>{html.escape(f'{each.message} {each.action}')}</li>" for each in self.reasons)
+        measured = {} if self.signs is None else {f.name: getattr(self.signs, f.name) for f in fields(self.signs)}
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{_text(value)}</td></tr>"
+            for name, value in measured.items()
+            if value not in (None, ())
+        )
+        return f"<b>{html.escape(self.verdict)}</b><ul>{reasons}</ul><table>{rows}</table>"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return html.escape(", ".join(value) if isinstance(value, tuple) else str(value))

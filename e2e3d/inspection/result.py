@@ -26,7 +26,6 @@ from e2e3d.inspection.pair_matches import PairMatches, pair_matches
 from e2e3d.inspection.photo_graph import PhotoGraph, photo_graph
 from e2e3d.inspection.photo_result import PhotoResult
 from e2e3d.inspection.plot_accessor import Plots
-from e2e3d.inspection.record_table import RecordTable
 from e2e3d.inspection.run_costs import Keep, UnitCost, prune, run_bytes, unit_costs
 from e2e3d.inspection.run_records import RunRecords
 from e2e3d.inspection.unit_rerun import rerun
@@ -37,6 +36,7 @@ from e2e3d.outputs.manifest import Manifest, read_manifest
 from e2e3d.pipeline.plugins import Given
 from e2e3d.pipeline.record_index import RecordIndex, read_index, results_of
 from e2e3d.pipeline.workspace import PRIVATE_FOLDER, default_store, locked_folder
+from e2e3d.runtime.record_table import RecordTable
 from e2e3d.storage.store import ArtifactStore
 
 

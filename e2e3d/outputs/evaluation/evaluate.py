@@ -23,6 +23,7 @@ from e2e3d.ops.photos.decoding import decode_photo
 from e2e3d.outputs.evaluation.evaluation_plot import PhotographScore, plot_evaluation
 from e2e3d.outputs.evaluation.held_out import held_out_views
 from e2e3d.outputs.evaluation.references import read_cameras, read_model, read_surface, read_textured
+from e2e3d.runtime.record_table import RecordTable
 from e2e3d.storage.atomic_files import write_bytes
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Evaluation:
     """What was asked for; the rest is None. Positions are in the reference's unit, angles in degrees.
 
     `rephotography` is of the photographs that the model was made from, `held_out` of those that were left out.
-    `per_camera` and `per_view` are what these figures summarise, and are no part of the JSON.
+    `per_camera` and `per_view` are what these figures summarise, a row each, and are no part of the JSON.
     """
 
     cameras: CameraError | None = None
@@ -52,8 +53,8 @@ class Evaluation:
     held_out: RephotographyScore | None = None
     cloud: tuple[SurfaceScore, ...] | None = None
     mesh: tuple[SurfaceScore, ...] | None = None
-    per_camera: tuple[PoseError, ...] = ()
-    per_view: tuple[PhotographScore, ...] = ()
+    per_camera: RecordTable[PoseError] = dataclasses.field(default_factory=RecordTable)
+    per_view: RecordTable[PhotographScore] = dataclasses.field(default_factory=RecordTable)
 
     def plot(self) -> Figure:
         """Every figure as a chart, with matplotlib. Raises MachineError ``missing-package`` where that is missing."""
@@ -156,8 +157,8 @@ def evaluate(
         held_out=_mean_score(left_out) if left_out else None,
         cloud=cloud,
         mesh=mesh,
-        per_camera=() if poses is None else pose_errors(*poses),
-        per_view=(*used, *left_out),
+        per_camera=RecordTable(() if poses is None else pose_errors(*poses)),
+        per_view=RecordTable((*used, *left_out)),
     )
 
 

@@ -56,6 +56,8 @@ def plot_evaluation(
 def _bars(axes: Axes, cameras: Sequence[PoseError], label: str) -> None:
     ordered = sorted(cameras, key=lambda error: error.position)
     axes.barh([error.name for error in ordered], [error.position for error in ordered])
+    axes.ticklabel_format(axis="x", scilimits=(-2, 4))
+    axes.locator_params(axis="x", nbins=6)
     axes.set_xlabel(label)
     axes.set_title("cameras")
 

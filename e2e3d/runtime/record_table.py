@@ -39,5 +39,5 @@ def _fields(record: Any) -> dict[str, Any]:
 
 def _text(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.2f}"
-    return f"{value:,}" if isinstance(value, int) else html.escape(str(value))
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else html.escape(str(value))
