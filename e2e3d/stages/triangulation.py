@@ -32,7 +32,7 @@ class TriangulationInputs:
         matched: the photographs with their features and matches.
         poses: of each photograph, with its camera in the size of the photograph.
         frame, georeference: of the poses.
-        unused: how many poses belong to no photograph.
+        unused: how many poses belong to no photograph that takes part.
     """
 
     matched: MappingInputs
@@ -82,7 +82,7 @@ def _remark(share: float, photographs: int, unused: int) -> Remark:
     if share < _DOUBTFUL:
         message += " That is little: they are not as exact as the photographs. Compare with a run without them."
     if unused:
-        message += f" {unused} more of the given poses belong to no photograph."
+        message += f" {unused} more of the given poses belong to no photograph that takes part."
     return Remark("poses-given", message)
 
 
@@ -92,7 +92,7 @@ def _workload(inputs: TriangulationInputs, stored: StoredInputs) -> Workload:
 
 STAGE = Stage(
     name="triangulation",
-    version=1,
+    version=2,
     config=MappingConfig,
     output=Mapping,
     run=run,
