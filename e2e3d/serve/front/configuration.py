@@ -26,6 +26,8 @@ FILE_PATHS = "^/v1/(uploads/[^/]+|image-sets/[^/]+/(photos|uploads))$"
 _BUFFER_BYTES = 32768  # a head that does not fit in is not read to its end
 _SMALL_BODY_BYTES = 16384
 CONNECTIONS = 4000
+SOCKET_BYTES = 4096
+"""A second that a client may send into a WebSocket: it has nothing to say but that it goes."""
 _AWAY_TRIES = 8  # a second apart, while nothing listens
 _ANSWER_S = 3600
 _ID = "%[var(txn.id)]"
@@ -104,6 +106,8 @@ frontend public
     acl small_body req.body_size lt {_SMALL_BODY_BYTES}
     acl asks_first req.hdr(expect) -m found
     http-request wait-for-body time {SMALL_BODY_S}s if json small_body !asks_first
+    filter bwlim-in sockets default-limit {SOCKET_BYTES} default-period 1s
+    http-request set-bandwidth-limit sockets if {{ req.hdr(upgrade) -i websocket }}
     http-request disable-l7-retry unless {{ method GET HEAD }}
     http-after-response set-status 503 if {{ status 502 504 }}
     default_backend service

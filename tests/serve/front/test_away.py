@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from e2e3d.serve.front.configuration import Front
+from e2e3d.serve.front.configuration import SOCKET_BYTES, Front
 from e2e3d.serve.front.haproxy_process import FrontProcess
 from tests.command import wait_for
 from tests.serve.front.conftest import binary, everything
@@ -164,6 +164,49 @@ def test_bodies_and_answers_pass_as_they_come(alone: Alone) -> None:
         answer = b""
         while not answer.endswith(b"2\r\n:\n\r\n"):
             answer += client.recv(1000)
+
+
+SOCKET = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+UPGRADED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
+"""The example of RFC 6455, section 1.3."""
+
+
+def test_clients_can_hardly_send_into_a_socket(alone: Alone) -> None:
+    """Serve's proxy takes messages of 16 MB, 32 of them before anybody reads one; only events go the other way."""
+    head = b"GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n" + SOCKET
+    with connected(alone, head) as (client, server, _):
+        server.sendall(UPGRADED + b"event" * 100_000)
+        answer = b""
+        while answer.count(b"event") < 100_000:
+            chunk = client.recv(1 << 16)
+            assert chunk
+            answer += chunk
+        assert 0 < arrived(client, server, 1_000_000) < 10 * SOCKET_BYTES
+
+
+def test_an_upload_that_would_also_speak_http_2_is_as_fast(alone: Alone) -> None:
+    head = b"PATCH /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 1000000\r\n\r\n"
+    with connected(alone, head) as (client, server, _):
+        assert arrived(client, server, 1_000_000) == 1_000_000
+
+
+def arrived(client: socket.socket, server: socket.socket, length: int) -> int:
+    """How many of so many bytes that a client sends arrive within two seconds."""
+    threading.Thread(target=send_all, args=(client, bytes(length)), daemon=True).start()
+    count, until_s = 0, time.monotonic() + 2.0
+    server.settimeout(0.2)
+    while time.monotonic() < until_s and count < length:
+        with contextlib.suppress(TimeoutError):
+            count += len(server.recv(1 << 16))
+    return count
+
+
+def send_all(client: socket.socket, data: bytes) -> None:
+    with contextlib.suppress(OSError):
+        client.sendall(data)
 
 
 def test_the_service_decides_whether_a_body_shall_come(alone: Alone) -> None:
