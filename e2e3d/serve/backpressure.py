@@ -17,7 +17,7 @@ from typing import Any
 
 from e2e3d.serve.ray_version import TESTED_RAY, ray_is_tested
 from e2e3d.service.http.bounded_downloads import WrittenReports
-from e2e3d.service.http.bounded_uploads import UNBOUNDED_BODY_BYTES, BodyWindow
+from e2e3d.service.http.bounded_uploads import UNBOUNDED_BODY_BYTES, BodyWindow, QuietSockets
 from e2e3d.service.http.request_ids import SafeRequestIds
 
 _MARK = "_e2e3d_lazy"
@@ -29,7 +29,7 @@ def proxy_callback() -> list[Any]:
     from starlette.middleware import Middleware
 
     bounded = [Middleware(BodyWindow), Middleware(WrittenReports)] if ray_is_tested() else []
-    return [Middleware(SafeRequestIds), *bounded]
+    return [Middleware(SafeRequestIds), Middleware(QuietSockets), *bounded]
 
 
 def fetch_when_read() -> None:

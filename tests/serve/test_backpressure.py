@@ -14,7 +14,7 @@ from e2e3d.serve.backpressure import fetch_when_read, proxy_callback
 from e2e3d.serve.front.configuration import Front
 from e2e3d.serve.ray_version import TESTED_RAY, ray_is_tested
 from e2e3d.service.http.bounded_downloads import WrittenReports
-from e2e3d.service.http.bounded_uploads import UNBOUNDED_BODY_BYTES, BodyWindow
+from e2e3d.service.http.bounded_uploads import UNBOUNDED_BODY_BYTES, BodyWindow, QuietSockets
 from e2e3d.service.http.request_ids import SafeRequestIds
 from tests.command import ROOT
 
@@ -27,7 +27,12 @@ def test_the_version_that_was_tested_is_the_one_that_is_allowed_and_installed() 
     major, minor = TESTED_RAY.split(".")
     assert allowed == f">={TESTED_RAY},<{major}.{int(minor) + 1}"
     assert ray_is_tested()
-    assert [middleware.cls for middleware in proxy_callback()] == [SafeRequestIds, BodyWindow, WrittenReports]
+    assert [middleware.cls for middleware in proxy_callback()] == [
+        SafeRequestIds,
+        QuietSockets,
+        BodyWindow,
+        WrittenReports,
+    ]
 
 
 def test_another_version_is_left_as_it_is_and_the_log_says_what_follows(
@@ -35,7 +40,7 @@ def test_another_version_is_left_as_it_is_and_the_log_says_what_follows(
 ) -> None:
     monkeypatch.setattr(ray_version, "TESTED_RAY", "2.59")
     monkeypatch.setattr(backpressure, "_replace_methods", None)
-    assert [middleware.cls for middleware in proxy_callback()] == [SafeRequestIds]
+    assert [middleware.cls for middleware in proxy_callback()] == [SafeRequestIds, QuietSockets]
     fetch_when_read()
     (record,) = caplog.records
     assert "bodies of requests are limited to 64 MiB" in record.getMessage()

@@ -21,10 +21,35 @@ SMALL_BODY_BYTES = 1 << 20
 """Largest body of routes that take no files."""
 UNBOUNDED_BODY_BYTES = 64 << 20
 """Largest body where the proxy does not wait; what the commands send at once fits in."""
+SOCKET_BYTES = 64 << 10
+"""All that a client may send into a WebSocket."""
 _REPORT_BYTES = 1 << 20  # less than the window: otherwise both sides would wait
 _READ = "e2e3d.read"
 _WAITS = (b"x-e2e3d-body", b"waits")
 _LOG = logging.getLogger(__name__)
+
+
+class QuietSockets:
+    """ASGI middleware of Ray Serve's proxy: ends a WebSocket whose client says more than it has to.
+
+    Clients only listen there; the proxy would keep what they send until the replica has asked for it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        said_bytes = 0
+
+        async def receive_little() -> Message:
+            nonlocal said_bytes
+            message = await receive()
+            if message["type"] == "websocket.receive":
+                said_bytes += len(message.get("bytes") or b"") + len(message.get("text") or "")
+            return message if said_bytes <= SOCKET_BYTES else {"type": "websocket.disconnect", "code": 1009}
+
+        await self._app(scope, receive_little if scope["type"] == "websocket" else receive, send)
 
 
 class BodyWindow:

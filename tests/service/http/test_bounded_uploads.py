@@ -10,7 +10,14 @@ import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from e2e3d.serve.app import create_app
-from e2e3d.service.http.bounded_uploads import UNBOUNDED_BODY_BYTES, WINDOW_BYTES, BodyWindow, ReadReports
+from e2e3d.service.http.bounded_uploads import (
+    SOCKET_BYTES,
+    UNBOUNDED_BODY_BYTES,
+    WINDOW_BYTES,
+    BodyWindow,
+    QuietSockets,
+    ReadReports,
+)
 from tests.service.api import Api, TestClient
 from tests.service.http.test_bounded_downloads import Between
 
@@ -129,3 +136,21 @@ def test_where_the_proxy_does_not_wait_bodies_are_small_and_the_log_says_so_once
         assert str(UNBOUNDED_BODY_BYTES) in refused[0].json()["detail"]
         said = [record for record in caplog.records if "limited to 64 MiB" in record.getMessage()]
         assert len(said) == 1
+
+
+def test_a_socket_whose_client_talks_is_ended() -> None:
+    told: list[Message] = []
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["type"] == "websocket.connect"
+        await send({"type": "websocket.accept"})
+        while not told or told[-1]["type"] == "websocket.receive":
+            told.append(await receive())
+        await send({"type": "websocket.send", "text": "an event"})
+
+    with TestClient(QuietSockets(application)).websocket_connect("/") as socket:
+        for _ in range(4):
+            socket.send_bytes(bytes(SOCKET_BYTES // 2))
+        assert socket.receive_text() == "an event"
+    assert [message["type"] for message in told] == ["websocket.receive"] * 2 + ["websocket.disconnect"]
+    assert told[-1]["code"] == 1009
