@@ -1,6 +1,7 @@
 """How often the final judgement is wrong: runs that are known to be sound and runs that are known to be broken.
 
 usage: python benchmarks/judgement.py DATA OUT [NAME...]    run what is missing (of these runs), print the table
+       python benchmarks/judgement.py DATA OUT --cameras [NAME...]    of cameras and points alone, into another OUT
        python benchmarks/judgement.py DATA OUT --table      judge the stored signs anew, print the table
 
 The truth of a run does not come from the judgement: its cameras are compared with surveyed ones or, where a set has
@@ -37,7 +38,7 @@ from e2e3d.ops.evaluation.weigh_signs import weigh
 from e2e3d.outputs.evaluation.model_judgement import measure_signs
 from e2e3d.outputs.evaluation.references import read_cameras, stem
 from e2e3d.pipeline.inprocess import InProcessExecutor
-from e2e3d.pipeline.pipeline import reconstruct
+from e2e3d.pipeline.pipeline import Milestone, reconstruct
 from e2e3d.stages.mapping import STAGE as MAPPING
 from e2e3d.storage.store import ArtifactStore
 
@@ -58,6 +59,7 @@ with the clean photographs that is so much lower than that of the whole clean se
 the extent, so that 0.005 is no noise."""
 LIES_DEG = 20.0  # from how the model of the whole clean set stands
 WIDTH_PX = 400
+CAMERAS = "--cameras"
 
 
 def main() -> None:
@@ -65,20 +67,21 @@ def main() -> None:
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     data, out = Path(sys.argv[1]), Path(sys.argv[2])
-    names = sys.argv[3:]
+    names = [name for name in sys.argv[3:] if name != CAMERAS]
+    until: Milestone | None = "mapping" if CAMERAS in sys.argv else None
     runs = out / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     for case in cases(data) + strangers.cases(data):
         target = runs / f"{case.name.replace(' ', '_')}.json"
         if (not names or case.name in names) and not target.exists():
-            target.write_text(json.dumps(run_case(case, data, out), indent=1))
+            target.write_text(json.dumps(run_case(case, data, out, until), indent=1))
             print(target.stem, flush=True)
     stored = [json.loads(path.read_text()) for path in sorted(runs.glob("*.json"))]
     print(table(stored))
 
 
-def run_case(case: Case, data: Path, out: Path) -> dict[str, Any]:
-    """Signs and truth of one run."""
+def run_case(case: Case, data: Path, out: Path, until: Milestone | None) -> dict[str, Any]:
+    """Signs and truth of one run, to the end or `until` something is made."""
     shots = case.change(load_shots(data, case.base, case.step, case.count))
     folder = out / "photographs" / case.name.replace(" ", "_")
     _write(shots, folder)
@@ -87,14 +90,14 @@ def run_case(case: Case, data: Path, out: Path) -> dict[str, Any]:
     masks = data / case.base / "masks" if case.masks else None
     began_s = time.process_time()
     try:
-        results = reconstruct(folder, config, executor, RunOptions(_intrinsics(case, folder), masks))
+        results = reconstruct(folder, config, executor, RunOptions(_intrinsics(case, folder), masks), until=until)
     except E2E3DError as error:
         return {"name": case.name, "failed": error.code, "cpu_s": time.process_time() - began_s}
     run_s = time.process_time() - began_s
-    textured = results.textured.load()
+    textured = None if until else results.textured.load()
     signs = measure_signs(results, textured)
     judged_s = time.process_time() - began_s - run_s
-    truth = truth_of(case, shots, results, data, out)
+    truth = truth_of(case, shots, results, data, out, surface=until is None)
     return {
         "name": case.name,
         "signs": dataclasses.asdict(signs),
@@ -119,7 +122,7 @@ class DisturbingExecutor(InProcessExecutor):
         return super().map(DISTURB, found, self._disturb)
 
 
-def truth_of(case: Case, shots: list[Shot], results: Results, data: Path, out: Path) -> dict[str, Any]:
+def truth_of(case: Case, shots: list[Shot], results: Results, data: Path, out: Path, surface: bool) -> dict[str, Any]:
     """How far a run is from what is known, for :func:`faults_of`."""
     scene = results.mapping.scene
     poses = {image.name: image.cam_from_world for image in scene.images}
@@ -140,7 +143,7 @@ def truth_of(case: Case, shots: list[Shot], results: Results, data: Path, out: P
             facts["turned_over"] = bool(up[2] < 0)
         if scene.frame != "arbitrary":
             facts["up_deg"] = float(np.degrees(np.arccos(np.clip(np.dot(up, _usual(case, "up", up, out)), -1, 1))))
-    facts["ncc"] = _clean_correlation(case, results, data)
+    facts["ncc"] = _clean_correlation(case, results, data) if surface else 1.0
     return facts | {"usual_ncc": _usual(case, "ncc", facts["ncc"], out)}
 
 

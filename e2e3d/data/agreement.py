@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+FEW_FIT = 0.7
+"""Share of a photograph's matches below which they contradict its place."""
+
 
 @dataclass(frozen=True, eq=False)
 class StillRegions:
@@ -63,3 +66,8 @@ class PhotoAgreement:
     expected: int
     seen_share: float
     contradicts: bool
+
+    @property
+    def matches_fit(self) -> bool:
+        """Whether its matches fit: what contradicts the model then is what it does not show."""
+        return self.agreeing_share >= FEW_FIT

@@ -31,6 +31,7 @@ class JudgementSigns:
             end of what their number allows.
         disagreeing_pairs: share of the matched pairs of which most matches disagree.
         disagreeing_photographs: photographs of which most matches disagree.
+        lacking_photographs: other photographs that do not show what those around them see from there.
         rephotography_ncc: correlation of photographs with the textured model seen from their place, in [-1, 1].
         cross_view_ncc: correlation of photographs with what others show of the same surface, in [-1, 1].
         points_on_surface: share of the sparse points that lie on the mesh, seen from a photograph.
@@ -54,6 +55,7 @@ class JudgementSigns:
     agreeing_held_back: float | None = None
     disagreeing_pairs: float | None = None
     disagreeing_photographs: tuple[str, ...] = ()
+    lacking_photographs: tuple[str, ...] = ()
     rephotography_ncc: float | None = None
     cross_view_ncc: float | None = None
     points_on_surface: float | None = None

@@ -22,6 +22,7 @@ from e2e3d.outputs.photo_states import PhotoState
 
 MANIFEST_NAME = "manifest.json"
 _FORMAT = 1
+_NAMES_OF_SIGNS = ("disagreeing_photographs", "lacking_photographs")
 _LIBRARIES = ("numba", "numpy", "open3d", "open3d-cpu", "opencv-python-headless", "pycolmap", "ray", "scipy", "torch")
 
 
@@ -159,5 +160,5 @@ def _judgement(document: dict[str, Any] | None) -> Judgement | None:
         tuple(Reason(**entry) for entry in document["reasons"]),
         None
         if signs is None
-        else JudgementSigns(**signs | {"disagreeing_photographs": tuple(signs["disagreeing_photographs"])}),
+        else JudgementSigns(**signs | {name: tuple(signs.get(name, ())) for name in _NAMES_OF_SIGNS}),
     )

@@ -12,6 +12,7 @@ from e2e3d.errors import InputError, ReconstructionError, SettingsError
 from e2e3d.ops.geo.geodesy import wgs84_from_local
 from e2e3d.ops.geo.georeferencing import describe_origin
 from e2e3d.ops.geo.scene_frame import KnownDistance, camera_centres
+from e2e3d.ops.sfm.incremental_mapping import build_database, only_turned
 from e2e3d.stages import mapping
 from e2e3d.stages.stage import RunContext
 from tests.ops.synthetic_sfm import (
@@ -20,6 +21,7 @@ from tests.ops.synthetic_sfm import (
     arc_poses,
     make_set,
     match_all,
+    match_by_points,
     pose_errors,
     project,
     turning_poses,
@@ -184,6 +186,17 @@ def test_a_turning_camera_is_told_whatever_its_files_state(stated: tuple[float, 
     guesses = [CameraGuess(f"stated {factor}", 1000 * factor, "exif") for factor in stated]
     photos = tuple(replace(photo, camera=guesses[i % 2]) for i, photo in enumerate(scene.photos))
     assert failure_code(replace(scene, photos=photos)) == "pure-rotation"
+
+
+@pytest.mark.parametrize(("configuration", "turned"), [(7, True), (2, False)], ids=["watermark", "calibrated"])
+def test_narrow_overlaps_that_look_like_a_watermark_do_not_hide_that_a_camera_turned(
+    configuration: int, turned: bool
+) -> None:
+    scene = make_set(turning_poses(6), known_intrinsics=False)
+    block = match_by_points(scene)
+    block.configurations[::4] = configuration
+    database, _ = build_database(scene.photos, [found.keypoints_px for found in scene.features], [block])
+    assert only_turned(database) == turned
 
 
 def test_a_camera_that_turned_and_zoomed_shows_no_depth() -> None:

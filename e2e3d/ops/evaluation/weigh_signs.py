@@ -6,6 +6,7 @@ that a sum of them would only dilute what one sees clearly. The limits are calib
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from e2e3d.data.judgement import DOUBTFUL, GOOD, Judgement, JudgementSigns, Reason
@@ -17,6 +18,10 @@ _NAMED = 5
 _MOVE = "Take more photographs around the subject, each overlapping the one before by two thirds."
 _SAME_SUBJECT = (
     "Look at the report's pictures of the model, and leave out what does not belong: edited or damaged files."
+)
+_LACKING = (
+    "Mirrored pictures, the other of two equal sides of a building, or the place at another time look like that: "
+    "reconstruct them alone, or leave them out."
 )
 _ONE_LENS = "Use uncropped, unedited originals with their EXIF, taken with one zoom setting, or give intrinsics."
 
@@ -191,10 +196,14 @@ def weigh(signs: JudgementSigns) -> Judgement:
 def _reasons_of_photographs(signs: JudgementSigns) -> list[Reason]:
     reasons = []
     if signs.disagreeing_photographs:
-        names = ", ".join(signs.disagreeing_photographs[:_NAMED])
-        more = len(signs.disagreeing_photographs) - _NAMED
-        text = f"Most matches of {names}{f' and {more} more' if more > 0 else ''} disagree with the cameras."
+        text = f"Most matches of {_names(signs.disagreeing_photographs)} disagree with the cameras."
         reasons.append(Reason("photographs-contradict", text, "Leave these photographs out, or take them again."))
+    if signs.lacking_photographs:
+        text = (
+            f"{_names(signs.lacking_photographs)} lie among the others, and do not show what those see from there: one "
+            "of the two is in the wrong place."
+        )
+        reasons.append(Reason("photographs-contradict", text, _LACKING))
     if signs.registered < LEAST_REGISTERED * signs.photographs:
         text = f"Only {signs.registered} of {signs.photographs} photographs are part of the model."
         reasons.append(Reason("few-registered", text, "The report says why each of the others is not."))
@@ -202,3 +211,8 @@ def _reasons_of_photographs(signs: JudgementSigns) -> list[Reason]:
         text = f"{signs.other_component} photographs form a model of their own that does not connect to this one."
         reasons.append(Reason("separate-parts", text, "Take photographs that bridge the parts."))
     return reasons
+
+
+def _names(photographs: Sequence[str]) -> str:
+    more = len(photographs) - _NAMED
+    return ", ".join(photographs[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -24,7 +24,7 @@ SEED = 20160627
 MIN_MODEL_SIZE = 3
 _THREADS = 1  # the solver adds in the order in which threads finish: with more, no two runs give the same model
 MIN_MEDIAN_ANGLE_DEG = 1.0
-_NEARLY_ALL = 0.9
+_NEARLY_ALL, _MOST_PAIRS = 0.9, 0.8  # of the matches, of the pairs: those with little overlap may look otherwise
 # All cameras are adjusted whenever the model has grown by so much. The end is adjusted until it converges anyway.
 _GROWTH, _GROWTH_WEAK = 1.3, 1.1
 _ADJUSTMENTS = 2  # at most, each time, with outliers dropped between them
@@ -192,17 +192,21 @@ def relax_options(options: pycolmap.IncrementalPipelineOptions, min_inliers: int
 
 
 def only_turned(database: pycolmap.Database) -> bool:
-    """Whether (nearly) all pairs are homographies, and those of a camera that turns in one place."""
-    pair_ids, geometries = database.read_two_view_geometries()
-    pairs = [
-        (*pycolmap.pair_id_to_image_pair(pair_id), geometry.H)
-        for pair_id, geometry in zip(pair_ids, geometries, strict=True)
-        if geometry.config in _HOMOGRAPHIES
+    """Whether nearly all matches are of homographies, and these are those of a camera that turns in one place."""
+    geometries = [
+        (*pycolmap.pair_id_to_image_pair(pair_id), geometry)
+        for pair_id, geometry in zip(*database.read_two_view_geometries(), strict=True)
+        if geometry.config != pycolmap.TwoViewGeometryConfiguration.WATERMARK  # a narrow overlap looks like one
     ]
-    if len(pairs) < max(1, _NEARLY_ALL * len(pair_ids)):
+    matches = np.array([len(geometry.inlier_matches) for _, _, geometry in geometries])
+    flat = np.array([geometry.config in _HOMOGRAPHIES for _, _, geometry in geometries], np.bool_)
+    if not flat.any() or flat.mean() < _MOST_PAIRS or matches[flat].sum() < _NEARLY_ALL * matches.sum():
         return False
+    first, second, homographies = zip(
+        *((one, other, geometry.H) for (one, other, geometry), own in zip(geometries, flat, strict=True) if own),
+        strict=True,
+    )
     cameras = {image.image_id: database.read_camera(image.camera_id) for image in database.read_all_images()}
-    first, second, homographies = zip(*pairs, strict=True)
     return turned_in_place(
         np.array(homographies),
         np.array([cameras[image_id].calibration_matrix() for image_id in first]),

@@ -18,7 +18,7 @@ import numpy as np
 import pycolmap
 from numpy.typing import NDArray
 
-from e2e3d.data.agreement import PhotoAgreement
+from e2e3d.data.agreement import FEW_FIT, PhotoAgreement
 from e2e3d.data.features import MatchBlock
 from e2e3d.data.photo import Photo
 from e2e3d.ops.matching.match_blocks import matches_of
@@ -33,7 +33,7 @@ _CELL_POINTS = 4
 _BEHIND = 1.3
 _HARDLY = 0.1  # of the expected points of a cell
 _MIN_CELLS, _MOST_MISSING = 6, 0.35
-_MIN_AGAINST, _FEW_FIT = 30, 0.7
+_MIN_AGAINST = 30
 _MOST_CONTRADICTING = 1 / 3
 _TYPICAL_FIT, _MIN_MATCHES = 0.85, 15  # of a photograph that supports the model
 
@@ -141,7 +141,7 @@ def judge_photos(
         tested, fit = fitting[index]
         pixels, seen = expected_points(views, index)
         share, missing = fit / max(tested, 1), missing_share(pixels, seen, view.size_px)
-        contradicts = (tested - fit >= _MIN_AGAINST and share < _FEW_FIT) or missing > _MOST_MISSING
+        contradicts = (tested - fit >= _MIN_AGAINST and share < FEW_FIT) or missing > _MOST_MISSING
         seen_share = float(seen.mean()) if len(seen) else 1.0
         found.append(PhotoAgreement(index, photos[index].name, tested, share, len(seen), seen_share, contradicts))
     return tuple(found)

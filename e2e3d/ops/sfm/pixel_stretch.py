@@ -22,7 +22,7 @@ from e2e3d.ops.sfm.lens_bundle import MAX_IMAGES, adjust
 from e2e3d.ops.sfm.lens_groups import LensGrouping, bundle_of, numbers, sampled
 
 _SEARCHED = np.linspace(-1.0, 1.0, 9)  # logarithm to base 2: pictures squeezed to a half, up to twice as wide
-_FINER = (0.125, 0.0625, 0.03, 0.015, 0.007, 0.003)  # the last is a fifth of a percent
+_FINER, _FINEST = (0.125, 0.0625, 0.03), (0.015, 0.007, 0.003)  # the last is a fifth of a percent
 _TOLERANCE = 1e-3
 _NOTABLE = 0.03  # of the same logarithm: 2 %
 _MUCH_BETTER = 0.25  # of the cost, as for lenses
@@ -79,8 +79,10 @@ def _searched(
         return changed
 
     found = {0.0: best} | {value: cost(tried(value)) for value in _SEARCHED.tolist() if value}
-    for step in _FINER:
+    for step in (*_FINER, *_FINEST):
         middle = min(found, key=found.__getitem__)
+        if step in _FINEST and found[middle] > (1 - _MUCH_BETTER) * found[0.0]:
+            break  # it is not the stretch
         found |= {value: cost(tried(value)) for value in (middle - step, middle + step)}
     middle = min(found, key=found.__getitem__)
     return tried(middle), found[middle]

@@ -47,14 +47,15 @@ def judge_run(results: Results, textured: TexturedMesh) -> Judgement:
     return weigh(measure_signs(results, textured))
 
 
-def measure_signs(results: Results, textured: TexturedMesh) -> JudgementSigns:
-    """All signs of a finished run."""
+def measure_signs(results: Results, textured: TexturedMesh | None) -> JudgementSigns:
+    """All signs of a finished run; without a textured model, those of its cameras and sparse points alone."""
     scene = results.mapping.scene
     usable = [photo for photo in results.photos if photo.usable]
     pairs = pair_agreements(results)
     judged = [pair for pair in pairs if pair.matches >= _JUDGED_MATCHES]
-    surface = _surface_signs(results, textured)
+    surface = _SurfaceSigns(None, None, None) if textured is None else _surface_signs(results, textured)
     counts = cameras.points_a_photograph(scene)
+    disagreeing = _disagreeing(results.mapping, disagreeing_images(pairs, _JUDGED_MATCHES))
     used = [scene.camera_of(image) for image in scene.images]
     return JudgementSigns(
         photographs=sum(_counts(photo) for photo in results.photos),
@@ -71,7 +72,8 @@ def measure_signs(results: Results, textured: TexturedMesh) -> JudgementSigns:
         agreeing_matches=_share([(pair.agreeing, pair.matches) for pair in pairs]),
         agreeing_held_back=_agreeing_held_back([pair for pair in pairs if pair.mostly_agrees]),
         disagreeing_pairs=1 - float(np.mean([pair.mostly_agrees for pair in judged])) if judged else None,
-        disagreeing_photographs=_disagreeing(results.mapping, disagreeing_images(pairs, _JUDGED_MATCHES)),
+        disagreeing_photographs=disagreeing,
+        lacking_photographs=_lacking(results.mapping, disagreeing),
         rephotography_ncc=surface.rephotography_ncc,
         cross_view_ncc=surface.cross_view_ncc,
         points_on_surface=surface.points_on_surface,
@@ -157,9 +159,15 @@ def _counts(photo: Photo) -> bool:
 
 
 def _disagreeing(mapping: Mapping, images: Sequence[int]) -> tuple[str, ...]:
-    """Names of the images that disagree, by their matches here or by what mapping found and could not take out."""
-    found = {photo.name for photo in mapping.agreement if photo.contradicts}
+    """Names of the images that disagree, by their matches here or by those that mapping found."""
+    found = {photo.name for photo in mapping.agreement if photo.contradicts and not photo.matches_fit}
     found |= {mapping.scene.images[i].name for i in images}
+    return tuple(image.name for image in mapping.scene.images if image.name in found)
+
+
+def _lacking(mapping: Mapping, disagreeing: Sequence[str]) -> tuple[str, ...]:
+    """Names of the other images that contradict the model: by what they do not show."""
+    found = {photo.name for photo in mapping.agreement if photo.contradicts}.difference(disagreeing)
     return tuple(image.name for image in mapping.scene.images if image.name in found)
 
 

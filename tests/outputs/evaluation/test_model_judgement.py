@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from e2e3d.data.agreement import PhotoAgreement
 from e2e3d.data.judgement import Judgement, JudgementSigns
 from e2e3d.data.ref import Ref
 from e2e3d.data.run_results import Results
@@ -48,6 +49,11 @@ def test_signs_of_an_exact_run(results: Results) -> None:
     assert signs.cross_view_ncc > 0.75
 
 
+def test_cameras_alone_are_judged_by_the_same_signs(results: Results) -> None:
+    of_surface = dict.fromkeys(("rephotography_ncc", "cross_view_ncc", "points_on_surface"))
+    assert measure_signs(results, None) == replace(measure_signs(results, results.textured.load()), **of_surface)
+
+
 def test_an_exact_run_is_good(results: Results) -> None:
     assert judge_run(results, results.textured.load()).verdict == "good"
 
@@ -69,6 +75,16 @@ def test_the_photographs_that_disagree_are_named(results: Results) -> None:
     (reason,) = [reason for reason in judgement.reasons if reason.code == "photographs-contradict"]
     assert "IMG_0002.jpg" in reason.message
     assert "IMG_0000.jpg" not in reason.message
+
+
+def test_a_half_that_lies_on_the_other_is_named_by_what_it_lacks(results: Results) -> None:
+    name = results.mapping.scene.images[2].name
+    folded = PhotoAgreement(2, name, 400, 0.97, 300, 0.1, contradicts=True)
+    broken = replace(results, mapped=Ref.of(replace(results.mapping, agreement=(folded,))))
+    (reason,) = judge_run(broken, results.textured.load()).reasons
+    assert reason.code == "photographs-contradict"
+    assert f"{name} lie among the others" in reason.message
+    assert "Mirrored" in reason.action
 
 
 @pytest.mark.parametrize(("heights_known", "ratio"), [(True, 33.0), (False, 0.1)])
