@@ -13,6 +13,7 @@ from e2e3d.service.events.followers import Followers
 from e2e3d.service.http.user_threads import UserThreads
 from e2e3d.service.intake.import_threads import ImportThreads
 from e2e3d.service.intake.intake import Intake
+from e2e3d.service.open_id.provider import OpenIdProvider
 from e2e3d.service.sign_in.device_tokens import DeviceTokens
 from e2e3d.service.sign_in.passwords import Passwords
 from e2e3d.service.sign_in.throttle import Throttle
@@ -30,6 +31,7 @@ class Services:
     Attributes:
         files: big files of the store.
         intake: takes photographs in.
+        open_id: the organisation's own accounts; None = passwords only.
         imports: take archives and folders of S3 in, in the background.
         notifier: tells other processes of new events; `followers` are the event streams of this one.
         threads: for what waits on behalf of one user.
@@ -48,11 +50,14 @@ class Services:
     notifier: EventNotifier
     followers: Followers
     threads: UserThreads
+    open_id: OpenIdProvider | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
 
     def close(self) -> None:
         """End what goes on in the background, and close the connections."""
         self.imports.close()
+        if self.open_id is not None:
+            self.open_id.close()
         self.notifier.close()
         self.throttle.close()
         self.database.close()
@@ -82,5 +87,6 @@ def build_services(settings: ServiceSettings, checks: Mapping[str, Check] | None
         notifier=notifier,
         followers=Followers(database, notifier),
         threads=UserThreads(),
+        open_id=OpenIdProvider(settings, f"{settings.url}/v1/auth/oidc/callback") if settings.oidc_issuer else None,
         checks=dict(checks or {}),
     )

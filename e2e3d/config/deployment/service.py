@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from e2e3d.config.deployment.engine import Settings
+from e2e3d.config.deployment.identity import IdentitySettings
 from e2e3d.config.deployment.s3 import S3Options
 from e2e3d.config.deployment.sources import read_settings
 from e2e3d.errors import MachineError, SettingsError
@@ -24,7 +24,7 @@ _MOST_BYTES = 2**53 - 1  # what every JSON reader understands
 _NAMES = Annotated[tuple[str, ...], NoDecode]
 
 
-class ServiceSettings(Settings):
+class ServiceSettings(IdentitySettings):
     """Settings of ``e2e3d serve`` beside those of the engine; the defaults make a service for one machine.
 
     Attributes:
@@ -192,7 +192,7 @@ def load_service_settings() -> ServiceSettings:
 
     Raises:
         SettingsError: ``environment``, naming the variable; ``secret-key`` when PostgreSQL is used without one;
-            ``metrics-token`` when the runner is to answer for metrics without one.
+            ``metrics-token`` when the runner is to answer for metrics without one; ``oidc-client-id``.
         MachineError: ``no-permission`` when `home` cannot be written.
     """
     settings = read_settings(ServiceSettings)
@@ -201,6 +201,12 @@ def load_service_settings() -> ServiceSettings:
             "metrics-token",
             "E2E3D_RUNNER_METRICS_PORT is set and E2E3D_METRICS_TOKEN is not: anybody could read the runner's metrics.",
             "Set E2E3D_METRICS_TOKEN to what Prometheus sends, 16 characters or more.",
+        )
+    if settings.oidc_issuer is not None and settings.oidc_client_id is None:
+        raise SettingsError(
+            "oidc-client-id",
+            "E2E3D_OIDC_ISSUER is set and E2E3D_OIDC_CLIENT_ID is not.",
+            "Register the service with the provider, and set the client id that it gives.",
         )
     if settings.secret_key is not None:
         return settings

@@ -58,7 +58,7 @@ def log_in(services: Services, email: str, password: str, device_token: str | No
         if rehashed is not None:
             accounts.change(session, user.id, UserChange(password_hash=rehashed))
         audit.record(session, dataclasses.replace(actor, user_id=user.id), "login", "user", user.id)
-        return NewLogin(_new_pair(services, session, user, new_id()), services.devices.new(email, now()))
+        return begin_login(services, session, user)
 
 
 def log_in_by_link(services: Services, token: str, actor: Actor) -> NewLogin:
@@ -72,10 +72,15 @@ def log_in_by_link(services: Services, token: str, actor: Actor) -> NewLogin:
         user = None if link is None or link.expires_at <= now() else accounts.get(session, link.user_id)
         if user is not None and user.active:
             audit.record(session, dataclasses.replace(actor, user_id=user.id), "login", "user", user.id, by="link")
-            return NewLogin(_new_pair(services, session, user, new_id()), services.devices.new(user.email, now()))
+            return begin_login(services, session, user)
     raise unauthorised(
         "sign-in-link-invalid", "The sign-in link was used before or has expired.", "Sign in with your password."
     )
+
+
+def begin_login(services: Services, session: Session, user: User) -> NewLogin:
+    """The tokens of a new login of somebody whose proof was good."""
+    return NewLogin(_new_pair(services, session, user, new_id()), services.devices.new(user.email, now()))
 
 
 def refresh(services: Services, refresh_token: str, actor: Actor) -> TokenPair:

@@ -88,9 +88,14 @@ def end_session(request: Request, services: ServicesOf) -> Response:
     return _forgotten(services)
 
 
-def _begun(response: Response, services: Services, made: logins.NewLogin) -> SessionToken:
+def keep_login(response: Response, services: Services, made: logins.NewLogin) -> None:
+    """Give a browser what keeps it signed in."""
     _set(response, services, REFRESH_COOKIE, made.tokens.refresh, int(services.settings.refresh_token_s))
     _set(response, services, DEVICE_COOKIE, made.device, _DEVICE_S)
+
+
+def _begun(response: Response, services: Services, made: logins.NewLogin) -> SessionToken:
+    keep_login(response, services, made)
     return SessionToken(access_token=made.tokens.access, expires_in=services.tokens.good_for_s)
 
 

@@ -1,11 +1,14 @@
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { Navigate, useLocation } from "react-router";
 
+import type { Schemas } from "../../api/client";
 import { session } from "../../api/session";
 import { Preferences } from "../../app/Preferences";
 import icon from "../../app/icon.svg";
-import { Button, Form, Loading, ProblemNotice, TextField } from "../../ui";
+import en from "../../i18n/en.json";
+import { Button, buttonClass, Form, Loading, Notice, ProblemNotice, TextField } from "../../ui";
 import styles from "./sign-in.module.css";
 
 export function SignInPage() {
@@ -17,6 +20,8 @@ export function SignInPage() {
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const byLink = useSignInLink(setError);
+  const [refusal] = useState(refusalOf);
+  const ways = useQuery({ queryKey: ["sign-in-ways"], queryFn: () => waysToSignIn(), staleTime: Infinity });
   if (state === "in") return <Navigate to={from} replace />;
 
   const submit = () => {
@@ -48,10 +53,16 @@ export function SignInPage() {
             onChange={setPassword}
             isRequired
           />
+          {refusal && <Notice tone="bad" title={t(`signIn.refused.${refusal}`)} />}
           {error !== null && <ProblemNotice error={error} />}
           <Button type="submit" kind="primary" isDisabled={busy}>
             {t("signIn.submit")}
           </Button>
+          {ways.data?.provider && (
+            <a className={buttonClass()} href={`/v1/auth/oidc/begin?to=${encodeURIComponent(from)}`}>
+              {t("signIn.by", { provider: ways.data.provider })}
+            </a>
+          )}
         </Form>
         <div className="row">
           <Preferences />
@@ -59,6 +70,19 @@ export function SignInPage() {
       </div>
     </main>
   );
+}
+
+type Refusal = keyof typeof en.signIn.refused;
+
+/** Why the organisation's provider did not sign somebody in: it stands behind the # of the address. */
+function refusalOf(): Refusal | null {
+  const code = location.hash.replace(/^#oidc-/, "");
+  return location.hash.startsWith("#oidc-") && code in en.signIn.refused ? (code as Refusal) : null;
+}
+
+async function waysToSignIn(): Promise<Schemas["SignInWays"]> {
+  const answer = await fetch("/v1/auth/oidc");
+  return answer.ok ? ((await answer.json()) as Schemas["SignInWays"]) : { provider: null };
 }
 
 /** Signs in by the token behind the # of the address, which is removed from it; whether that goes on. */
