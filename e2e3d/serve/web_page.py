@@ -25,6 +25,7 @@ VIEWS = (
     "/sets",
     "/sets/{set_id}",
     "/sets/{set_id}/compare",
+    "/capture",
     "/jobs",
     "/jobs/{job_id}",
     "/account",
@@ -41,8 +42,12 @@ _MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".json": "application/json",
     ".wasm": "application/wasm",
+    ".png": "image/png",
+    ".webmanifest": "application/manifest+json",
 }
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
+_AT_ROOT = ("service-worker.js", "manifest.webmanifest", "icon-192.png", "icon-512.png")
+"""Files without a hash in their names: browsers ask for them anew."""
 _FOREVER = "public, max-age=31536000, immutable"
 _POLICY = "; ".join(
     (
@@ -100,12 +105,12 @@ def page_router(head_of_shared: Callable[[str], str] = lambda token: "", folder:
     router = APIRouter(include_in_schema=False)
 
     async def view() -> Response:
-        return document_for("'none'")
+        return document_for("'none'", camera="(self)")
 
     def shared_view(token: str) -> Response:
         return document_for("*", head_of_shared(token))
 
-    def document_for(ancestors: str, head: str = "") -> Response:
+    def document_for(ancestors: str, head: str = "", camera: str = "()") -> Response:
         if text is None:
             return HTMLResponse(_NOT_BUILT)
         nonce = secrets.token_urlsafe(16)
@@ -113,7 +118,7 @@ def page_router(head_of_shared: Callable[[str], str] = lambda token: "", folder:
             "Content-Security-Policy": _POLICY.format(nonce=nonce, ancestors=ancestors),
             "Cross-Origin-Opener-Policy": "same-origin",
             "Referrer-Policy": "no-referrer",  # addresses of shared models let others in
-            "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+            "Permissions-Policy": f"camera={camera}, microphone=(), geolocation=()",
         }
         return HTMLResponse(text.replace(NONCE, nonce).replace("</head>", f"{head}</head>", 1), headers=headers)
 
@@ -132,8 +137,23 @@ def page_router(head_of_shared: Callable[[str], str] = lambda token: "", folder:
     for path in VIEWS:
         router.add_api_route(path, view, methods=["GET", "HEAD"])
     router.add_api_route(SHARED, shared_view, methods=["GET", "HEAD"])
+    _add_files_at_root(router, folder)
     router.add_api_route("/assets/{name}", asset, methods=["GET", "HEAD"])
     return router
+
+
+def _add_files_at_root(router: APIRouter, folder: Path) -> None:
+    there = _read_assets(folder)
+
+    async def file(request: Request) -> Response:
+        found = there.get(request.url.path.removeprefix("/"))
+        if found is None:
+            raise missing("file")
+        headers = {"Cache-Control": "no-cache", "Content-Security-Policy": _WORKER_POLICY}
+        return Response(found.contents[""], headers=headers, media_type=found.media_type)
+
+    for name in _AT_ROOT:
+        router.add_api_route(f"/{name}", file, methods=["GET", "HEAD"])
 
 
 def _read_assets(folder: Path) -> dict[str, Asset]:

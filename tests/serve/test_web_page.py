@@ -25,6 +25,8 @@ def page(tmp_path: Path) -> TestClient:
     (assets / "a-1.js.gz").write_bytes(gzip.compress(SCRIPT))
     (assets / "a-1.js.br").write_bytes(b"what brotli made")
     (assets / "notes.txt").write_text("no part of the page")
+    (tmp_path / "service-worker.js").write_bytes(SCRIPT)
+    (tmp_path / "manifest.webmanifest").write_text("{}")
     return client_of(tmp_path)
 
 
@@ -104,3 +106,16 @@ def test_only_the_view_of_a_shared_model_may_stand_in_frames_and_no_view_tells_w
     shared = page.get(SHARED.format(token="x.y"))
     assert "frame-ancestors *" in shared.headers["content-security-policy"].split("; ")
     assert shared.headers["referrer-policy"] == page.get("/sets").headers["referrer-policy"] == "no-referrer"
+
+
+def test_the_page_can_be_installed_and_asks_for_its_worker_anew(page: TestClient) -> None:
+    worker = page.get("/service-worker.js")
+    assert (worker.content, worker.headers["cache-control"]) == (SCRIPT, "no-cache")
+    assert worker.headers["content-type"].startswith("text/javascript")
+    assert page.get("/manifest.webmanifest").headers["content-type"].startswith("application/manifest+json")
+    assert page.get("/icon-192.png").status_code == 404
+
+
+def test_own_views_may_see_the_camera_and_shared_ones_may_not(page: TestClient) -> None:
+    assert "camera=(self)" in page.get("/sets").headers["permissions-policy"]
+    assert "camera=()" in page.get(SHARED.format(token="x.y")).headers["permissions-policy"]

@@ -11,7 +11,7 @@ export async function openBrowser() {
 
 /** A page of a fresh profile; whatever its console or its scripts complain of goes to `complaints`. */
 export async function openPage(browser, complaints, options = {}) {
-  const context = await browser.newContext({ locale: "en-GB", acceptDownloads: true, ...options });
+  const context = await browser.newContext({ locale: "en-GB", acceptDownloads: true, serviceWorkers: "block", ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
   page.on("console", (message) => {

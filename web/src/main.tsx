@@ -3,10 +3,12 @@ import { createRoot } from "react-dom/client";
 
 import "./app/base.css";
 import { App } from "./app/App";
+import { keepForOffline } from "./app/offline";
 import { applyTheme } from "./app/theme";
 import { startLanguages } from "./i18n";
 
 applyTheme();
+keepForOffline();
 await startLanguages();
 const root = document.getElementById("root");
 if (root) {

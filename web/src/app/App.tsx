@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { lazy, useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { I18nProvider } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 import { BrowserRouter, Navigate, Route, Routes } from "react-router";
@@ -17,6 +17,7 @@ import { DeletionsContext } from "../undo/context";
 import { Deletions } from "../undo/deletions";
 import { UploadQueue } from "../uploads/queue";
 import { UploadsContext } from "../uploads/context";
+import { Loading } from "../ui";
 import { atMostEvery } from "./atMostEvery";
 import { Layout } from "./Layout";
 import { NotFound } from "./NotFound";
@@ -24,6 +25,7 @@ import { SignedIn } from "./SignedIn";
 
 const AccountPage = lazy(() => import("../pages/account/AccountPage"));
 const AdminPage = lazy(() => import("../pages/admin/AdminPage"));
+const CapturePage = lazy(() => import("../capture/CapturePage"));
 const ComparePage = lazy(() => import("../pages/compare/ComparePage"));
 
 const ARRIVALS_MS = 2_000; // a set of thousands is not asked for after every one of them
@@ -45,6 +47,7 @@ export function App() {
             <Routes>
               <Route path="/sign-in" element={<SignInPage />} />
               <Route path="/shared/:token" element={<SharedPage />} />
+              <Route path="/capture" element={<Suspense fallback={<Loading />}><CapturePage /></Suspense>} />
               <Route element={<SignedIn />}>
                 <Route element={<Layout />}>
                   <Route index element={<Navigate to="/sets" replace />} />

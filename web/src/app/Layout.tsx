@@ -1,15 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
-import { Suspense, useEffect, useSyncExternalStore } from "react";
+import { Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { NavLink, Outlet, useLocation } from "react-router";
 
 import { me } from "../api/queries";
 import { session } from "../api/session";
+import { forgetCaptures, mayBeThere } from "../capture/photos";
 import { Button, Loading, Notice } from "../ui";
 import { useDeletions } from "../undo/context";
 import { UndoBar } from "../undo/UndoBar";
 import { useUploads } from "../uploads/context";
 import styles from "./layout.module.css";
+import { useOnline } from "./online";
 import { Preferences } from "./Preferences";
 import icon from "./icon.svg";
 
@@ -21,10 +23,12 @@ export function Layout() {
   const [deletions] = useDeletions();
   const signOut = async () => {
     await deletions.commitAll(false);
-    await uploads.abandon().finally(() => session.signOut());
+    await Promise.all([uploads.abandon(), mayBeThere() && forgetCaptures()]).finally(() => session.signOut());
   };
-  const online = useSyncExternalStore(subscribeOnline, () => navigator.onLine);
+  const online = useOnline();
+  const [open, setOpen] = useState(false); // the menu of narrow screens
   useEffect(() => {
+    setOpen(false);
     scrollTo(0, 0); // newer browsers return a promise, which an effect must not
   }, [pathname]);
   return (
@@ -42,7 +46,10 @@ export function Layout() {
             <NavLink to="/jobs">{t("app.jobs")}</NavLink>
             {account?.role === "admin" && <NavLink to="/admin">{t("app.admin")}</NavLink>}
           </nav>
-          <div className={styles.tools}>
+          <button type="button" className={styles.menu} aria-expanded={open} aria-controls="tools" onClick={() => setOpen(!open)}>
+            {t("app.menu")}
+          </button>
+          <div id="tools" className={styles.tools} data-open={open}>
             <NavLink to="/account" className={styles.account ?? ""}>
               {t("app.account")}
             </NavLink>
@@ -62,13 +69,4 @@ export function Layout() {
       <UndoBar />
     </>
   );
-}
-
-function subscribeOnline(listener: () => void): () => void {
-  addEventListener("online", listener);
-  addEventListener("offline", listener);
-  return () => {
-    removeEventListener("online", listener);
-    removeEventListener("offline", listener);
-  };
 }

@@ -2,6 +2,7 @@ import { useEffect, useState, useSyncExternalStore } from "react";
 import { Navigate, Outlet, useLocation } from "react-router";
 
 import { session } from "../api/session";
+import { mayBeThere } from "../capture/photos";
 import { Loading, ProblemNotice } from "../ui";
 import { useUploads } from "../uploads/context";
 
@@ -15,7 +16,9 @@ export function SignedIn() {
 
   useEffect(() => {
     if (state === "unknown") session.renew().then(() => setError(null), setError);
-    if (state === "in") void uploads.resume();
+    if (state !== "in") return;
+    void uploads.resume();
+    if (mayBeThere()) void import("../capture/deliver").then(({ deliverAll }) => deliverAll(uploads)).catch(() => undefined); // later, then
   }, [state, uploads, tries]);
 
   if (state === "in") return <Outlet />;

@@ -18,6 +18,7 @@ async function comfort<T>(work: () => Promise<T>, otherwise: T): Promise<T> {
   }
 }
 
-export const keep = (key: string, upload: KeptUpload): Promise<void> => comfort(() => set(key, upload, store()), undefined);
+/** Whether the browser keeps it. */
+export const keep = (key: string, upload: KeptUpload): Promise<boolean> => comfort(() => set(key, upload, store()).then(() => true), false);
 export const forget = (key: string): Promise<void> => comfort(() => del(key, store()), undefined);
 export const kept = (): Promise<[string, KeptUpload][]> => comfort(() => entries<string, KeptUpload>(store()), []);

@@ -47,14 +47,20 @@ export class UploadQueue {
     }
   }
 
-  add(setId: string, files: readonly File[]): void {
-    for (const file of files) {
-      const key = newKey();
+  /** Resolves before anything is sent; whether a reload goes on with all of them. */
+  async add(setId: string, files: readonly File[]): Promise<boolean> {
+    const all = await Promise.all(files.map((file) => this.#begin(setId, file)));
+    return all.every(Boolean);
+  }
+
+  #begin(setId: string, file: File): Promise<boolean> {
+    const key = newKey();
+    return new Promise((resolve) => {
       void alone(key, async () => {
-        await keep(key, { setId, file, url: null });
+        resolve(await keep(key, { setId, file, url: null }));
         await this.#admit(key, setId, file, null);
       });
-    }
+    });
   }
 
   /** Take a file out that has failed or is no longer wanted. */

@@ -1,9 +1,10 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
-import { useNavigate, useParams } from "react-router";
+import { Link, useNavigate, useParams } from "react-router";
 
 import { api, take } from "../../api/client";
 import { imageSet, keys } from "../../api/queries";
+import { canPhotograph } from "../../app/online";
 import { useFormat } from "../../i18n/format";
 import { Button, Loading, Notice, ProblemNotice } from "../../ui";
 import { useDeletions } from "../../undo/context";
@@ -44,7 +45,9 @@ export function SetPage() {
       </div>
       <div className={styles.columns}>
         <div className="stack">
-          <DropArea onFiles={(files) => uploads.add(setId, files)} />
+          <DropArea onFiles={(files) => void uploads.add(setId, files)}>
+            {canPhotograph() && <Link to={`/capture?set=${setId}`}>{t("capture.title")}</Link>}
+          </DropArea>
           <UploadList setId={setId} />
           <PhotoList setId={setId} />
         </div>

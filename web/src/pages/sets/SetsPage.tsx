@@ -4,8 +4,9 @@ import { Link, useNavigate } from "react-router";
 
 import { api, take } from "../../api/client";
 import { imageSets, keys } from "../../api/queries";
+import { canPhotograph } from "../../app/online";
 import { useFormat } from "../../i18n/format";
-import { Button, Empty, Loading, ProblemNotice } from "../../ui";
+import { Button, buttonClass, Empty, Loading, ProblemNotice } from "../../ui";
 import { useNotDeleted } from "../../undo/context";
 import { useUploads } from "../../uploads/context";
 import { DropArea } from "../../uploads/DropArea";
@@ -23,6 +24,13 @@ export function SetsPage() {
       <DropArea onFiles={(files) => begin.mutate(files)}>
         <p className="quiet">{t("sets.lead")}</p>
       </DropArea>
+      {canPhotograph() && (
+        <div>
+          <Link className={buttonClass()} to="/capture">
+            {t("capture.title")}
+          </Link>
+        </div>
+      )}
       {begin.error && <ProblemNotice error={begin.error} />}
       {sets.isPending && <Loading />}
       {sets.error && <ProblemNotice error={sets.error} onRetry={() => void sets.refetch()} />}
@@ -56,7 +64,7 @@ function useBeginSet() {
     async mutationFn(files: File[]) {
       const name = nameOf(files) ?? t("sets.newName", { date: format.day(new Date()) });
       const made = await take(api.POST("/v1/image-sets", { body: { name } }));
-      uploads.add(made.id, files);
+      void uploads.add(made.id, files);
       return made;
     },
     onSuccess(made) {
