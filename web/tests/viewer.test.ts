@@ -1,6 +1,7 @@
 import { Sphere, Vector3 } from "three";
 import { expect, test } from "vitest";
 
+import { hasSceneViewer, sceneViewerLink } from "../src/pages/shared/sceneViewer";
 import { placed } from "../src/pages/shared/usdz";
 import { confidenceColors, SCALE } from "../src/viewer/confidence";
 import { boxOf } from "../src/viewer/useClip";
@@ -27,4 +28,14 @@ test("in a room a model stands upright on the ground; one of unknown size is a m
   near(boundsOf(true).min, [-1, 0, -2]);
   near(boundsOf(true).max, [1, 8, 2]);
   near(boundsOf(false).max, [0.125, 1, 0.25]);
+});
+
+test("a phone with Android is told where the model is, and where to go without a viewer", () => {
+  const link = new URL(sceneViewerLink(new URL("https://models.example.org/v1/shared/a.b/ar/model.glb"), 'A "b" & c;end', "https://models.example.org/shared/a.b"));
+  expect(link.searchParams.get("file")).toBe("https://models.example.org/v1/shared/a.b/ar/model.glb");
+  expect(link.searchParams.get("title")).toBe('A "b" & c;end');
+  expect(link.hash.split(";").filter((each) => each.startsWith("S."))).toEqual(["S.browser_fallback_url=https%3A%2F%2Fmodels.example.org%2Fshared%2Fa.b"]);
+  expect(link.hash.endsWith(";end;")).toBe(true);
+  const phone = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Mobile Safari/537.36";
+  expect([hasSceneViewer(phone, "https:"), hasSceneViewer(phone, "http:"), hasSceneViewer("Mozilla/5.0 (X11; Linux x86_64) Chrome/126.0", "https:")]).toEqual([true, false, false]);
 });

@@ -2,15 +2,17 @@ import { useMutation } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 
 import type { Schemas } from "../../api/client";
-import { Button, ProblemNotice } from "../../ui";
+import { Button, buttonClass, ProblemNotice } from "../../ui";
 import { upOf } from "../../viewer/formats";
 import type { ModelSource } from "../../viewer/source";
+import { hasSceneViewer, sceneViewerLink } from "./sceneViewer";
 
 const GLB = "model.glb";
 const LASTS_MS = 60_000;
+const ANDROID_BYTES = 64 * 2 ** 20; // the service turns no larger ones
 
-/** A button that stands the model into the room, on phones that do (AR Quick Look); nothing elsewhere. */
-export function InRoom({ source, model }: { source: ModelSource; model: Schemas["SharedModel"] }) {
+/** What stands the model into the room, on phones that do (AR Quick Look, Scene Viewer); nothing elsewhere. */
+export function InRoom({ source, model, locked }: { source: ModelSource; model: Schemas["SharedModel"]; locked: boolean }) {
   const { t } = useTranslation();
   const show = useMutation({
     async mutationFn() {
@@ -20,7 +22,16 @@ export function InRoom({ source, model }: { source: ModelSource; model: Schemas[
       open(await usdzOf(await file.arrayBuffer(), cameras ? upOf(cameras) : [0, 0, 1], metric));
     },
   });
-  if (!document.createElement("a").relList.supports("ar") || !model.results.some(({ path }) => path === GLB)) return null;
+  const file = model.results.find(({ path }) => path === GLB);
+  if (file && !locked && file.bytes <= ANDROID_BYTES && hasSceneViewer(navigator.userAgent, location.protocol)) {
+    const there = new URL(`/v1/shared/${encodeURIComponent(source.key)}/ar/model.glb`, location.href);
+    return (
+      <a className={buttonClass()} href={sceneViewerLink(there, model.name, location.href)}>
+        {t("shared.inRoom")}
+      </a>
+    );
+  }
+  if (!document.createElement("a").relList.supports("ar") || !file) return null;
   return (
     <>
       <Button isDisabled={show.isPending} onPress={() => show.mutate()}>

@@ -4,6 +4,7 @@ import { Form } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 import { useParams } from "react-router";
 
+import { noteOf, type Notes } from "../../annotations/notes";
 import type { Schemas } from "../../api/client";
 import { asProblem, problemOf } from "../../api/problem";
 import icon from "../../app/icon.svg";
@@ -54,14 +55,15 @@ export function SharedPage() {
 function Model({ token, headers, model }: { token: string; headers: Record<string, string>; model: Schemas["SharedModel"] }) {
   const { t } = useTranslation();
   const source = useMemo(() => sourceOfShare(token, headers, model), [token, headers, model]);
+  const notes = useMemo(() => notesOf(model), [model]);
   if (model.results.length === 0) return <Empty>{t("shared.empty")}</Empty>;
   return (
     <>
       <Suspense fallback={<Loading />}>
-        <Viewer source={source} name={model.name || t("shared.title")} setId={null} results={model.results} />
+        <Viewer source={source} name={model.name || t("shared.title")} setId={null} results={model.results} notes={notes} />
       </Suspense>
       <div className={styles.room}>
-        <InRoom source={source} model={model} />
+        <InRoom source={source} model={model} locked={Object.keys(headers).length > 0} />
       </div>
     </>
   );
@@ -86,6 +88,10 @@ function PasswordForm({ wrong, onPassword }: { wrong: boolean; onPassword: (pass
       </Button>
     </Form>
   );
+}
+
+function notesOf({ annotations = [] }: Schemas["SharedModel"]): Notes {
+  return { items: annotations.map((each, index) => noteOf({ ...each, id: String(index) })), error: null, editing: null };
 }
 
 async function fetchShared(token: string, headers: Record<string, string>, signal: AbortSignal): Promise<Schemas["SharedModel"]> {
