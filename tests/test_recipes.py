@@ -36,6 +36,7 @@ SAME_NAMES = {
     "__main__": "what python -m starts: of the package, and of batches",
     "accounts": "the client's functions and the feature of the service",
     "administration": "the client's functions and the feature of the service",
+    "annotations": "the commands, and the feature of the service",
     "consistency": STAGE_NAMES,
     "deployment": "settings of a deployment, and what Ray Serve calls one",
     "depth": STAGE_NAMES,

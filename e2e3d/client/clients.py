@@ -9,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from e2e3d.client import (
     accounts,
     administration,
+    annotated_models,
     archives,
     exchange,
     hooks,
@@ -154,6 +155,10 @@ class Client:
     share = _call(shared_models.share)
     list_shares = _call(shared_models.list_shares)
     withdraw_share = _call(shared_models.withdraw_share)
+    annotate = _call(annotated_models.annotate)
+    list_annotations = _call(annotated_models.list_annotations)
+    change_annotation = _call(annotated_models.change_annotation)
+    remove_annotation = _call(annotated_models.remove_annotation)
 
     create_webhook = _call(hooks.create_webhook)
     list_webhooks = _call(hooks.list_webhooks)
@@ -254,6 +259,10 @@ class AsyncClient:
     share = _acall(shared_models.share)
     list_shares = _acall(shared_models.list_shares)
     withdraw_share = _acall(shared_models.withdraw_share)
+    annotate = _acall(annotated_models.annotate)
+    list_annotations = _acall(annotated_models.list_annotations)
+    change_annotation = _acall(annotated_models.change_annotation)
+    remove_annotation = _acall(annotated_models.remove_annotation)
 
     create_webhook = _acall(hooks.create_webhook)
     list_webhooks = _acall(hooks.list_webhooks)

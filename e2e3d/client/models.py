@@ -9,6 +9,7 @@ from e2e3d.service.accounts.wire import Me as Account
 from e2e3d.service.accounts.wire import QuotasOut as Quotas
 from e2e3d.service.accounts.wire import UserOut as User
 from e2e3d.service.administration.wire import AuditOut as AuditEntry
+from e2e3d.service.annotations.wire import Annotation
 from e2e3d.service.health.wire import Part, Readiness
 from e2e3d.service.http.wire import Page
 from e2e3d.service.http.wire import ResponseModel as Record
@@ -35,6 +36,7 @@ ENDED = ("succeeded", "failed", "cancelled")
 __all__ = [
     "ENDED",
     "Account",
+    "Annotation",
     "ApiKey",
     "Arrival",
     "AuditEntry",

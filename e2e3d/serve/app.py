@@ -21,6 +21,7 @@ from e2e3d.serve.web_page import page_router
 from e2e3d.service.accounts import own_routes as me
 from e2e3d.service.accounts import routes as users
 from e2e3d.service.administration import routes as admin
+from e2e3d.service.annotations import routes as notes
 from e2e3d.service.events import routes as events
 from e2e3d.service.health import routes as health
 from e2e3d.service.health.readiness import Readiness, checks_of
@@ -32,6 +33,7 @@ from e2e3d.service.image_sets import routes as image_sets
 from e2e3d.service.jobs import routes as jobs
 from e2e3d.service.metrics import routes as metrics
 from e2e3d.service.metrics.metrics import RequestMetrics
+from e2e3d.service.open_id import routes as open_id
 from e2e3d.service.overview import routes as overview
 from e2e3d.service.results import routes as results
 from e2e3d.service.services import Services
@@ -49,6 +51,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,  # asked most often, and routes are looked through in order
     tokens.router,
     sessions.router,
+    open_id.router,
     me.router,
     api_keys.router,
     users.router,
@@ -60,6 +63,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     tus.router,
     presigned.router,
     results.router,
+    notes.router,
     sharing.router,
     events.router,
     health.router,

@@ -39,8 +39,12 @@ _NO_METHOD = {
     "GET /v1/downloads/{token}/{name}": "for those who have no client: it is what links are for",
     "HEAD /v1/downloads/{token}/{name}": "for those who have no client: it is what links are for",
     "GET /v1/shared/{token}": "for those who have no client: it is what addresses are for",
+    "GET /v1/shared/{token}/ar/model.glb": "for those who have no client: it is what addresses are for",
     "GET /v1/shared/{token}/picture": "for those who have no client: it is what addresses are for",
     "GET /v1/shared/{token}/results/{path}": "for those who have no client: it is what addresses are for",
+    "GET /v1/auth/oidc": _BROWSER,
+    "GET /v1/auth/oidc/begin": _BROWSER,
+    "GET /v1/auth/oidc/callback": _BROWSER,
     "POST /v1/auth/session": _BROWSER,
     "POST /v1/auth/session/link": _BROWSER,
     "POST /v1/auth/session/refresh": _BROWSER,
@@ -101,6 +105,7 @@ class Things:
     delivery: str
     webhook: str
     share: str
+    annotation: str
     folder: Path
 
 
@@ -127,9 +132,22 @@ def make_things(service: LiveService, receiver: Receiver, folder: Path) -> Thing
         client.cancel(failed.id)
         delivery = client.list_deliveries(1).items[0]
         share = client.share(job.id)
+        note = client.annotate(job.id, "Gap", (0, 1, 2))
     upload = half.headers["location"].rsplit("/", 1)[-1]
     return Things(
-        "things", photo.name, upload, "j", "f", "r", running.id, login, delivery.id, webhook.url, share.id, folder
+        "things",
+        photo.name,
+        upload,
+        "j",
+        "f",
+        "r",
+        running.id,
+        login,
+        delivery.id,
+        webhook.url,
+        share.id,
+        note.id,
+        folder,
     )
 
 
@@ -204,6 +222,10 @@ def lines(things: Things) -> dict[str, tuple[str, ...]]:
         "POST /v1/jobs/{job_id}/shares": "shares create {job}",
         "GET /v1/jobs/{job_id}/shares": "shares list {job}",
         "DELETE /v1/shares/{share_id}": "shares withdraw {share}",
+        "POST /v1/jobs/{job_id}/annotations": "annotations create {job} Crack --at 0 -1.5 2 --text wide",
+        "GET /v1/jobs/{job_id}/annotations": "annotations list {job}",
+        "PATCH /v1/annotations/{annotation_id}": "annotations edit {annotation} --title Gap",
+        "DELETE /v1/annotations/{annotation_id}": "annotations remove {annotation}",
         "POST /v1/jobs/{job_id}/retry": "retry {failed}",
         "POST /v1/jobs/{job_id}/rerun-forecast": "rerun {job} --quality low --forecast",
         "POST /v1/jobs/{job_id}/rerun": "rerun {job} --quality low --name again",

@@ -17,6 +17,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from e2e3d.serve.app import ROUTERS
 from e2e3d.service.accounts.tables import ApiKeyRow, RefreshTokenRow
+from e2e3d.service.annotations.tables import AnnotationRow
 from e2e3d.service.database.table_base import new_id, now
 from e2e3d.service.image_sets.tables import BlobRow, ImageSetRow, PhotoRow
 from e2e3d.service.jobs.tables import JobInputRow, JobRow
@@ -34,11 +35,15 @@ PUBLIC = {
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/refresh"),
     ("POST", "/v1/auth/logout"),
+    ("GET", "/v1/auth/oidc"),
+    ("GET", "/v1/auth/oidc/begin"),
+    ("GET", "/v1/auth/oidc/callback"),
     ("POST", "/v1/auth/session"),
     ("POST", "/v1/auth/session/link"),
     ("POST", "/v1/auth/session/refresh"),
     ("DELETE", "/v1/auth/session"),
     ("GET", "/v1/shared/{token}"),
+    ("GET", "/v1/shared/{token}/ar/model.glb"),
     ("GET", "/v1/shared/{token}/picture"),
     ("GET", "/v1/shared/{token}/results/{path}"),
     ("GET", "/v1/downloads/{token}/{name}"),
@@ -114,6 +119,8 @@ class World:
         )
         share = ShareRow(id=new_id(), job_id=job.id)
         yield share
+        annotation = AnnotationRow(id=new_id(), job_id=job.id, title="t", x=0, y=0, z=0)
+        yield annotation
         webhook = WebhookRow(id=new_id(), user_id=self.ada, url="https://example.org/hook", secret="whsec_eA==")
         yield webhook
         delivery = WebhookDeliveryRow(
@@ -133,6 +140,7 @@ class World:
             "delivery_id": delivery.id,
             "key_id": key.id,
             "share_id": share.id,
+            "annotation_id": annotation.id,
             "session_id": login,
         }
 
@@ -159,6 +167,8 @@ def _body(method: str, path: str, names: dict[str, str]) -> dict[str, Any]:
         ("POST", "/v1/forecasts"): {"image_set_id": names["image_set_id"]},
         ("POST", "/v1/jobs"): {"image_set_id": names["image_set_id"]},
         ("POST", "/v1/jobs/{job_id}/shares"): {"expires_in_days": 1},
+        ("POST", "/v1/jobs/{job_id}/annotations"): {"title": "t", "position_world": [0, 0, 0]},
+        ("PATCH", "/v1/annotations/{annotation_id}"): {"title": "mine"},
         ("POST", "/v1/jobs/{job_id}/rerun"): {"quality": "low"},
         ("POST", "/v1/jobs/{job_id}/result-links"): {"paths": ["model.glb"]},
         ("PATCH", "/v1/webhooks/{webhook_id}"): {"enabled": False},

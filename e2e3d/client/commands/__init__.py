@@ -23,6 +23,7 @@ _GROUPS = {
     "sets": "Image sets and their photographs.",
     "uploads": "Uploads and imports that are under way.",
     "shares": "Models that others turn in their browser.",
+    "annotations": "Titles and texts at places of a model.",
     "webhooks": "Addresses that are told of your jobs.",
     "keys": "API keys: how programs sign in.",
     "account": "Your own account.",

@@ -12,6 +12,9 @@ from fastapi import APIRouter, Header, Path, Request, status
 from starlette.responses import Response
 
 from e2e3d.service.administration import audit
+from e2e3d.service.annotations import queries as notes
+from e2e3d.service.annotations.routes import MOST as MOST_ANNOTATIONS
+from e2e3d.service.annotations.wire import SharedAnnotation
 from e2e3d.service.database.table_base import now
 from e2e3d.service.http.ids import ResourceId
 from e2e3d.service.http.paging import Cursor, Limit, page_of, position_of
@@ -24,6 +27,7 @@ from e2e3d.service.results.routes import FILE_RESPONSES, ResultPath, own_job, re
 from e2e3d.service.results.wire import Result
 from e2e3d.service.services import Services
 from e2e3d.service.sharing import queries as shares
+from e2e3d.service.sharing.ar_model import stood_in_room, up_of
 from e2e3d.service.sharing.previews import REPORT, picture_of
 from e2e3d.service.sharing.records import ShareRecord
 from e2e3d.service.sharing.share_tokens import share_of, token_of
@@ -43,6 +47,9 @@ _MOST = 100
 _VIEWPOINTS = 64
 _CAMERAS = "cameras.json"
 _CAMERAS_BYTES = 64 << 20
+_MODEL = "model.glb"
+_AR_BYTES = 64 << 20
+"""The largest model that is turned for phones, which take no larger ones."""
 
 
 @router.post(
@@ -101,6 +108,7 @@ def get_shared(token: Token, request: Request, services: ServicesOf, password: P
     with services.database.reading() as session:
         job = jobs.by_id(session, share.job_id)
         found = results.chosen(session, share.job_id, (*SHOWN, _CAMERAS))
+        annotated = notes.listed(session, share.job_id, MOST_ANNOTATIONS)
     if job is None:
         raise missing("share")
     cameras = _cameras(services, found)
@@ -109,6 +117,7 @@ def get_shared(token: Token, request: Request, services: ServicesOf, password: P
         frame=cameras.get("frame"),
         viewpoints=_viewpoints(cameras),
         results=tuple(Result.of(each) for each in found if each.path in SHOWN),
+        annotations=tuple(SharedAnnotation.from_record(each) for each in annotated),
     )
 
 
@@ -150,6 +159,32 @@ def get_shared_picture(token: Token, request: Request, services: ServicesOf, pas
         raise missing("picture")
     headers = {"Cache-Control": "public, max-age=300", "Cross-Origin-Resource-Policy": "cross-origin"}
     return Response(picture, headers=headers if share.password_hash is None else None, media_type="image/jpeg")
+
+
+@router.get(
+    "/shared/{token}/ar/model.glb",
+    summary="Get a shared model for a room",
+    responses={200: {"content": {"model/gltf-binary": {}}}, **problem_responses(401, 409, 429)},
+    response_class=Response,
+)
+def get_shared_ar_model(token: Token, request: Request, services: ServicesOf, password: Password = None) -> Response:
+    """The model as phones stand it into a room: y up, in metres, on the ground; of unknown size it is a metre large."""
+    share = _admitted(services, token, password, request)
+    with services.database.reading() as session:
+        found = {each.path: each for each in results.chosen(session, share.job_id, (_MODEL, _CAMERAS))}
+    model = found.get(_MODEL)
+    if model is None:
+        raise missing("result")
+    if model.bytes > _AR_BYTES:
+        raise ProblemError(
+            409, "too-large-for-ar", f"The model has more than {_AR_BYTES >> 20} MiB.", "Make a smaller one."
+        )
+    cameras = _cameras(services, tuple(found.values()))
+    try:
+        content = b"".join(stood_in_room(services.files.load(model.key), up_of(cameras), cameras.get("frame")))
+    except FileNotFoundError:
+        raise missing("result") from None
+    return Response(content, media_type="model/gltf-binary")
 
 
 def _admitted(services: Services, token: str, password: str | None, request: Request) -> ShareRecord:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from e2e3d.service.annotations.wire import SharedAnnotation
 from e2e3d.service.http.wire import RequestModel, ResponseModel
 from e2e3d.service.results.wire import Result
 
@@ -50,3 +51,4 @@ class SharedModel(ResponseModel):
     frame: str | None = Field(description="`upright`, `metric` and `georeferenced`: z is up; the last two are metres.")
     viewpoints: tuple[Viewpoint, ...] = Field(description="Of some photographs, for the first look.")
     results: tuple[Result, ...]
+    annotations: tuple[SharedAnnotation, ...] = ()

@@ -7,6 +7,7 @@ import {
   PerspectiveCamera,
   Plane,
   Quaternion,
+  Ray,
   Raycaster,
   Scene,
   Sphere,
@@ -36,6 +37,7 @@ export interface Look {
 
 const TAP_PX = 6;
 const NEAR_PX = 40;
+const BEHIND = 0.01; // of the distance: a point picked on a surface is not behind it
 const STEP_RAD = Math.PI / 16;
 const MOVES: Record<string, (controls: CameraControls) => void> = {
   ArrowLeft: (controls) => void controls.rotate(-STEP_RAD, 0, true),
@@ -56,8 +58,10 @@ export class SceneView {
   readonly #resizing: ResizeObserver;
   #objects = new Map<string, Object3D>();
   #streams = new Map<string, Streamed>();
+  #listeners = new Set<() => void>();
   #dirty = true;
   #box: Box3 | null = null;
+  #center = new Vector3();
 
   constructor(private readonly place: HTMLElement) {
     const canvas = document.createElement("canvas");
@@ -129,6 +133,7 @@ export class SceneView {
     const wide = Math.atan(Math.tan(tall) * this.#camera.aspect);
     const distance = sphere.radius / Math.sin(Math.min(tall, wide));
     const eye = direction.multiplyScalar(distance).add(sphere.center);
+    this.#center.copy(sphere.center);
     this.#camera.near = distance / 500;
     this.#camera.far = distance * 20;
     this.#camera.updateProjectionMatrix();
@@ -192,6 +197,43 @@ export class SceneView {
     return best < 0 ? null : best;
   }
 
+  /** Where points of the model are drawn, in CSS pixels of the canvas; null of those that are out of sight. */
+  placesOf(points: readonly Point[]): ({ x: number; y: number } | null)[] {
+    const { clientWidth: width, clientHeight: height } = this.place;
+    return points.map((each) => {
+      const { x, y, z } = new Vector3(...each).project(this.#camera);
+      const inside = Math.abs(x) <= 1 && Math.abs(y) <= 1 && z <= 1 && !(this.#box && !this.#box.containsPoint(new Vector3(...each)));
+      return inside ? { x: ((x + 1) / 2) * width, y: ((1 - y) / 2) * height } : null;
+    });
+  }
+
+  /** Whether the surface stands before a point of it. */
+  hides(point: Point): boolean {
+    const model = this.#objects.get("model");
+    const eye = this.#camera.position;
+    const ray = new Ray(eye.clone(), new Vector3(...point).sub(eye).normalize());
+    const hit = model ? firstHit(model, ray) : null;
+    return hit !== null && hit.distanceTo(eye) < (1 - BEHIND) * eye.distanceTo(new Vector3(...point));
+  }
+
+  /** Turn a point into the middle; from its own side of the model when the surface hides it. */
+  turnTo(point: Point): void {
+    const [target, center] = [new Vector3(...point), this.#controls.getTarget(new Vector3())];
+    const offset = this.#controls.getPosition(new Vector3()).sub(center);
+    if (this.hides(point)) {
+      const outwards = target.clone().sub(this.#center);
+      if (outwards.lengthSq() > 0) offset.copy(outwards.setLength(offset.length()));
+    }
+    void this.#controls.setLookAt(...target.clone().add(offset).toArray(), ...target.toArray(), true);
+    this.#dirty = true;
+  }
+
+  /** Calls `listener` after everything that is drawn; returns what ends that. */
+  onDraw(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   /** Stand at a point and look in a direction, at something so far away. */
   standAt(eye: readonly number[], direction: readonly number[], reach: number): void {
     const [from, to] = [new Vector3(...eye), new Vector3(...direction)];
@@ -251,6 +293,7 @@ export class SceneView {
     this.#dirty = false;
     for (const stream of this.#streams.values()) stream.update(this.#camera, this.#renderer);
     this.#renderer.render(this.#scene, this.#camera);
+    for (const listener of this.#listeners) listener();
   }
 }
 

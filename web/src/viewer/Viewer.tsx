@@ -3,6 +3,10 @@ import { useEffect, useRef, useState } from "react";
 import { ToggleButton, ToggleButtonGroup } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 
+import { AnnotationPanel } from "../annotations/AnnotationPanel";
+import { Markers } from "../annotations/Markers";
+import type { Notes } from "../annotations/notes";
+import { useAnnotating } from "../annotations/useAnnotating";
 import type { Schemas } from "../api/client";
 import { useFormat } from "../i18n/format";
 import { Button, Empty, Notice, uiStyles } from "../ui";
@@ -19,7 +23,7 @@ import { useMeasure } from "./useMeasure";
 import { useScene, type SceneState } from "./useScene";
 import styles from "./viewer.module.css";
 
-interface ViewerProps {
+export interface ViewerProps {
   source: ModelSource;
   name: string;
   /** The set of the photographs; null where there is none any more. */
@@ -27,10 +31,14 @@ interface ViewerProps {
   results: readonly Schemas["Result"][];
   /** Is given the view and the cameras of the model once they are there, and null when they go. */
   onView?: (view: SceneView | null, cameras: Cameras | null) => void;
+  /** What is said of places of the model; not given where nothing can be. */
+  notes?: Notes;
 }
 
+const NO_NOTES: Notes = { items: [], error: null, editing: null };
+
 /** What a job has made so far, to be turned: the best of it first, unless something else is chosen. */
-export default function Viewer({ source, name, setId, results, onView }: ViewerProps) {
+export default function Viewer({ source, name, setId, results, onView, notes }: ViewerProps) {
   const { t } = useTranslation();
   const format = useFormat();
   const frame = useRef<HTMLDivElement>(null);
@@ -45,7 +53,17 @@ export default function Viewer({ source, name, setId, results, onView }: ViewerP
   const metric = ["metric", "georeferenced"].includes(scene.cameras?.frame ?? "");
   const measuring = useMeasure(scene.view, source.key, metric, scene.ready);
   const clipping = useClip(scene.view, scene.sphere);
-  const [chosen, choose] = useChosenCamera(scene, withCameras && !measuring.on);
+  const annotating = useAnnotating(scene.view, notes ?? NO_NOTES);
+  const onSurface = (shown.model ?? shown.tiles) !== null && mode !== "cloud" && mode !== "confidence";
+  const [chosen, choose] = useChosenCamera(scene, withCameras && !measuring.on && !annotating.placing);
+  const measure = (on: boolean) => {
+    annotating.place(false); // a press on the model means one thing
+    measuring.toggle(on);
+  };
+  const annotate = (on: boolean) => {
+    measuring.toggle(false);
+    annotating.toggle(on);
+  };
   const { view, cameras: known, ready } = scene;
   useEffect(() => {
     if (!view || !ready || !onView) return;
@@ -66,13 +84,14 @@ export default function Viewer({ source, name, setId, results, onView }: ViewerP
           tabIndex={0}
           data-ready={scene.ready ?? undefined}
           onKeyDown={(event) => {
-            const picks = measuring.on && event.key === "Enter";
-            if (picks) measuring.pickMiddle();
+            const picks = (measuring.on || annotating.placing) && event.key === "Enter";
+            if (picks) (annotating.placing ? annotating : measuring).pickMiddle();
             if (picks || scene.view?.move(event.key)) event.preventDefault();
           }}
         />
         {mode === "confidence" && <ConfidenceLegend />}
-        {measuring.on && <span className={styles.crosshair} aria-hidden="true" />}
+        {annotating.on && scene.view && <Markers view={scene.view} annotating={annotating} />}
+        {(measuring.on || annotating.placing) && <span className={styles.crosshair} aria-hidden="true" />}
         {scene.share !== null && (
           <p className={styles.overlay} role="status">
             {t("viewer.loading", { percent: format.percent(scene.share) })}
@@ -87,6 +106,7 @@ export default function Viewer({ source, name, setId, results, onView }: ViewerP
       </div>
       <div className={styles.panels}>
         {measuring.on && <MeasurePanel measuring={measuring} />}
+        {annotating.on && <AnnotationPanel annotating={annotating} pickable={onSurface && scene.ready !== null} />}
         {clipping.on && <ClipPanel clipping={clipping} />}
         {cameras === true && !measuring.on && scene.cameras && (
           <CameraPanel cameras={scene.cameras} setId={setId} chosen={chosen} onChoose={choose} />
@@ -113,10 +133,17 @@ export default function Viewer({ source, name, setId, results, onView }: ViewerP
             </ToggleButton>
           </div>
         )}
-        {(shown.model ?? shown.tiles) && mode !== "cloud" && mode !== "confidence" && (
+        {onSurface && (
           <div className={uiStyles.toggles}>
-            <ToggleButton className={uiStyles.toggle ?? ""} isSelected={measuring.on} onChange={measuring.toggle}>
+            <ToggleButton className={uiStyles.toggle ?? ""} isSelected={measuring.on} onChange={measure}>
               {t("measure.title")}
+            </ToggleButton>
+          </div>
+        )}
+        {notes && mode && (notes.editing ?? notes.items.length > 0) && (
+          <div className={uiStyles.toggles}>
+            <ToggleButton className={uiStyles.toggle ?? ""} isSelected={annotating.on} onChange={annotate}>
+              {t("annotations.title")}
             </ToggleButton>
           </div>
         )}

@@ -10,7 +10,10 @@ export function firstHit(object: Object3D, ray: Ray): Vector3 | null {
   object.traverse((part) => {
     if (!(part instanceof Mesh)) return;
     const local = ray.clone().applyMatrix4(new Matrix4().copy(part.matrixWorld).invert());
-    const tree = treeOf(part.geometry as BufferGeometry);
+    const geometry = part.geometry as BufferGeometry;
+    if (geometry.boundingSphere === null) geometry.computeBoundingSphere();
+    if (geometry.boundingSphere && !local.intersectsSphere(geometry.boundingSphere)) return; // a tree costs time
+    const tree = treeOf(geometry);
     for (const side of [0, BackSide] as const) {
       const hit = tree.raycastFirst(local, side)?.point.clone().applyMatrix4(part.matrixWorld);
       if (hit && (!best || hit.distanceTo(ray.origin) < best.distanceTo(ray.origin))) best = hit;

@@ -19,7 +19,7 @@ import { Stages } from "./Stages";
 import styles from "./job.module.css";
 import { useJobEvents } from "./useJobEvents";
 
-const Viewer = lazy(() => import("../../viewer/Viewer"));
+const Viewer = lazy(() => import("../../annotations/AnnotatedViewer"));
 
 export function JobPage() {
   const { jobId = "" } = useParams();
@@ -64,7 +64,7 @@ export function JobPage() {
       {found.error && <ProblemNotice error={found.error} onRetry={() => void found.refetch()} />}
       {visible ? (
         <Suspense fallback={<div className={`card ${styles.placeholder}`}><Loading /></div>}>
-          <Viewer source={source} name={job.data.name || jobId} setId={job.data.image_set_id} results={results} />
+          <Viewer jobId={jobId} source={source} name={job.data.name || jobId} setId={job.data.image_set_id} results={results} />
         </Suspense>
       ) : (
         found.isSuccess && <div className={`card ${styles.placeholder}`}><Empty>{active ? t("viewer.nothing") : t("viewer.nothingEnded")}</Empty></div>

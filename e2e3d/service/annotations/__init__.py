@@ -1,0 +1,1 @@
+"""Notes that stand at places of a model."""
