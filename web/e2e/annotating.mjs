@@ -36,7 +36,7 @@ await run(seen, browser, async () => {
   await items.nth(0).getByRole("button", { name: "Edit" }).click();
   await page.getByLabel("Title").fill("Another title");
   await check("annotations-edit");
-  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
   await items.filter({ hasText: "Another title" }).waitFor();
   await items.nth(1).getByRole("button").first().click();
   await items.nth(1).getByRole("button", { name: "Delete" }).click();
@@ -61,7 +61,7 @@ async function write(page, title, text, place) {
   await place();
   await page.getByLabel("Title").fill(title);
   await page.getByLabel("Text").fill(text);
-  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
   await page.getByRole("button", { name: "Annotate a place" }).waitFor();
 }
 

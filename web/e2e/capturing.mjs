@@ -12,6 +12,8 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", `--use-file-for-fake-video-capture=${video}`],
 });
 
+const count = async (page) => Number(await page.locator("[data-count]").getAttribute("data-count"));
+
 await run(seen, browser, async () => {
   const page = await openPage(browser, seen.complaints, { permissions: ["camera"], serviceWorkers: "allow" });
   const check = checking(page, seen);
@@ -61,8 +63,6 @@ await run(seen, browser, async () => {
   await stranger.goto(`${url}/sets`);
   await stranger.waitForFunction(() => document.querySelectorAll("main li a").length === 2);
 });
-
-const count = async (page) => Number(await page.locator("[data-count]").getAttribute("data-count"));
 
 async function counted(page, least) {
   await page.waitForFunction((wanted) => Number(document.querySelector("[data-count]")?.dataset.count) >= wanted, least);

@@ -56,8 +56,11 @@ export default function Viewer({ source, name, setId, results, onView, notes }: 
   const annotating = useAnnotating(scene.view, notes ?? NO_NOTES);
   const onSurface = (shown.model ?? shown.tiles) !== null && mode !== "cloud" && mode !== "confidence";
   const [chosen, choose] = useChosenCamera(scene, withCameras && !measuring.on && !annotating.placing);
+  useEffect(() => {
+    if (annotating.placing) measuring.toggle(false); // a press on the model means one thing
+  }, [annotating.placing]);
   const measure = (on: boolean) => {
-    annotating.place(false); // a press on the model means one thing
+    annotating.place(false);
     measuring.toggle(on);
   };
   const annotate = (on: boolean) => {

@@ -11,11 +11,13 @@ const ROWS_AHEAD = 3;
 interface PhotoGridProps {
   setId: string;
   photos: Schemas["Photo"][];
+  /** By the names of the photographs that have one. */
+  masks: ReadonlyMap<string, Schemas["Photo"]>;
   labelledBy: string;
 }
 
 /** Tiles of which only those in sight are in the document, so that thousands scroll. */
-export function PhotoGrid({ setId, photos, labelledBy }: PhotoGridProps) {
+export function PhotoGrid({ setId, photos, masks, labelledBy }: PhotoGridProps) {
   const place = useRef<HTMLDivElement>(null);
   const width = useWidth(place);
   const columns = Math.max(2, Math.floor(width / TILE_PX));
@@ -43,7 +45,7 @@ export function PhotoGrid({ setId, photos, labelledBy }: PhotoGridProps) {
               aria-posinset={row.index * columns + column + 1}
               style={{ width: width / columns, height: tall, transform: `translate(${(column * width) / columns}px, ${row.start}px)` }}
             >
-              <PhotoTile setId={setId} photo={photo} />
+              <PhotoTile setId={setId} photo={photo} mask={masks.get(photo.name)} />
             </li>
           ))}
       </ul>

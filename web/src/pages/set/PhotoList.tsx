@@ -6,6 +6,8 @@ import { useTranslation } from "react-i18next";
 import type { Schemas } from "../../api/client";
 import { photos } from "../../api/queries";
 import { Empty, Loading, Notice, ProblemNotice, uiStyles } from "../../ui";
+import { partedPhotos } from "../../masks/names";
+import { Masks } from "./Masks";
 import { PhotoGrid } from "./PhotoGrid";
 
 const BY_NAME = new Intl.Collator(undefined, { numeric: true });
@@ -15,7 +17,7 @@ export function PhotoList({ setId }: { setId: string }) {
   const { t } = useTranslation();
   const found = useAllPhotos(setId);
   const [only, setOnly] = useState(false);
-  const items = useMemo(() => sorted(found.data?.pages ?? []), [found.data]);
+  const { photos: items, masks } = useMemo(() => partedPhotos(sorted(found.data?.pages ?? [])), [found.data]);
   const remarked = useMemo(() => items.filter((photo) => photo.findings.length > 0), [items]);
   if (found.isPending) return <Loading />;
   if (found.error) return <ProblemNotice error={found.error} onRetry={() => void found.refetch()} />;
@@ -38,7 +40,8 @@ export function PhotoList({ setId }: { setId: string }) {
       ) : (
         !found.hasNextPage && <Notice tone="good" title={t("set.allGood")} />
       )}
-      <PhotoGrid setId={setId} photos={some ? remarked : items} labelledBy="photos" />
+      {!found.hasNextPage && <Masks setId={setId} photos={items} masks={masks} />}
+      <PhotoGrid setId={setId} photos={some ? remarked : items} masks={masks} labelledBy="photos" />
     </section>
   );
 }

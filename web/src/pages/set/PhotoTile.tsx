@@ -15,12 +15,12 @@ type Photo = Schemas["Photo"];
 const TONES: Record<Photo["state"], Tone> = { ok: "good", warning: "doubt", rejected: "bad" };
 
 /** A photograph of a set: its thumbnail, its name and whether something is wrong; all about it when it is pressed. */
-export function PhotoTile({ setId, photo }: { setId: string; photo: Photo }) {
+export function PhotoTile({ setId, photo, mask }: { setId: string; photo: Photo; mask?: Photo | undefined }) {
   const { t } = useTranslation();
   return (
     <DialogTrigger>
       <PlainButton className={styles.tile ?? ""}>
-        <Thumbnail setId={setId} photo={photo} />
+        <Thumbnail setId={setId} photo={photo} mask={mask} />
         <span className={styles.name}>
           <bdi>{photo.name}</bdi>
         </span>
@@ -32,20 +32,35 @@ export function PhotoTile({ setId, photo }: { setId: string; photo: Photo }) {
       </PlainButton>
       <ModalOverlay className={uiStyles.overlay ?? ""} isDismissable>
         <Modal>
-          <Dialog className={uiStyles.dialog ?? ""}>{({ close }) => <PhotoDetails setId={setId} photo={photo} close={close} />}</Dialog>
+          <Dialog className={uiStyles.dialog ?? ""}>{({ close }) => <PhotoDetails setId={setId} photo={photo} mask={mask} close={close} />}</Dialog>
         </Modal>
       </ModalOverlay>
     </DialogTrigger>
   );
 }
 
-function Thumbnail({ setId, photo }: { setId: string; photo: Photo }) {
-  const { data } = useQuery({ ...thumbnail(setId, photo), enabled: photo.state !== "rejected" });
-  const url = useObjectUrl(data);
-  return url ? <img className={styles.image} src={url} alt="" /> : <span className={styles.image} />;
+interface ThumbnailProps {
+  setId: string;
+  photo: Photo;
+  /** What is left out of it is pale. */
+  mask: Photo | undefined;
 }
 
-function PhotoDetails({ setId, photo, close }: { setId: string; photo: Photo; close: () => void }) {
+function Thumbnail({ setId, photo, mask }: ThumbnailProps) {
+  const { data } = useQuery({ ...thumbnail(setId, photo), enabled: photo.state !== "rejected" });
+  const used = useQuery({ ...thumbnail(setId, mask ?? photo), enabled: mask !== undefined });
+  const [url, maskUrl] = [useObjectUrl(data), useObjectUrl(mask && used.data)];
+  if (!url) return <span className={styles.image} />;
+  if (!maskUrl) return <img className={styles.image} src={url} alt="" />;
+  return (
+    <span className={styles.masked}>
+      <img className={`${styles.image} ${styles.leftOut}`} src={url} alt="" />
+      <img className={`${styles.image} ${styles.used}`} src={url} alt="" style={{ maskImage: `url(${maskUrl})` }} />
+    </span>
+  );
+}
+
+function PhotoDetails({ setId, photo, mask, close }: ThumbnailProps & { close: () => void }) {
   const { t } = useTranslation();
   const format = useFormat();
   const queries = useQueryClient();
@@ -66,7 +81,7 @@ function PhotoDetails({ setId, photo, close }: { setId: string; photo: Photo; cl
       <Heading slot="title" level={2} className={styles.title ?? ""}>
         <bdi>{photo.name}</bdi>
       </Heading>
-      <Thumbnail setId={setId} photo={photo} />
+      <Thumbnail setId={setId} photo={photo} mask={mask} />
       <p className="quiet small numbers">
         {photo.width_px && photo.height_px ? `${t("set.size", { width: photo.width_px, height: photo.height_px })} · ` : ""}
         {format.bytes(photo.bytes)}
