@@ -14,10 +14,10 @@ from e2e3d.service.administration import audit
 from e2e3d.service.database import Session
 from e2e3d.service.database.table_base import now
 from e2e3d.service.open_id import queries as identities
-from e2e3d.service.open_id.attempts import GOOD_FOR
 from e2e3d.service.open_id.provider import OpenIdProvider
 from e2e3d.service.open_id.records import Attempt, Identity
 from e2e3d.service.open_id.refusals import OpenIdRefused
+from e2e3d.service.open_id.sign_in_attempts import GOOD_FOR
 from e2e3d.service.services import Services
 from e2e3d.service.sign_in.tokens import hash_of
 

@@ -11,10 +11,10 @@ from starlette.responses import RedirectResponse, Response
 from e2e3d.service.administration import audit
 from e2e3d.service.database.table_base import now
 from e2e3d.service.http.problems import missing, problem_responses
-from e2e3d.service.open_id.attempts import GOOD_FOR, AttemptSigner, new_attempt
 from e2e3d.service.open_id.open_id_login import log_in_by_provider
 from e2e3d.service.open_id.provider import OpenIdProvider
 from e2e3d.service.open_id.refusals import OpenIdRefused
+from e2e3d.service.open_id.sign_in_attempts import GOOD_FOR, AttemptSigner, new_attempt
 from e2e3d.service.open_id.wire import SignInWays
 from e2e3d.service.services import Services
 from e2e3d.service.sign_in.dependencies import ServicesOf

@@ -17,7 +17,7 @@ from e2e3d.config.deployment.service import ServiceSettings, load_service_settin
 from e2e3d.errors import SettingsError
 from e2e3d.service.accounts.tables import UserRow
 from e2e3d.service.administration.audit_table import AuditRow
-from e2e3d.service.open_id.attempts import AttemptSigner, new_attempt
+from e2e3d.service.open_id.sign_in_attempts import AttemptSigner, new_attempt
 from tests.service.api import Api, open_api
 from tests.service.open_id.provider_of_tests import CLIENT_ID, CLIENT_SECRET, Claims, Provider, open_id_provider
 
