@@ -34,4 +34,5 @@ def test_frames_of_a_camera_become_a_set_and_a_job_also_what_was_taken_offline(t
     write_video(video)
     with live_service(tmp_path / "home") as live:
         seen = seen_by("capturing.mjs", timeout_s=240, URL=live.url, VIDEO=str(video))
-    assert seen["taken"] >= 7
+        sent = [route for method, route in live.requests if method == "POST" and route.endswith("/uploads")]
+    assert len(sent) == seen["taken"] >= 9, "every photograph is sent, and none twice"

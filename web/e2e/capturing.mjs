@@ -1,5 +1,4 @@
 // Photographs with the fake camera that plays the video VIDEO, online and offline, up to a job; prints what was seen.
-import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
 import { openPage, signIn } from "./browser.mjs";
@@ -44,7 +43,8 @@ await run(seen, browser, async () => {
 
   await page.goto(`${url}/sets`);
   await page.getByRole("link", { name: /^Photographs of/ }).click();
-  await page.getByText(`${seen.taken} photographs`).first().waitFor();
+  await nothingKept(page);
+  await page.getByText(/^\d+ photographs/).first().waitFor();
   await page.getByText("Preview", { exact: true }).click();
   await page.getByRole("button", { name: "Make the model" }).click();
   await page.waitForURL("**/jobs/*");
@@ -56,13 +56,30 @@ await run(seen, browser, async () => {
   await stranger.getByRole("button", { name: "Start the camera" }).click();
   await counted(stranger, 2);
   await stranger.getByRole("button", { name: "Done" }).click();
+  seen.taken += Number((await stranger.getByRole("heading", { level: 2 }).textContent()).match(/\d+/)[0]);
   await stranger.getByRole("link", { name: "Sign in" }).click();
   await stranger.getByLabel("Email address").fill(process.env.EMAIL);
   await stranger.getByLabel("Password").fill(process.env.PASSWORD);
   await stranger.getByRole("button", { name: "Sign in" }).click();
   await stranger.goto(`${url}/sets`);
   await stranger.waitForFunction(() => document.querySelectorAll("main li a").length === 2);
+  await nothingKept(stranger);
 });
+
+/** Waits until the browser has nothing left to send. */
+async function nothingKept(page) {
+  await page.waitForFunction(async () => {
+    const kept = async (name, store) => {
+      const open = indexedDB.open(name);
+      const database = await new Promise((resolve) => (open.onsuccess = () => resolve(open.result)));
+      const request = database.transaction(store).objectStore(store).count();
+      const count = await new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+      database.close();
+      return count;
+    };
+    return (await kept("e2e3d-photos", "photos")) + (await kept("e2e3d-uploads", "files")) === 0;
+  });
+}
 
 async function counted(page, least) {
   await page.waitForFunction((wanted) => Number(document.querySelector("[data-count]")?.dataset.count) >= wanted, least);

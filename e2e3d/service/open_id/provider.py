@@ -124,11 +124,12 @@ class OpenIdProvider:
             basic = (str(settings.oidc_client_id), settings.oidc_client_secret)
         elif settings.oidc_client_secret:
             form["client_secret"] = settings.oidc_client_secret
-        return self._asked("POST", metadata["token_endpoint"], data=form, auth=basic)
+        answer: Mapping[str, Any] = self._asked("POST", metadata["token_endpoint"], data=form, auth=basic)
+        return answer
 
     def _metadata(self) -> Mapping[str, Any]:
         issuer = str(self._settings.oidc_issuer)
-        found = self._kept(f"{issuer.rstrip('/')}/.well-known/openid-configuration", _FRESH_S)
+        found: Mapping[str, Any] = self._kept(f"{issuer.rstrip('/')}/.well-known/openid-configuration", _FRESH_S)
         needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
         if found.get("issuer") != issuer or not all(isinstance(found.get(name), str) for name in needed):
             raise OpenIdRefused("oidc-provider", f"the document of {issuer} names another issuer, or lacks an address")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
@@ -27,7 +27,7 @@ _COOKIE = "e2e3d-oidc-"
 _COOKIE_CHARACTERS = 12
 _Path = Annotated[str, Query(max_length=200, pattern=r"^/([A-Za-z0-9_-]+/?)*$", description="Of the page, afterwards.")]
 _Said = Annotated[str | None, Query(max_length=4096)]
-_REDIRECT = {303: {"description": "On to the next address."}}
+_REDIRECT: dict[int | str, dict[str, Any]] = {303: {"description": "On to the next address."}}
 
 
 @router.get("", summary="How can one sign in?")
