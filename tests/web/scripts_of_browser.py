@@ -13,6 +13,7 @@ import pytest
 from e2e3d.serve.web_page import FOLDER
 from scripts.build_web import WEB, find_node
 from tests.live import EMAIL, PASSWORD
+from tests.running_service import patience_s
 
 
 def seen_by(script: str, timeout_s: float = 120.0, **environment: str) -> dict[str, Any]:
@@ -22,14 +23,15 @@ def seen_by(script: str, timeout_s: float = 120.0, **environment: str) -> dict[s
         pytest.skip("the page is not built: run `make web`")
     if chromium is None:
         pytest.skip("there is no chromium")
-    given = {"CHROMIUM": chromium, "EMAIL": EMAIL, "PASSWORD": PASSWORD} | environment
+    patience_ms = str(round(1000 * patience_s(60.0)))
+    given = {"CHROMIUM": chromium, "EMAIL": EMAIL, "PASSWORD": PASSWORD, "PATIENCE_MS": patience_ms} | environment
     done = subprocess.run(
         [node.folder / "node", f"e2e/{script}"],
         cwd=WEB,
         env=os.environ | given,
         capture_output=True,
         text=True,
-        timeout=timeout_s,
+        timeout=patience_s(timeout_s),
     )
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout)

@@ -13,7 +13,7 @@ export async function openBrowser() {
 export async function openPage(browser, complaints, options = {}) {
   const context = await browser.newContext({ locale: "en-GB", acceptDownloads: true, serviceWorkers: "block", ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(Number(process.env.PATIENCE_MS ?? 60_000));
   page.on("console", (message) => {
     if (message.type() === "error") complaints.push(message.text());
   });
