@@ -1,8 +1,8 @@
 import { useMutation } from "@tanstack/react-query";
-import { Form, Label, TextArea, TextField as AriaTextField } from "react-aria-components";
+import { Label, TextArea, TextField as AriaTextField } from "react-aria-components";
 import { useTranslation } from "react-i18next";
 
-import { Button, ProblemNotice, TextField, uiStyles } from "../ui";
+import { Button, Form, ProblemNotice, TextField, uiStyles } from "../ui";
 import panels from "../viewer/viewer.module.css";
 import styles from "./annotations.module.css";
 import { TEXT_LENGTH, TITLE_LENGTH, type Note } from "./notes";
@@ -88,13 +88,7 @@ function DraftForm({ annotating }: { annotating: Annotating }) {
   });
   if (!draft) return null;
   return (
-    <Form
-      className="stack"
-      onSubmit={(event) => {
-        event.preventDefault();
-        save.mutate();
-      }}
-    >
+    <Form className="stack" onSubmit={() => save.mutate()}>
       <TextField
         label={t("annotations.name")}
         value={draft.title}
