@@ -37,7 +37,7 @@ def flight(shared_data: Path, tmp_path_factory: pytest.TempPathFactory):
         picture = Image.open(path)
         exif = picture.getexif().tobytes()
         picture = picture.convert("RGB")
-        picture.thumbnail((640, 640))
+        picture.thumbnail((1000, 1000))
         picture.save(folder / path.name, quality=92, exif=exif)
     config = configure("preview", {})
     run = InProcessExecutor(ArtifactStore(str(store)), device="cpu")
