@@ -95,6 +95,14 @@ def test_a_part_without_a_model_is_placed_from_the_others(ring: SyntheticSet, bl
 
 
 @pytest.mark.slow
+def test_parts_that_hardly_hold_together_are_mapped_jointly(ring: SyntheticSet, blocks: list[MatchBlock]) -> None:
+    models = models_of(ring, blocks)
+    result = join(ring, blocks, models[:1])  # 20 of 48 photographs: the others would be placed one by one
+    joint = join(ring, blocks, ())
+    np.testing.assert_array_equal(result.scene.points_world, joint.scene.points_world)
+
+
+@pytest.mark.slow
 def test_a_wrong_model_of_a_part_does_not_bend_the_others(ring: SyntheticSet, blocks: list[MatchBlock]) -> None:
     """One that mapped its photographs onto another place: its shared points contradict those of both neighbours."""
     models = models_of(ring, blocks)

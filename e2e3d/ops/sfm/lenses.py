@@ -71,9 +71,8 @@ def map_photographs(
         parts: models of parts of the set, to join instead of mapping it from nothing.
     """
     database, fixed = sfm.build_database(photos, keypoints_px, blocks())
-    if parts:
-        components = join_models(parts, photos, keypoints_px, database, fixed, settings)
-    else:
+    components = join_models(parts, photos, keypoints_px, database, fixed, settings, reachable)
+    if not components:
         components = sfm.reconstruct(database, fixed, settings, reachable)
     assumed = MappedCameras(photos, components, fixed)
     if fixed or (not components and (not reachable or sfm.only_turned(database))):

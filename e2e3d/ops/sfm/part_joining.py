@@ -22,6 +22,7 @@ from e2e3d.ops.sfm.part_alignment import AlignedModels, align_models, keypoint_c
 
 _LARGEST_PX = (16.0, 4.0)  # reprojection errors of what stays after each adjustment; the last is COLMAP's own
 _LOCAL_ADJUSTMENTS, _LOCAL_CHANGE = 2, 1e-3
+_TOGETHER = 0.5  # of the photographs: the others are placed one by one, adjusted with those near them only
 
 
 def part_model(model: pycolmap.Reconstruction, members: NDArray[np.int32]) -> PartModel:
@@ -49,10 +50,12 @@ def join_models(
     database: pycolmap.Database,
     fixed_cameras: frozenset[int],
     settings: sfm.SfmSettings,
+    reachable: int,
 ) -> list[pycolmap.Reconstruction]:
     """The models of all parts as one, or as few as their overlaps allow, largest first.
 
-    Photographs that no part could place are tried again in the largest one.
+    Photographs that no part could place are tried again in the largest one. Where the parts hardly hold together, none
+    are returned: the set is better mapped from nothing.
 
     Args:
         models: of all parts.
@@ -61,11 +64,13 @@ def join_models(
         database: of :func:`~e2e3d.ops.sfm.incremental_mapping.build_database`, with the matches to map from.
         fixed_cameras: cameras whose intrinsics the user gave.
         settings: of the mapper.
+        reachable: how many photographs the matches connect.
     """
     joined = [_merged(models, group, photos, keypoints_px) for group in align_models(models)]
     joined = sorted(joined, key=lambda one: -one.num_reg_images())
-    if joined:
-        _refine(joined[0], database, fixed_cameras, settings)
+    if not joined or joined[0].num_reg_images() < _TOGETHER * reachable:
+        return []
+    _refine(joined[0], database, fixed_cameras, settings)
     return joined
 
 

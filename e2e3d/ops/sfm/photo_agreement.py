@@ -254,8 +254,10 @@ def _own_depth(view: _View, own_points: NDArray[np.float64], pixels: NDArray[np.
     own_px, own_depth = view.project(own_points)
     medians = np.full(_CELLS * _CELLS, np.inf)
     cells = cell_of(own_px, view.size_px)
-    for cell in np.unique(cells):
-        medians[cell] = np.median(own_depth[cells == cell])
+    order = np.lexsort((own_depth, cells))
+    found, starts, counts = np.unique(cells[order], return_index=True, return_counts=True)
+    below, above = (own_depth[order[starts + middle]] for middle in ((counts - 1) // 2, counts // 2))
+    medians[found] = (below + above) / 2
     return medians[cell_of(pixels, view.size_px)]
 
 
