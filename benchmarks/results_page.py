@@ -30,6 +30,8 @@ OTHERS = (
     "hostile_clients",
     "scale",
     "overhead",
+    "parts",
+    "faults",
 )
 _HEAD = """# Results
 

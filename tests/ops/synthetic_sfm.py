@@ -105,18 +105,29 @@ def match_all(scene: SyntheticSet, pairs: list[tuple[int, int]] | None = None, m
     return matching.run(inputs, matching.MatchingConfig(), RunContext())
 
 
-def ring_set(count: int, known_intrinsics: bool = True, noise_px: float = 0.3, seed: int = 1) -> SyntheticSet:
-    """Photographs from a circle of 6 metres outwards to a wall 3 to 6 metres away: each overlaps with its neighbours.
+def ring_set(
+    count: int,
+    known_intrinsics: bool = True,
+    noise_px: float = 0.3,
+    seed: int = 1,
+    radius_m: float = 6.0,
+    points_a_photo: int = 50,
+) -> SyntheticSet:
+    """Photographs from a circle outwards to a wall 3 to 6 metres away: each overlaps with its neighbours.
 
     The features have no descriptors: see :func:`match_by_points`.
     """
     random = np.random.default_rng(seed)
     angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
     outwards = np.stack([np.cos(angles), np.sin(angles)], 1)
-    eyes = np.column_stack([6 * outwards, 1.5 + 0.4 * (np.arange(count) % 3)])
-    aims = np.column_stack([12 * outwards, np.full(count, 1.5)])
+    eyes = np.column_stack([radius_m * outwards, 1.5 + 0.4 * (np.arange(count) % 3)])
+    aims = np.column_stack([(radius_m + 6) * outwards, np.full(count, 1.5)])
     poses = np.array([look_at(eye, aim) for eye, aim in zip(eyes, aims, strict=True)])
-    around, radius = random.uniform(0, 2 * np.pi, 50 * count), random.uniform(9, 12, 50 * count)
+    points_count = points_a_photo * count
+    around, radius = (
+        random.uniform(0, 2 * np.pi, points_count),
+        random.uniform(radius_m + 3, radius_m + 6, points_count),
+    )
     height = random.uniform(-1, 4, len(around))
     points = np.stack([radius * np.cos(around), radius * np.sin(around), height], 1)
     given = (K[0, 0], K[1, 1], K[0, 2], K[1, 2])
