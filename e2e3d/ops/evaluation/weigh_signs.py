@@ -104,7 +104,8 @@ LIMITS = (
         0.5,
         "imprecise",
         "Points lie {:.1f} pixels (of photographs at most 1000 pixels long) from where photographs show them.",
-        "Keep zoom and focus fixed, avoid blur, and let nothing move.",
+        "Keep zoom and focus fixed, avoid blur, let nothing move, and stand still for each photograph: most sensors "
+        "read line after line, and bend what moves.",
     ),
     SignLimit(
         "focal_ratio",
