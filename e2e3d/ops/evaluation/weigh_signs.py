@@ -199,7 +199,7 @@ def _reasons_of_photographs(signs: JudgementSigns) -> list[Reason]:
     if signs.disagreeing_photographs:
         text = f"Most matches of {_names(signs.disagreeing_photographs)} disagree with the cameras."
         reasons.append(Reason("photographs-contradict", text, "Leave these photographs out, or take them again."))
-    if signs.lacking_photographs:
+    elif signs.lacking_photographs:
         text = (
             f"{_names(signs.lacking_photographs)} lie among the others, and do not show what those see from there: one "
             "of the two is in the wrong place."
