@@ -171,8 +171,7 @@ def test_the_same_command_again_computes_nothing(sample_run: SampleRun, copy: Pa
 
 
 def test_other_settings_compute_only_what_depends_on_them(sample_run: SampleRun, copy: Path) -> None:
-    smaller = ("--set", "texture.atlas_size_px=512", "--executor", "inprocess")
-    again = e2e3d(*run_arguments(sample_run.photos, copy, *smaller), timeout_s=300)
+    again = e2e3d(*run_arguments(sample_run.photos, copy, "--set", "texture.atlas_size_px=512"), timeout_s=300)
     assert again.returncode == 0, again.stderr
     assert computed_units(read_manifest(copy).stages) == {"texture": 1}
     (part,) = trimesh.load_scene(copy / "model.glb", process=False).dump()
@@ -183,7 +182,7 @@ def test_one_photograph_more_computes_only_what_is_new(sample_run: SampleRun, co
     photos = tmp_path / "photos"
     shutil.copytree(sample_run.photos, photos)
     (photos / "IMG_0009.jpg").write_bytes((photos / "IMG_0008.jpg").read_bytes()[:20_000])
-    again = e2e3d(*run_arguments(photos, copy, "--executor", "inprocess"), timeout_s=300)
+    again = e2e3d(*run_arguments(photos, copy), timeout_s=300)
     assert again.returncode == 0, again.stderr
     manifest = read_manifest(copy)
     assert computed_units(manifest.stages) == {"ingest": 1}

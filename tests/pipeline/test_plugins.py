@@ -58,7 +58,7 @@ def pictures() -> list[bytes]:
     return [encode(image, "PNG") for image in images]
 
 
-def photographs(run: InProcessExecutor | RayExecutor, pictures: list[bytes]) -> list[Photo]:
+def photographs(run: InProcessExecutor, pictures: list[bytes]) -> list[Photo]:
     return [
         Photo(f"{i}.png", run.put_blob(data).key.partition("/")[2], WIDTH, HEIGHT, CameraGuess("one", FOCAL, "exif"))
         for i, data in enumerate(pictures)
@@ -205,17 +205,10 @@ def test_what_the_manifest_says_of_them_is_json() -> None:
 
 
 @pytest.mark.slow
-def test_ray_computes_what_a_module_holds_and_gives_its_errors(
-    tmp_path: Path, package: Path, pictures: list[bytes]
-) -> None:
+def test_ray_computes_what_a_module_holds_and_gives_its_errors(tmp_path: Path, package: Path) -> None:
     plugins = choose_plugins({"masks": own_functions.process_bits})
     plugins.require_importable()
-    corners = {"features": partial(own_functions.corners, count=300)}
-    here = matches_with(corners, pictures, tmp_path / "here")
     with RayExecutor(ArtifactStore(str(tmp_path)), device="cpu") as run:
-        found, blocks = find_matches(photographs(run, pictures), False, PRESET, run, choose_plugins(corners))
-        counts = [int(count) for ref in blocks for count in np.diff(ref.load().offsets)]
-        assert ([len(ref.load().keypoints_px) for ref in found], counts) == here
         photo = photographs(run, [encode(np.full((40, 64, 3), 90, np.uint8), "PNG")])[0]
         made = plugins.mask([photo], run)[0]
         assert made.mask_sha256 is not None
