@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 import time
@@ -14,7 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.command import assert_all_end, wait_for
+from e2e3d.config.deployment.s3 import S3Options
+from e2e3d.runtime.priority import COMPUTING_NICENESS
+from e2e3d.storage.opening import open_objects
+from tests.command import SampleRun, assert_all_end, stored, wait_for
 from tests.running_service import DRIVER, REPLICA, RUNNER, SETTINGS, RunningService, ServiceClient, patience_s
 from tests.servers import BUCKET, KEY, SECRET, PostgresServer, RedisServer, S3Server
 
@@ -41,14 +45,16 @@ def setting(
     postgres: PostgresServer,
     s3_server: S3Server,
     redis_server: RedisServer,
-    sample_set: Path,
+    sample_run: SampleRun,
 ) -> Iterator[Setting]:
     database = postgres.new_database()
+    store = f"s3://{BUCKET}/service"
+    give_results(sample_run, store, s3_server.options)
     service = RunningService(
         tmp_path_factory.mktemp("service"),
         E2E3D_DATABASE_URL=database,
         E2E3D_SECRET_KEY="a-secret-key-of-tests-that-is-long-enough",
-        E2E3D_STORE=f"s3://{BUCKET}/service",
+        E2E3D_STORE=store,
         E2E3D_S3_ENDPOINT=str(s3_server.options.endpoint),
         E2E3D_S3_KEY=KEY,
         E2E3D_S3_SECRET=SECRET,
@@ -58,7 +64,7 @@ def setting(
     try:
         service.start()
         with service.client() as client:
-            image_set = client.upload(sample_set / "images")
+            image_set = client.upload(sample_run.photos)
             job = client.submit(image_set)
             end = client.wait_for_end(job)
             assert end["state"] == "succeeded", end
@@ -67,6 +73,14 @@ def setting(
         service.stop()
     finally:
         service.kill()
+
+
+def give_results(run: SampleRun, store: str, options: S3Options) -> None:
+    """Put what a run has stored up to its depth maps into the store of the service, which need not compute it again."""
+    given = open_objects(store, options)
+    for key, path in stored(run.out).items():
+        if not key.startswith(("fusion", "merge", "mesh", "texture", "export")):
+            given.put("/".join(path.parts[-3:]), path.read_bytes())
 
 
 @pytest.fixture(autouse=True)
@@ -152,29 +166,25 @@ def memory_bytes(service: RunningService) -> float:
     return total
 
 
-def test_kill_9_of_the_driver(setting: Setting) -> None:
+def test_kill_9_of_a_worker_and_of_the_driver(setting: Setting) -> None:
+    """The unit of the worker is computed again, which is no attempt of the job; the end of its driver alone is one."""
     job = start_job(setting)
+    wait_for(setting.service.workers, 60)
+    assert {replica.nice() for replica in setting.service.processes(REPLICA)} == {os.nice(0)}
+    wait_for(lambda: setting.service.workers()[0].nice() >= COMPUTING_NICENESS, 60)  # what answers comes first
+    setting.service.workers()[0].kill()
+    wait_for(lambda: "attempt 2 follows" in log_of(setting, job), 60)
+    setting.client.wait_for_stage(job, "texture")
+    assert setting.client.job(job)["attempt"] == 1
     (driver,) = setting.service.processes(DRIVER)
     driver.kill()
     require_whole(setting, job, attempts=2)
-    log = setting.client.patiently("GET", f"/v1/jobs/{job}/log")["items"]
-    assert "The process of the job was killed by signal 9." in {line["message"] for line in log}
+    assert "The process of the job was killed by signal 9." in log_of(setting, job)
 
 
-def test_kill_9_of_a_worker(setting: Setting) -> None:
-    job = start_job(setting)
-    wait_for(setting.service.workers, 60)
-    setting.service.workers()[0].kill()
-    require_whole(setting, job)
-
-
-def test_kill_9_of_the_runner(setting: Setting) -> None:
-    job = start_job(setting)
-    (runner,), drivers = setting.service.processes(RUNNER), setting.service.processes(DRIVER)
-    runner.kill()
-    assert_all_end([runner, *drivers], 5.0)
-    require_whole(setting, job)
-    assert setting.client.job(job)["interruptions"] == 1
+def log_of(setting: Setting, job: str) -> str:
+    lines = setting.client.patiently("GET", f"/v1/jobs/{job}/log?limit=200")["items"]
+    return "\n".join(line["message"] for line in lines)
 
 
 def test_kill_9_of_a_replica_that_serves(setting: Setting) -> None:
@@ -190,13 +200,20 @@ def test_kill_9_of_a_replica_that_serves(setting: Setting) -> None:
 
 
 @pytest.mark.parametrize("part", ["raylet", pytest.param("gcs_server", marks=pytest.mark.operations)])
-def test_kill_9_of_the_ray_node(setting: Setting, part: str) -> None:
+def test_kill_9_of_the_runner_and_of_the_ray_node(setting: Setting, part: str) -> None:
+    """Both interrupt the job, and are no attempts of it."""
     job = start_job(setting)
+    (runner,), drivers = setting.service.processes(RUNNER), setting.service.processes(DRIVER)
+    runner.kill()
+    assert_all_end([runner, *drivers], 5.0)
+    wait_for(lambda: setting.client.job(job)["interruptions"] == 1, 120)
+    wait_for(lambda: setting.client.job(job)["state"] == "running" and setting.service.workers(), 120)
     (node,) = setting.service.processes("e2e3d.serve.node")
     before = [node, *node.children(recursive=True)]
     next(process for process in before if process.name() == part).kill()
     assert_all_end(before, 60.0)
     require_whole(setting, job)
+    assert setting.client.job(job)["interruptions"] == 2
 
 
 def test_postgresql_is_restarted(setting: Setting, postgres: PostgresServer) -> None:
