@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from e2e3d.pipeline.sources.source_set import mask_name
 from e2e3d.service.accounts import quotas as usage
 from e2e3d.service.image_sets.queries import row_of
 from e2e3d.service.image_sets.records import Finding, PhotoFacts, PhotoRecord
@@ -59,7 +60,7 @@ def add(
         **_measured(facts),
     )
     session.add(photo)
-    row.photo_count += 0 if facts.rejected else 1
+    row.photo_count += int(_counts(photo))
     row.bytes += stored
     row.updated_at = now
     session.flush()
@@ -138,11 +139,16 @@ def remove(
         session.delete(photo)
     kept = [photo for photo in gone if photo.state != "rejected"]
     freed = sum(photo.bytes for photo in kept)
-    row.photo_count -= len(kept)
+    row.photo_count -= sum(_counts(photo) for photo in gone)
     row.bytes -= freed
     row.updated_at = now
     usage.record(session, user_id, -freed)
     return len(gone)
+
+
+def _counts(photo: PhotoRow) -> bool:
+    """Whether jobs reconstruct from it: a mask belongs to its photograph, and is none itself."""
+    return photo.state != "rejected" and mask_name(photo.name) is None
 
 
 def _free_name(session: Session, image_set_id: str, name: str) -> str:

@@ -127,6 +127,15 @@ def test_masks_only_have_to_decode(place: Place) -> None:
     assert place.send("masks/b.png", b"no picture").outcome == "rejected"
 
 
+def test_masks_are_not_counted_as_photographs(place: Place) -> None:
+    place.send("a.png", picture(1))
+    mask = place.send("masks/a.png", encode((textured(360, 480, 1) > 127).astype("uint8") * 255, "PNG")).photo
+    with place.database.session() as session:
+        assert image_sets.find(session, place.user_id, place.set_id).photo_count == 1
+        photos.remove(session, place.user_id, place.set_id, [mask.id], place.now())
+        assert image_sets.find(session, place.user_id, place.set_id).photo_count == 1
+
+
 def test_the_quota_holds_also_at_the_same_time(place: Place) -> None:
     data = [picture(seed) for seed in range(4)]
     user = place.user(quota_bytes=max(map(len, data)) * 2)
