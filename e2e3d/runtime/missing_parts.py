@@ -38,8 +38,10 @@ PARTS: dict[str, frozenset[str]] = {
         {
             "alembic",
             "argon2",
+            "authlib",
             "cryptography",
             "fastapi",
+            "joserfc",
             "jwt",
             "opentelemetry",
             "prometheus_client",

