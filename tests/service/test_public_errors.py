@@ -37,8 +37,9 @@ COMMAND_ONLY = re.compile(
 )
 """Modules whose errors end at a terminal: of the command line, and of whoever starts the service."""
 COMMAND_CODES = {
-    "store-unknown",  # these two stop the service before it answers anybody
+    "store-unknown",  # these three stop the service before it answers anybody
     "database-url",
+    "tracing-missing",
     "no-masks",  # of a folder that only the command line can give
 }
 TERMINAL_FUNCTIONS = {"parse_assignments"}

@@ -15,6 +15,7 @@ import psutil
 from e2e3d.tasks.ray_environment import protect_private_ray
 from e2e3d.tasks.ray_session import RaySession
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 protect_private_ray()
 own = psutil.Process()
 

@@ -38,7 +38,10 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("script", "least"), [("capturing.mjs", 6), ("capturing_signed_out.mjs", 2)])
+@pytest.mark.parametrize(
+    ("script", "least"),
+    [pytest.param("capturing.mjs", 6, marks=pytest.mark.operations), ("capturing_signed_out.mjs", 2)],
+)
 def test_frames_of_a_camera_become_a_set(tmp_path: Path, video: Path, script: str, least: int) -> None:
     """Online, offline and to a job; and before anybody has signed in."""
     with live_service(tmp_path / "home") as live:

@@ -19,7 +19,7 @@ class IdentitySettings(Settings):
     Attributes:
         oidc_issuer: URL of the provider, as its tokens name it.
         oidc_client_id, oidc_client_secret: under which the provider knows this service; a secret only if it gave one.
-        oidc_name: what the page calls the provider; "" = its host.
+        oidc_name: what the page calls the provider; None = its host.
         oidc_scopes: what is asked for, separated by spaces.
         oidc_domains: of email addresses that may sign in; () = whomever the provider lets in.
         oidc_admin_claim: ``claim=value`` of administrators, as ``groups=e2e3d-admins``; None = roles are given by hand.
@@ -29,7 +29,7 @@ class IdentitySettings(Settings):
     oidc_issuer: str | None = None
     oidc_client_id: str | None = Field(default=None, min_length=1)
     oidc_client_secret: str | None = Field(default=None, min_length=1, repr=False)
-    oidc_name: str = Field(default="", max_length=60)
+    oidc_name: str | None = Field(default=None, max_length=60)
     oidc_scopes: str = "openid email profile"
     oidc_domains: Annotated[tuple[str, ...], NoDecode] = ()
     oidc_admin_claim: str | None = None
