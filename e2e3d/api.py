@@ -171,7 +171,9 @@ def _path(given: PathLike | None) -> Path | None:
 def _settings_of(
     quality: str | None, settings: Mapping[str, object] | Config | None
 ) -> tuple[str, Mapping[str, object]]:
-    """The preset and the changes to it. Raises SettingsError ``bad-setting`` for a Config of another preset."""
+    """The preset and the changes to it. Raises SettingsError ``bad-setting`` for a Config of another or as one."""
+    if isinstance(quality, Config):
+        raise SettingsError("bad-setting", "quality is the name of a preset, not a Config.", "Give it as settings=….")
     if not isinstance(settings, Config):
         return quality or "medium", settings or {}
     if quality not in (None, settings.quality):

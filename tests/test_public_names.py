@@ -6,11 +6,12 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import e2e3d
-from e2e3d.errors import CancelledError
+from e2e3d.errors import CancelledError, SettingsError
 from e2e3d.inspection.plot_accessor import Plots
 from tests.command import environment
 from tests.pictures import encode, textured
@@ -23,6 +24,14 @@ def test_completion_shows_every_name_before_any_is_imported() -> None:
     assert names.split() == sorted(e2e3d.__all__)
     assert loaded == "False"
     assert all(getattr(e2e3d, name).__doc__ for name in e2e3d.__all__)
+
+
+def test_a_configuration_in_place_of_a_quality_is_told(tmp_path: Path) -> None:
+    given: Any = e2e3d.Config.preset("low")
+    with pytest.raises(SettingsError, match="not a Config") as raised:
+        e2e3d.reconstruct(tmp_path, tmp_path / "out", given)
+    assert "settings=" in raised.value.hint
+    assert not (tmp_path / "out").exists()
 
 
 def test_functions_take_what_researchers_ask_for() -> None:
