@@ -133,6 +133,8 @@ def scaled(size_px: int) -> Change:
 
 
 def brightness(low: float, high: float) -> Change:
+    """Each brighter or darker by one of five factors from `low` to `high`."""
+
     def change(pixels: Pixels, i: int) -> Pixels:
         factor = low + (high - low) * ((i * 7) % 5) / 4
         return np.clip(pixels.astype(np.float32) * factor, 0, 255).astype(np.uint8)

@@ -34,6 +34,12 @@ class Similarity:
         """Move points, float64 [N, 3]."""
         return self.scale * points @ self.rotation.T + self.translation
 
+    def apply_to_pose(self, cam_from_world: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The pose, float64 [3, 4], after its world was moved, in a camera frame of the new scale."""
+        rotation = cam_from_world[:, :3] @ self.rotation.T
+        translation = self.scale * cam_from_world[:, 3] - rotation @ self.translation
+        return np.column_stack([rotation, translation])
+
 
 def gps_origin(positions: Sequence[GpsPosition]) -> tuple[float, float, float]:
     """Median latitude, longitude (degrees) and height (metres, 0 for those that state none)."""

@@ -36,13 +36,8 @@ class KnownDistance:
 
 def transform_scene(scene: Scene, similarity: Similarity) -> Scene:
     """The same scene in the world that `similarity` maps to; its `frame` stays."""
-    images = []
-    for image in scene.images:
-        rotation = image.cam_from_world[:, :3] @ similarity.rotation.T
-        translation = similarity.scale * image.cam_from_world[:, 3] - rotation @ similarity.translation
-        pose = np.concatenate([rotation, translation[:, None]], axis=1)
-        images.append(replace(image, cam_from_world=pose))
-    return replace(scene, images=tuple(images), points_world=similarity.apply(scene.points_world))
+    images = tuple(replace(one, cam_from_world=similarity.apply_to_pose(one.cam_from_world)) for one in scene.images)
+    return replace(scene, images=images, points_world=similarity.apply(scene.points_world))
 
 
 def place_scene(scene: Scene, photos: Sequence[Photo], scale: float | None, distance: KnownDistance | None) -> Scene:

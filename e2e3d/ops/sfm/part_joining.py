@@ -14,7 +14,6 @@ from scipy.sparse.csgraph import connected_components
 from e2e3d.data.photo import Photo
 from e2e3d.data.photo_parts import PartModel
 from e2e3d.data.scene import Camera
-from e2e3d.ops.geo.georeferencing import Similarity
 from e2e3d.ops.sfm import incremental_mapping as sfm
 from e2e3d.ops.sfm.calibration import adjust_bundle
 from e2e3d.ops.sfm.colmap_model import camera_to_colmap, reconstruction_to_scene
@@ -138,15 +137,8 @@ def _poses(models: Sequence[PartModel], group: AlignedModels) -> dict[int, NDArr
         seen = np.bincount(model.observation_photo, minlength=int(model.photos.max(initial=0)) + 1)
         for photo, pose in zip(model.photos.tolist(), model.cam_from_world, strict=True):
             if photo not in best or seen[photo] > best[photo][0]:
-                best[photo] = int(seen[photo]), _moved_pose(pose, to_world)
+                best[photo] = int(seen[photo]), to_world.apply_to_pose(pose)
     return {photo: pose for photo, (_, pose) in best.items()}
-
-
-def _moved_pose(cam_from_world: NDArray[np.float64], similarity: Similarity) -> NDArray[np.float64]:
-    """The pose after its world was moved, in a camera frame of the new scale."""
-    rotation = cam_from_world[:, :3] @ similarity.rotation.T
-    translation = similarity.scale * cam_from_world[:, 3] - rotation @ similarity.translation
-    return np.column_stack([rotation, translation])
 
 
 def merge_tracks(models: Sequence[PartModel], group: AlignedModels) -> _Tracks:
